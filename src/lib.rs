@@ -1,0 +1,2 @@
+//! labsim
+pub mod source;

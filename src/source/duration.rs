@@ -1,0 +1,113 @@
+//! Durations as people write them: `250ms`, `1m30s`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A length of time written with its unit, such as `250ms` or `1m30s`. A bare number is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span(pub Duration);
+
+/// The longest time that a scenario may name: a year.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl Span {
+    /// Parses `250ms`, `1.5s`, `1m30s`, `2h`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong, for a diagnostic.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let example = "write a duration with its unit, such as `250ms`, `61s` or `1m30s`";
+        if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty() {
+            return Err(format!("`{text}` has no unit; {example}"));
+        }
+        let signed: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is not a duration; {example}"))?;
+        let duration = Duration::try_from(signed).map_err(|_| format!("`{text}` is negative; time only runs forwards"))?;
+        if duration > LONGEST {
+            return Err(format!("`{text}` is longer than a year"));
+        }
+        Ok(Self(duration))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&human(self.0))
+    }
+}
+
+/// A duration in the shortest form that is exact to the microsecond: `61s`, `1m30s`, `2.5ms`.
+#[must_use]
+pub fn human(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    let trim = |whole: u128, fraction: u128, digits: usize, unit: &str| {
+        let text = format!("{whole}.{fraction:0digits$}");
+        format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    match micros {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{micros}us"),
+        1_000..1_000_000 => trim(micros / 1_000, micros % 1_000, 3, "ms"),
+        _ => {
+            let seconds = micros / 1_000_000;
+            let rest = trim(seconds % 60, micros % 1_000_000, 6, "s");
+            match (seconds / 3600, seconds / 60 % 60) {
+                (0, 0) => rest,
+                // A minute and a bit reads better in seconds.
+                (0, 1) => trim(seconds, micros % 1_000_000, 6, "s"),
+                (0, minutes) if rest == "0s" => format!("{minutes}m"),
+                (0, minutes) => format!("{minutes}m{rest}"),
+                (hours, minutes) => format!("{hours}h{minutes}m{rest}"),
+            }
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SpanVisitor;
+        impl de::Visitor<'_> for SpanVisitor {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration with its unit, such as `250ms`, `61s` or `1m30s`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                Span::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(SpanVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_unit_only() {
+        for (text, millis) in [("250ms", 250), ("61s", 61_000), ("1m30s", 90_000), ("1.5s", 1_500), ("2h", 7_200_000), ("0s", 0)] {
+            assert_eq!(Span::parse(text), Ok(Span(Duration::from_millis(millis))), "{text}");
+        }
+        for text in ["61", "", "1.5", "fast", "-3s", "60 seconds and a bit", "99999999999999h"] {
+            assert!(Span::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_so_that_they_read_back() {
+        for text in ["250ms", "61s", "2m5s", "1.5s", "2h0m0s", "2.5ms", "10us", "0s", "5m", "60s"] {
+            let span = Span::parse(text).unwrap();
+            assert_eq!(span.to_string(), text);
+            assert_eq!(Span::parse(&span.to_string()), Ok(span));
+        }
+    }
+}
