@@ -1,2 +1,5 @@
 //! labsim
+pub mod event;
 pub mod source;
+pub mod topology;
+pub mod world;

@@ -334,13 +334,17 @@ impl Service {
 impl Backend {
     /// All providers with the index of their group, the preferred group first.
     pub fn providers(&self) -> impl Iterator<Item = (usize, &Provider)> {
-        self.groups.iter().enumerate().flat_map(|(index, group)| group.providers.iter().map(move |provider| (index, provider)))
+        self.groups
+            .iter()
+            .enumerate()
+            .flat_map(|(index, group)| group.providers.iter().map(move |provider| (index, provider)))
     }
 }
 
 impl PartialEq for RouteMatch {
     fn eq(&self, other: &Self) -> bool {
-        (&self.path, &self.headers, &self.query, &self.method) == (&other.path, &other.headers, &other.query, &other.method)
+        (&self.path, &self.headers, &self.query, &self.method)
+            == (&other.path, &other.headers, &other.query, &other.method)
     }
 }
 

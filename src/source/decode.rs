@@ -118,7 +118,8 @@ impl Decoder {
 impl UnknownField {
     /// The error for a field that does not exist, with "did you mean".
     pub fn error(&self) -> Diagnostic {
-        let diagnostic = Diagnostic::error(format!("unknown field `{}`", self.name)).at(self.place, "there is no such field");
+        let diagnostic =
+            Diagnostic::error(format!("unknown field `{}`", self.name)).at(self.place, "there is no such field");
         if nearest(&self.name, self.known.iter().copied()).is_some() {
             return diagnostic.suggest(&self.name, self.known.iter().copied());
         }
@@ -177,7 +178,13 @@ impl de::Error for Mistake {
             other => other.to_string(),
         };
         let mut mistake = Self::custom(format!("expected {}, found {found}", in_words(expected)));
-        let scalar = matches!(unexpected, de::Unexpected::Bool(_) | de::Unexpected::Unsigned(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_));
+        let scalar = matches!(
+            unexpected,
+            de::Unexpected::Bool(_)
+                | de::Unexpected::Unsigned(_)
+                | de::Unexpected::Signed(_)
+                | de::Unexpected::Float(_)
+        );
         if scalar && expected.to_string() == "a string" {
             mistake.help.push("put it in quotes".to_owned());
         }
@@ -231,7 +238,8 @@ impl<'d> At<'d> {
 
     /// Reports the keys that `fields` does not have and returns the others.
     fn known_entries(&self, fields: &'static [&'static str]) -> Vec<&'d Entry> {
-        let (known, unknown): (Vec<_>, Vec<_>) = self.node.entries().iter().partition(|entry| fields.contains(&entry.key.as_str()));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            self.node.entries().iter().partition(|entry| fields.contains(&entry.key.as_str()));
         self.decoder.unknown.borrow_mut().extend(unknown.into_iter().map(|entry| UnknownField {
             path: self.path.clone(),
             name: entry.key.clone(),
@@ -241,7 +249,11 @@ impl<'d> At<'d> {
         known
     }
 
-    fn visit_fields<'de, V: Visitor<'de>>(&self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Mistake> {
+    fn visit_fields<'de, V: Visitor<'de>>(
+        &self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mistake> {
         match &self.node.value {
             Value::Map(_) => visitor.visit_map(MapAccess { at: self, entries: self.known_entries(fields), next: 0 }),
             // A key without a value is an empty map: `gateway:` alone.
@@ -254,7 +266,9 @@ impl<'d> At<'d> {
         match &self.node.value {
             Value::Null => de::Unexpected::Unit,
             Value::Bool(value) => de::Unexpected::Bool(*value),
-            Value::Int(value) => i64::try_from(*value).map_or(de::Unexpected::Other("a very large number"), de::Unexpected::Signed),
+            Value::Int(value) => {
+                i64::try_from(*value).map_or(de::Unexpected::Other("a very large number"), de::Unexpected::Signed)
+            }
             Value::Float(value) => de::Unexpected::Float(*value),
             Value::String(text) => de::Unexpected::Str(text),
             Value::Seq(_) => de::Unexpected::Seq,
@@ -279,7 +293,9 @@ impl<'de> de::Deserializer<'de> for At<'_> {
             Value::Float(value) => visitor.visit_f64(*value),
             Value::String(text) => visitor.visit_str(text),
             Value::Seq(items) => visitor.visit_seq(SeqAccess { at: &self, items, next: 0 }),
-            Value::Map(entries) => visitor.visit_map(MapAccess { at: &self, entries: entries.iter().collect(), next: 0 }),
+            Value::Map(entries) => {
+                visitor.visit_map(MapAccess { at: &self, entries: entries.iter().collect(), next: 0 })
+            }
         }
         .map_err(|mistake| mistake.or_at(place))
     }
@@ -292,7 +308,12 @@ impl<'de> de::Deserializer<'de> for At<'_> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(self, name: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Mistake> {
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mistake> {
         if name == SPANNED {
             return visitor.visit_seq(PlaceThenValue { at: self, next: 0 });
         }
@@ -313,7 +334,12 @@ impl<'de> de::Deserializer<'de> for At<'_> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _name: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Mistake> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mistake> {
         let place = self.node.place;
         let tagged = match &self.node.value {
             Value::String(name) => Tagged { name, name_place: place, at: None },
@@ -324,13 +350,18 @@ impl<'de> de::Deserializer<'de> for At<'_> {
             Value::Map(entries) if entries.len() > 1 => {
                 // The first key that is none of the variants is the one that does not belong.
                 let wrong = entries.iter().find(|entry| !variants.contains(&entry.key.as_str())).unwrap_or(&entries[1]);
-                let mut mistake: Mistake = de::Error::custom(format!("expected one key, found {}: `{}` does not belong here", entries.len(), wrong.key));
+                let mut mistake: Mistake = de::Error::custom(format!(
+                    "expected one key, found {}: `{}` does not belong here",
+                    entries.len(),
+                    wrong.key
+                ));
                 mistake.place = Some(wrong.key_place);
                 mistake.help.push(format!("one of {}, and nothing beside it", list(variants)));
                 return Err(mistake);
             }
             _ => {
-                let mut mistake: Mistake = de::Error::custom(format!("expected one of {}, found {}", list(variants), self.node.kind()));
+                let mut mistake: Mistake =
+                    de::Error::custom(format!("expected one of {}, found {}", list(variants), self.node.kind()));
                 mistake.place = Some(place);
                 return Err(mistake);
             }
@@ -487,7 +518,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut number = || seq.next_element::<u32>()?.ok_or_else(|| de::Error::custom("a place is incomplete"));
+                let mut number =
+                    || seq.next_element::<u32>()?.ok_or_else(|| de::Error::custom("a place is incomplete"));
                 let place = Place { file: FileId(number()?), start: number()?, end: number()? };
                 let value = seq.next_element()?.ok_or_else(|| de::Error::custom("a value is missing"))?;
                 Ok(Spanned { value, place })

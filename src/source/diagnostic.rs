@@ -96,10 +96,10 @@ impl Diagnostic {
         let title = level.primary_title(self.message.as_str());
         let mut group = match &self.primary {
             None => title.element(annotate_snippets::Padding),
-            Some((place, label)) => self.snippets(sources, *place, label).into_iter().fold(
-                annotate_snippets::Group::with_title(title),
-                annotate_snippets::Group::element,
-            ),
+            Some((place, label)) => self
+                .snippets(sources, *place, label)
+                .into_iter()
+                .fold(annotate_snippets::Group::with_title(title), annotate_snippets::Group::element),
         };
         for help in &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -240,7 +240,10 @@ mod tests {
         let mut sources = Sources::default();
         let file = sources.add("lab.yaml", "steps:\n  - sned: {}\n");
         let place = Place { file, start: 11, end: 15 };
-        let text = Diagnostic::error("unknown step `sned`").at(place, "not a step").suggest("sned", ["send"]).render(&sources, false);
+        let text = Diagnostic::error("unknown step `sned`")
+            .at(place, "not a step")
+            .suggest("sned", ["send"])
+            .render(&sources, false);
         assert!(text.contains("lab.yaml:2:5"), "{text}");
         assert!(text.contains("^^^^ not a step"), "{text}");
         assert!(text.contains("did you mean `send`?"), "{text}");

@@ -22,8 +22,10 @@ impl Span {
         if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty() {
             return Err(format!("`{text}` has no unit; {example}"));
         }
-        let signed: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is not a duration; {example}"))?;
-        let duration = Duration::try_from(signed).map_err(|_| format!("`{text}` is negative; time only runs forwards"))?;
+        let signed: jiff::SignedDuration =
+            text.parse().map_err(|_| format!("`{text}` is not a duration; {example}"))?;
+        let duration =
+            Duration::try_from(signed).map_err(|_| format!("`{text}` is negative; time only runs forwards"))?;
         if duration > LONGEST {
             return Err(format!("`{text}` is longer than a year"));
         }
@@ -94,7 +96,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_unit_only() {
-        for (text, millis) in [("250ms", 250), ("61s", 61_000), ("1m30s", 90_000), ("1.5s", 1_500), ("2h", 7_200_000), ("0s", 0)] {
+        for (text, millis) in
+            [("250ms", 250), ("61s", 61_000), ("1m30s", 90_000), ("1.5s", 1_500), ("2h", 7_200_000), ("0s", 0)]
+        {
             assert_eq!(Span::parse(text), Ok(Span(Duration::from_millis(millis))), "{text}");
         }
         for text in ["61", "", "1.5", "fast", "-3s", "60 seconds and a bit", "99999999999999h"] {

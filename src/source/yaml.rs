@@ -219,7 +219,9 @@ impl<'t> Composer<'t> {
             }
             Event::Alias(id) => return self.alias(id, span),
             other => {
-                return Err(Diagnostic::error(format!("unexpected YAML event {other:?}")).at(self.place_of(span), "here"));
+                return Err(
+                    Diagnostic::error(format!("unexpected YAML event {other:?}")).at(self.place_of(span), "here")
+                );
             }
         };
         if anchor != 0 {

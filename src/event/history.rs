@@ -1,0 +1,438 @@
+//! Events folded into what happened: requests with their attempts, evictions, steps.
+//!
+//! The fold that verdicts, reports and the screen share. It can be fed one event at a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{At, Candidate, Event, Headers, Kind, Outcome, RequestId, Usage};
+
+/// What has happened so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Requests in the order in which the client sent them.
+    pub requests: Vec<Request>,
+    /// Evictions in the order in which they began.
+    pub evictions: Vec<Eviction>,
+    /// Steps that have begun.
+    pub steps: Vec<StepRecord>,
+    /// Requests that providers have seen, in order, also those without a client.
+    pub served: Vec<Served>,
+    /// Replicas of the gateway that were started, counting restarts once.
+    pub replicas: u32,
+    /// The time of the latest event.
+    pub now: At,
+    /// How many events there were.
+    pub events: u64,
+    by_id: BTreeMap<RequestId, usize>,
+}
+
+/// One request, as client, gateway and provider saw it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// Its number, from 1, in the order of sending.
+    pub number: usize,
+    /// The step that it belongs to.
+    pub step: Option<usize>,
+    /// The replica that took it.
+    pub replica: Option<u32>,
+    /// HTTP method.
+    pub method: String,
+    /// Path with query.
+    pub path: String,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// When it was sent.
+    pub sent: At,
+    /// When the response's head came.
+    pub started: Option<At>,
+    /// When the first token of a stream came.
+    pub first_token: Option<At>,
+    /// When it was over for the client.
+    pub ended: Option<At>,
+    /// How it ended for the client.
+    pub outcome: Option<Outcome>,
+    /// Status that the client saw.
+    pub status: Option<u16>,
+    /// Response headers that the client saw.
+    pub headers: Headers,
+    /// Response body, up to 4 KiB.
+    pub body: String,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// Tokens, as the response says.
+    pub usage: Option<Usage>,
+    /// Attempts at providers, in order.
+    pub attempts: Vec<Attempt>,
+    /// What the gateway's access log says, once it is over there.
+    pub gateway: Option<GatewayRecord>,
+}
+
+/// One attempt at a provider, as the gateway saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Its number, from 0.
+    pub attempt: u32,
+    /// Backend as `namespace/name`.
+    pub backend: String,
+    /// Group, from 0.
+    pub group: usize,
+    /// Provider.
+    pub provider: String,
+    /// Address, as the configuration has it.
+    pub endpoint: String,
+    /// The model asked for.
+    pub model: Option<String>,
+    /// Reference of the credential sent.
+    pub credential: Option<String>,
+    /// Whether it was chosen among evicted providers, since none was active.
+    pub fallback: bool,
+    /// Whom the choice was among.
+    pub candidates: Vec<Candidate>,
+    /// Positions in `candidates` that were drawn.
+    pub draws: Vec<usize>,
+    /// When it was chosen.
+    pub selected: At,
+    /// When it was over.
+    pub ended: Option<At>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The provider's status.
+    pub status: Option<u16>,
+    /// What went wrong, in the gateway's words.
+    pub error: Option<String>,
+}
+
+/// A request as the gateway's access log has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GatewayRecord {
+    /// When the gateway had read its head.
+    pub received: At,
+    /// When it was over.
+    pub ended: Option<At>,
+    /// Route as `namespace/name`.
+    pub route: Option<String>,
+    /// Backend as `namespace/name`.
+    pub backend: Option<String>,
+    /// Reference of the credential that came with it.
+    pub credential: Option<String>,
+    /// Status sent to the client.
+    pub status: Option<u16>,
+    /// What went wrong, if the gateway itself answered.
+    pub error: Option<String>,
+    /// A word for it.
+    pub reason: Option<String>,
+}
+
+/// A request as a provider saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Served {
+    /// The request, if it came with an id.
+    pub request: Option<RequestId>,
+    /// The attempt, from 0.
+    pub attempt: u32,
+    /// The simulator.
+    pub host: String,
+    /// The model asked for.
+    pub model: Option<String>,
+    /// Reference of the credential that came with it.
+    pub credential: Option<String>,
+    /// When it came.
+    pub received: At,
+    /// When it was over.
+    pub ended: Option<At>,
+    /// Status sent.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The failure that was injected.
+    pub injected: Option<String>,
+}
+
+/// A provider's time out on one replica.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eviction {
+    /// The replica.
+    pub replica: u32,
+    /// Backend as `namespace/name`.
+    pub backend: String,
+    /// Group, from 0.
+    pub group: usize,
+    /// Provider.
+    pub provider: String,
+    /// The request whose response caused it.
+    pub request: RequestId,
+    /// The status that caused it.
+    pub status: u16,
+    /// Where the duration was taken from.
+    pub source: String,
+    /// When it began.
+    pub began: At,
+    /// When it ends, by its own deadline.
+    pub until: At,
+    /// When the provider was back.
+    pub returned: Option<At>,
+}
+
+/// A step that has begun.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepRecord {
+    /// Position in the scenario, from 0.
+    pub step: usize,
+    /// Its verb.
+    pub verb: String,
+    /// What it does, for people.
+    pub summary: String,
+    /// When it began.
+    pub began: At,
+    /// When it was over.
+    pub ended: Option<At>,
+}
+
+impl Request {
+    /// The attempt whose answer the client got: the last one.
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The provider of the last attempt; none where the gateway itself answered.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        self.last_attempt().map(|attempt| attempt.provider.as_str())
+    }
+
+    /// From sending to the end, as the client saw it.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.ended.map(|ended| ended.since(self.sent))
+    }
+
+    /// From the gateway's reading the head to its end: the `duration` of its access log.
+    #[must_use]
+    pub fn gateway_duration(&self) -> Option<Duration> {
+        let gateway = self.gateway.as_ref()?;
+        gateway.ended.map(|ended| ended.since(gateway.received))
+    }
+
+    /// From sending to the first token of a stream.
+    #[must_use]
+    pub fn time_to_first_token(&self) -> Option<Duration> {
+        self.first_token.map(|first| first.since(self.sent))
+    }
+}
+
+impl Eviction {
+    /// Whether the provider is out at this moment.
+    #[must_use]
+    pub fn covers(&self, at: At) -> bool {
+        at >= self.began && self.returned.is_none_or(|returned| at < returned)
+    }
+}
+
+impl History {
+    /// Folds a whole stream.
+    pub fn of<'e>(events: impl IntoIterator<Item = &'e Event>) -> Self {
+        let mut history = Self::default();
+        events.into_iter().for_each(|event| history.apply(event));
+        history
+    }
+
+    /// The request with this id.
+    #[must_use]
+    pub fn request(&self, id: &str) -> Option<&Request> {
+        self.by_id.get(id).map(|index| &self.requests[*index])
+    }
+
+    /// Requests of one step, in order.
+    pub fn requests_of(&self, step: usize) -> impl Iterator<Item = &Request> {
+        self.requests.iter().filter(move |request| request.step == Some(step))
+    }
+
+    /// Takes in the next event.
+    pub fn apply(&mut self, event: &Event) {
+        let at = event.at_us;
+        self.now = at;
+        self.events += 1;
+        match &event.kind {
+            Kind::StepStarted { step, verb, summary } => self.steps.push(StepRecord {
+                step: *step,
+                verb: verb.clone(),
+                summary: summary.clone(),
+                began: at,
+                ended: None,
+            }),
+            Kind::StepEnded { step } => {
+                if let Some(record) = self.steps.iter_mut().rev().find(|record| record.step == *step) {
+                    record.ended = Some(at);
+                }
+            }
+            Kind::ReplicaStarted { replica } => self.replicas = self.replicas.max(replica + 1),
+            Kind::ReplicaStopped { replica } => {
+                for eviction in &mut self.evictions {
+                    if eviction.replica == *replica && eviction.returned.is_none() {
+                        eviction.returned = Some(at);
+                    }
+                }
+            }
+            Kind::ClientRequestSent { request, step, replica, method, path, stream, headers: _, body: _ } => {
+                let record = self.entry(request);
+                record.step = *step;
+                record.replica = *replica;
+                record.method.clone_from(method);
+                record.path.clone_from(path);
+                record.stream = *stream;
+                record.sent = at;
+            }
+            Kind::ClientResponseStarted { request, status, headers } => {
+                let record = self.entry(request);
+                record.started = Some(at);
+                record.status = Some(*status);
+                record.headers.clone_from(headers);
+            }
+            Kind::ClientFirstToken { request } => self.entry(request).first_token = Some(at),
+            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _ } => {
+                let record = self.entry(request);
+                record.ended = Some(at);
+                record.outcome = Some(*outcome);
+                record.status = *status;
+                record.model.clone_from(model);
+                record.usage = *usage;
+                record.body.clone_from(body);
+            }
+            Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential } => {
+                let record = self.entry(request);
+                record.replica = Some(*replica);
+                record.gateway =
+                    Some(GatewayRecord { received: at, credential: credential.clone(), ..GatewayRecord::default() });
+            }
+            Kind::GatewayRequestRouted { request, replica: _, route, rule: _, backend } => {
+                let gateway = self.entry(request).gateway.get_or_insert_default();
+                gateway.route = Some(route.clone());
+                gateway.backend = Some(backend.clone());
+            }
+            Kind::ProviderSelected {
+                request,
+                replica: _,
+                attempt,
+                backend,
+                group,
+                provider,
+                fallback,
+                candidates,
+                draws,
+            } => self.entry(request).attempts.push(Attempt {
+                attempt: *attempt,
+                backend: backend.clone(),
+                group: *group,
+                provider: provider.clone(),
+                endpoint: String::new(),
+                model: None,
+                credential: None,
+                fallback: *fallback,
+                candidates: candidates.clone(),
+                draws: draws.clone(),
+                selected: at,
+                ended: None,
+                outcome: None,
+                status: None,
+                error: None,
+            }),
+            Kind::AttemptStarted { request, replica: _, attempt, provider: _, endpoint, model, credential } => {
+                if let Some(record) = self.attempt(request, *attempt) {
+                    record.endpoint.clone_from(endpoint);
+                    record.model.clone_from(model);
+                    record.credential.clone_from(credential);
+                }
+            }
+            Kind::AttemptEnded { request, replica: _, attempt, provider: _, outcome, status, error } => {
+                if let Some(record) = self.attempt(request, *attempt) {
+                    record.ended = Some(at);
+                    record.outcome = Some(*outcome);
+                    record.status = *status;
+                    record.error.clone_from(error);
+                }
+            }
+            Kind::HealthChanged { .. } | Kind::Note { .. } => {}
+            Kind::ProviderEvicted { replica, backend, group, provider, request, until_us, source, status } => {
+                self.evictions.push(Eviction {
+                    replica: *replica,
+                    backend: backend.clone(),
+                    group: *group,
+                    provider: provider.clone(),
+                    request: request.clone(),
+                    status: *status,
+                    source: source.clone(),
+                    began: at,
+                    until: *until_us,
+                    returned: None,
+                });
+            }
+            Kind::ProviderReturned { replica, backend, group: _, provider } => {
+                for eviction in &mut self.evictions {
+                    let same =
+                        eviction.replica == *replica && eviction.backend == *backend && eviction.provider == *provider;
+                    if same && eviction.returned.is_none() {
+                        eviction.returned = Some(at);
+                    }
+                }
+            }
+            Kind::GatewayRequestEnded { request, status, error, reason, .. } => {
+                let gateway = self.entry(request).gateway.get_or_insert_default();
+                gateway.ended = Some(at);
+                gateway.status = Some(*status);
+                gateway.error.clone_from(error);
+                gateway.reason.clone_from(reason);
+            }
+            Kind::ProviderRequestReceived { request, attempt, host, path: _, model, stream: _, credential } => {
+                self.served.push(Served {
+                    request: request.clone(),
+                    attempt: *attempt,
+                    host: host.clone(),
+                    model: model.clone(),
+                    credential: credential.clone(),
+                    received: at,
+                    ended: None,
+                    status: None,
+                    outcome: None,
+                    injected: None,
+                });
+            }
+            Kind::ProviderRequestEnded { request, attempt, host, status, outcome, injected, usage: _ } => {
+                let same = |served: &&mut Served| {
+                    served.request == *request
+                        && served.attempt == *attempt
+                        && served.host == *host
+                        && served.ended.is_none()
+                };
+                if let Some(served) = self.served.iter_mut().rev().find(same) {
+                    served.ended = Some(at);
+                    served.status = Some(*status);
+                    served.outcome = Some(*outcome);
+                    served.injected.clone_from(injected);
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, id: &str) -> &mut Request {
+        let index = match self.by_id.get(id) {
+            Some(index) => *index,
+            None => {
+                let index = self.requests.len();
+                // Where nobody is the client, the gateway is the first to see a request.
+                let request = Request { id: id.to_owned(), number: index + 1, sent: self.now, ..Request::default() };
+                self.requests.push(request);
+                self.by_id.insert(id.to_owned(), index);
+                index
+            }
+        };
+        &mut self.requests[index]
+    }
+
+    fn attempt(&mut self, id: &str, attempt: u32) -> Option<&mut Attempt> {
+        self.entry(id).attempts.iter_mut().rev().find(|record| record.attempt == attempt)
+    }
+}

@@ -1,0 +1,158 @@
+//! A recording: the event stream as JSON Lines, headed by what it was made from.
+
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Sink};
+use crate::source::Sources;
+
+/// Version of the recording format. It changes when an old reader could misread a new recording.
+pub const FORMAT: u32 = 1;
+
+/// The first line of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`] of the writer.
+    pub labsim_recording: u32,
+    /// Version of labsim that wrote it.
+    pub version: String,
+    /// Name of the scenario.
+    pub name: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Personality of the gateway.
+    pub personality: String,
+    /// `virtual` or `real`.
+    pub clock: String,
+    /// Wall-clock time of the lab's start, RFC 3339.
+    pub start: String,
+    /// The scenario file first, then its manifests; credentials as references.
+    pub sources: Sources,
+    /// Replicas of the gateway at the start.
+    pub replicas: u32,
+    /// Backends with their groups of providers.
+    pub backends: Vec<BackendRecord>,
+}
+
+/// A backend, for those who draw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackendRecord {
+    /// Backend as `namespace/name`.
+    pub name: String,
+    /// Groups, the preferred one first.
+    pub groups: Vec<Vec<ProviderRecord>>,
+}
+
+/// A provider, for those who draw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderRecord {
+    /// Its name.
+    pub name: String,
+    /// Its address, as the configuration has it.
+    pub endpoint: String,
+    /// The model that it is asked for.
+    pub model: Option<String>,
+}
+
+/// Writes a recording. An error is kept and told by [`Recorder::finish`].
+pub struct Recorder<W: Write + Send> {
+    out: io::BufWriter<W>,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write + Send> Recorder<W> {
+    /// Starts a recording with its header.
+    pub fn new(out: W, header: &Header) -> Self {
+        let mut recorder = Self { out: io::BufWriter::new(out), failed: None };
+        recorder.line(header);
+        recorder
+    }
+
+    fn line(&mut self, value: &impl Serialize) {
+        if self.failed.is_some() {
+            return;
+        }
+        let written = serde_json::to_writer(&mut self.out, value)
+            .map_err(io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"));
+        self.failed = written.err();
+    }
+
+    /// Writes out what is held back.
+    ///
+    /// # Errors
+    /// The first error that any write met.
+    pub fn finish(&mut self) -> io::Result<()> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+    }
+}
+
+impl<W: Write + Send> Sink for Recorder<W> {
+    fn event(&mut self, event: &Event) {
+        self.line(event);
+    }
+
+    fn flush(&mut self) {
+        if let Err(error) = self.finish() {
+            self.failed = Some(error);
+        }
+    }
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be read.
+    #[error("cannot read the recording: {0}")]
+    Io(#[from] io::Error),
+    /// It has no line at all.
+    #[error("the recording is empty")]
+    Empty,
+    /// A line is not what it should be.
+    #[error("line {line} of the recording is not {expected}: {error}")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// What should stand there.
+        expected: &'static str,
+        /// What the parser says.
+        error: serde_json::Error,
+    },
+    /// It was written by another format.
+    #[error("the recording has format {0}, this labsim reads format {FORMAT}")]
+    Format(u32),
+}
+
+/// Reads a whole recording.
+///
+/// # Errors
+/// The first line that is wrong.
+pub fn read(input: impl BufRead) -> Result<(Header, Vec<Event>), ReadError> {
+    let mut lines = input.lines().enumerate();
+    let (_, first) = lines.next().ok_or(ReadError::Empty)?;
+    let first = first?;
+    let format: serde_json::Value =
+        serde_json::from_str(&first).map_err(|error| ReadError::Line { line: 1, expected: "a header", error })?;
+    match format.get("labsim_recording").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(FORMAT) => {
+            return Err(ReadError::Format(u32::try_from(found).unwrap_or(u32::MAX)));
+        }
+        _ => {}
+    }
+    let header =
+        serde_json::from_str(&first).map_err(|error| ReadError::Line { line: 1, expected: "a header", error })?;
+    let mut events = Vec::new();
+    for (index, line) in lines {
+        let event = serde_json::from_str(&line?).map_err(|error| ReadError::Line {
+            line: index + 1,
+            expected: "an event",
+            error,
+        })?;
+        events.push(event);
+    }
+    Ok((header, events))
+}

@@ -1,0 +1,320 @@
+//! The lab's network and its DNS: memory in a virtual run, loopback TCP in a real one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::memory::{self, MemoryBreaker, MemoryStream};
+use crate::topology::Authority;
+
+/// How long a byte takes from host to host in memory.
+pub const LINK_LATENCY: Duration = Duration::from_millis(1);
+
+/// The network. Cheap to clone.
+#[derive(Clone)]
+pub struct Net(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    names: Mutex<BTreeMap<Authority, Name>>,
+    connections: AtomicU64,
+}
+
+enum Transport {
+    Memory(Mutex<BTreeMap<Authority, mpsc::UnboundedSender<MemoryStream>>>),
+    Tcp(Mutex<BTreeMap<Authority, SocketAddr>>),
+}
+
+/// What a DNS name leads to; several targets are taken in turn.
+struct Name {
+    targets: Vec<Authority>,
+    next: usize,
+}
+
+/// Accepts connections to one authority.
+pub struct Listener {
+    authority: Authority,
+    address: Option<SocketAddr>,
+    source: Source,
+}
+
+enum Source {
+    Memory(mpsc::UnboundedReceiver<MemoryStream>),
+    Tcp(TcpListener),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// In memory.
+    Memory(MemoryStream),
+    /// Loopback TCP.
+    Tcp(TcpStream),
+}
+
+/// A handle on an accepted connection that can reset it.
+#[derive(Debug, Clone)]
+pub enum Breaker {
+    /// In memory.
+    Memory(MemoryBreaker),
+    /// Over TCP the connection's own task resets it when it next runs.
+    Tcp(Arc<tokio::sync::Notify>),
+}
+
+impl Net {
+    /// A network in memory.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::new(Transport::Memory(Mutex::default()))
+    }
+
+    /// A network over loopback TCP; every host listens on a port of its own.
+    #[must_use]
+    pub fn tcp() -> Self {
+        Self::new(Transport::Tcp(Mutex::default()))
+    }
+
+    fn new(transport: Transport) -> Self {
+        Self(Arc::new(Inner { transport, names: Mutex::default(), connections: AtomicU64::new(0) }))
+    }
+
+    /// Whether it is a network in memory.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(self.0.transport, Transport::Memory(_))
+    }
+
+    /// Adds a DNS name. Several targets are taken in turn.
+    pub fn name(&self, name: Authority, targets: Vec<Authority>) {
+        lock(&self.0.names).insert(name, Name { targets, next: 0 });
+    }
+
+    /// Listens at an authority: in memory, or on a loopback port that the system picks.
+    ///
+    /// # Errors
+    /// The system's, if no port can be had.
+    pub async fn listen(&self, authority: &Authority) -> io::Result<Listener> {
+        self.listen_on(authority, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Listens at an authority, on the given address where the network is TCP.
+    ///
+    /// # Errors
+    /// The system's, for example that the port is taken.
+    #[expect(clippy::disallowed_methods, reason = "this file owns the lab's sockets")]
+    pub async fn listen_on(&self, authority: &Authority, address: SocketAddr) -> io::Result<Listener> {
+        let (source, address) = match &self.0.transport {
+            Transport::Memory(hosts) => {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                lock(hosts).insert(authority.clone(), sender);
+                (Source::Memory(receiver), None)
+            }
+            Transport::Tcp(hosts) => {
+                let listener = TcpListener::bind(address).await?;
+                let local = listener.local_addr()?;
+                let reachable = if local.ip().is_unspecified() {
+                    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), local.port())
+                } else {
+                    local
+                };
+                lock(hosts).insert(authority.clone(), reachable);
+                (Source::Tcp(listener), Some(local))
+            }
+        };
+        Ok(Listener { authority: authority.clone(), address, source })
+    }
+
+    /// Connects to an authority by its DNS name, or by its own.
+    ///
+    /// # Errors
+    /// `NotFound` where no such name is known, `ConnectionRefused` where nobody listens, else the
+    /// system's.
+    #[expect(clippy::disallowed_methods, reason = "this file owns the lab's sockets")]
+    pub async fn connect(&self, to: &Authority) -> io::Result<Stream> {
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        let target = self.resolve(to)?;
+        match &self.0.transport {
+            Transport::Memory(hosts) => {
+                let sender = lock(hosts).get(&target).cloned();
+                // A handshake takes a round trip, also when it is refused.
+                tokio::time::sleep(2 * LINK_LATENCY).await;
+                let (client, server) = memory::pair(LINK_LATENCY);
+                match sender.map(|sender| sender.send(server)) {
+                    Some(Ok(())) => Ok(Stream::Memory(client)),
+                    _ => Err(io::ErrorKind::ConnectionRefused.into()),
+                }
+            }
+            Transport::Tcp(hosts) => {
+                let address = lock(hosts).get(&target).copied();
+                let stream = TcpStream::connect(address.ok_or(io::ErrorKind::ConnectionRefused)?).await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
+
+    /// Takes a host off the network: nobody listens there any more.
+    pub fn forget(&self, authority: &Authority) {
+        match &self.0.transport {
+            Transport::Memory(hosts) => drop(lock(hosts).remove(authority)),
+            Transport::Tcp(hosts) => drop(lock(hosts).remove(authority)),
+        }
+    }
+
+    /// How many connections were asked for.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// The real address of a host, where the network is TCP.
+    #[must_use]
+    pub fn address(&self, authority: &Authority) -> Option<SocketAddr> {
+        let target = self.resolve(authority).ok()?;
+        match &self.0.transport {
+            Transport::Memory(_) => None,
+            Transport::Tcp(hosts) => lock(hosts).get(&target).copied(),
+        }
+    }
+
+    fn resolve(&self, to: &Authority) -> io::Result<Authority> {
+        if let Some(name) = lock(&self.0.names).get_mut(to) {
+            let target = name.targets.get(name.next % name.targets.len().max(1)).cloned();
+            name.next = name.next.wrapping_add(1);
+            return target.ok_or_else(|| io::ErrorKind::ConnectionRefused.into());
+        }
+        let listening = match &self.0.transport {
+            Transport::Memory(hosts) => lock(hosts).contains_key(to),
+            Transport::Tcp(hosts) => lock(hosts).contains_key(to),
+        };
+        if listening {
+            Ok(to.clone())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, format!("no such host: {to}")))
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Listener {
+    /// The next connection. In memory it never comes once the host is forgotten.
+    ///
+    /// # Errors
+    /// The system's; the caller may go on accepting.
+    pub async fn accept(&mut self) -> io::Result<Stream> {
+        match &mut self.source {
+            Source::Memory(receiver) => match receiver.recv().await {
+                Some(stream) => Ok(Stream::Memory(stream)),
+                None => std::future::pending().await,
+            },
+            Source::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
+
+    /// The authority that it listens at.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The real address, where the network is TCP.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+impl Stream {
+    /// A handle that can reset this connection; over TCP whoever drives it must obey the handle.
+    #[must_use]
+    pub fn breaker(&self) -> Breaker {
+        match self {
+            Self::Memory(stream) => Breaker::Memory(stream.breaker()),
+            Self::Tcp(_) => Breaker::Tcp(Arc::default()),
+        }
+    }
+
+    /// Resets the connection.
+    pub fn reset(self) {
+        match self {
+            Self::Memory(stream) => stream.breaker().reset(),
+            Self::Tcp(stream) => drop(stream.set_zero_linger()),
+        }
+    }
+}
+
+impl Breaker {
+    /// Resets the connection.
+    pub fn reset(&self) {
+        match self {
+            Self::Memory(breaker) => breaker.reset(),
+            Self::Tcp(notify) => notify.notify_one(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Memory(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Memory(stream) => Pin::new(stream).poll_write(context, data),
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, data),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Memory(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Memory(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Memory(stream) => Pin::new(stream).poll_write_vectored(context, bufs),
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            Self::Tcp(stream) => stream.is_write_vectored(),
+        }
+    }
+}

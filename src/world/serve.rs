@@ -1,0 +1,174 @@
+//! Serves HTTP/1.1 on a listener: every server of the lab goes through here.
+//!
+//! Unlike `axum::serve` it leaves out the `Date` header of the system's clock, hands a handler the
+//! means to reset its connection, and can drain.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{Notify, watch};
+
+use super::net::{Breaker, Listener, Stream};
+
+/// A running server. Dropping it leaves it running; it ends with its runtime or when told to.
+#[derive(Clone)]
+pub struct Server {
+    state: Arc<State>,
+}
+
+struct State {
+    stop: watch::Sender<Stop>,
+    open: AtomicUsize,
+    idle: Notify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    /// Accept no more; let the requests under way end.
+    Drain,
+    /// Break everything off.
+    Now,
+}
+
+/// Serves every connection of `listener` with `handler` until told to stop.
+///
+/// The handler finds a [`Breaker`] of its connection in the request's extensions.
+pub fn serve<H, F, B>(mut listener: Listener, handler: H) -> Server
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (stop, mut stopped) = watch::channel(Stop::No);
+    let server = Server { state: Arc::new(State { stop, open: AtomicUsize::new(0), idle: Notify::new() }) };
+    let state = server.state.clone();
+    tokio::spawn(async move {
+        loop {
+            let accepted = futures_util::select_biased! {
+                _ = futures_util::FutureExt::fuse(Box::pin(stopped.wait_for(|stop| *stop != Stop::No))) => return,
+                accepted = futures_util::FutureExt::fuse(Box::pin(listener.accept())) => accepted,
+            };
+            match accepted {
+                Ok(stream) => {
+                    state.open.fetch_add(1, Ordering::Relaxed);
+                    tokio::spawn(connection(stream, handler.clone(), state.clone()));
+                }
+                // Out of file descriptors or the like: let others finish first.
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            }
+        }
+    });
+    server
+}
+
+impl Server {
+    /// Accepts no more connections, and returns once the requests under way have ended.
+    pub async fn drain(&self) {
+        self.state.stop.send_replace(Stop::Drain);
+        loop {
+            let idle = self.state.idle.notified();
+            if self.state.open.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Breaks off everything.
+    pub fn stop(&self) {
+        self.state.stop.send_replace(Stop::Now);
+    }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.state.open.load(Ordering::Acquire)
+    }
+}
+
+async fn connection<H, F, B>(stream: Stream, handler: H, state: Arc<State>)
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let breaker = stream.breaker();
+    let of_requests = breaker.clone();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(of_requests.clone());
+        let response = handler(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let mut served = hyper::server::conn::http1::Builder::new()
+        .auto_date_header(false)
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    let mut stopped = state.stop.subscribe();
+    let mut draining = false;
+    loop {
+        let mut pinned = std::pin::Pin::new(&mut served);
+        let next = tokio_select(&mut pinned, &mut stopped, &breaker, draining).await;
+        match next {
+            Next::Ended | Next::Stop => break,
+            Next::Drain => {
+                draining = true;
+                pinned.as_mut().graceful_shutdown();
+            }
+            Next::Reset => {
+                let parts = served.into_parts();
+                parts.io.into_inner().reset();
+                leave(&state);
+                return;
+            }
+        }
+    }
+    drop(served);
+    leave(&state);
+}
+
+fn leave(state: &State) {
+    if state.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+        state.idle.notify_waiters();
+    }
+}
+
+enum Next {
+    Ended,
+    Drain,
+    Stop,
+    Reset,
+}
+
+async fn tokio_select<C: Future + Unpin>(
+    connection: &mut C,
+    stopped: &mut watch::Receiver<Stop>,
+    breaker: &Breaker,
+    draining: bool,
+) -> Next {
+    use futures_util::FutureExt as _;
+    let broken = async {
+        match breaker {
+            Breaker::Tcp(notify) => notify.notified().await,
+            Breaker::Memory(_) => std::future::pending().await,
+        }
+    };
+    let told = async {
+        let told = stopped.wait_for(|stop| *stop == Stop::Now || (*stop == Stop::Drain && !draining)).await;
+        told.map_or(Next::Stop, |stop| if *stop == Stop::Drain { Next::Drain } else { Next::Stop })
+    };
+    futures_util::select_biased! {
+        () = Box::pin(broken).fuse() => Next::Reset,
+        next = Box::pin(told).fuse() => next,
+        _ = connection.fuse() => Next::Ended,
+    }
+}
