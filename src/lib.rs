@@ -2,4 +2,5 @@
 pub mod event;
 pub mod source;
 pub mod topology;
+pub mod traffic;
 pub mod world;

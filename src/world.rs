@@ -5,6 +5,7 @@
 //! streams of the seed, and connect through [`Net`].
 
 pub mod clock;
+pub mod connector;
 pub mod credentials;
 mod memory;
 pub mod net;

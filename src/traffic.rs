@@ -1,0 +1,9 @@
+//! Who asks: the client's side of a lab.
+//!
+//! Sends requests over the lab's network and tells in events what came back, byte for byte as a
+//! client sees it: the status, the first token, the end, and how it ended.
+
+pub mod client;
+pub mod sse;
+
+pub use client::{Ask, Client};

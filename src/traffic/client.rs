@@ -1,0 +1,236 @@
+//! One client: asks, reads the answer to its end, and tells how it ended.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serde_json::Value as Json;
+
+use super::sse;
+use crate::event::{Kind, Outcome, RequestId, Usage, clip_body};
+use crate::topology::Authority;
+use crate::world::World;
+use crate::world::connector::{Connector, HttpClient};
+
+/// A client with its own connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    world: World,
+    http: HttpClient<Full<Bytes>>,
+}
+
+/// One request to send.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Its id, sent as `x-request-id`.
+    pub id: RequestId,
+    /// The step that it belongs to.
+    pub step: Option<usize>,
+    /// The replica that it goes to.
+    pub replica: Option<u32>,
+    /// Where it goes.
+    pub target: Authority,
+    /// The `Host` header.
+    pub host: String,
+    /// HTTP method.
+    pub method: Method,
+    /// Path with query.
+    pub path: String,
+    /// Headers besides `Host` and `x-request-id`.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// How long it may take as a whole.
+    pub timeout: Option<Duration>,
+}
+
+/// How much of a body is read for its model and usage, in bytes. The rest is counted, not kept.
+const KEPT: usize = 1024 * 1024;
+
+/// What has come of an answer so far.
+#[derive(Debug, Default)]
+struct Answer {
+    status: Option<u16>,
+    is_event_stream: bool,
+    body: BytesMut,
+    body_bytes: u64,
+    events: sse::Decoder,
+    first_token: bool,
+    done: bool,
+    model: Option<String>,
+    usage: Option<Usage>,
+}
+
+impl Client {
+    /// A client in this world.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        let http = Connector::new(world.net.clone()).client();
+        Self { world, http }
+    }
+
+    /// Sends a request and reads the answer to its end. Everything is told in events.
+    pub async fn send(&self, ask: Ask) -> Outcome {
+        let id = ask.id.clone();
+        self.tell_sent(&ask);
+        let mut answer = Answer::default();
+        let talk = self.talk(ask.clone(), &mut answer);
+        let outcome = match ask.timeout {
+            Some(limit) => tokio::time::timeout(limit, talk).await.unwrap_or(Outcome::Timeout),
+            None => talk.await,
+        };
+        answer.read_json();
+        let body = self.world.credentials.scrub(&clip_body(&answer.body));
+        self.world.bus.emit(Kind::ClientRequestEnded {
+            request: id,
+            outcome,
+            status: answer.status,
+            model: answer.model,
+            usage: answer.usage,
+            body,
+            body_bytes: answer.body_bytes,
+        });
+        outcome
+    }
+
+    fn tell_sent(&self, ask: &Ask) {
+        self.world.bus.emit(Kind::ClientRequestSent {
+            request: ask.id.clone(),
+            step: ask.step,
+            replica: ask.replica,
+            method: ask.method.to_string(),
+            path: ask.path.clone(),
+            stream: ask.stream,
+            headers: self.world.credentials.mask(&ask.headers),
+            body: self.world.credentials.scrub(&clip_body(&ask.body)),
+        });
+    }
+
+    async fn talk(&self, ask: Ask, answer: &mut Answer) -> Outcome {
+        let id = ask.id.clone();
+        let Ok(request) = ask.into_request() else { return Outcome::Failed };
+        let response = match self.http.request(request).await {
+            Ok(response) => response,
+            Err(error) => return outcome_of(&error),
+        };
+        answer.status = Some(response.status().as_u16());
+        self.world.bus.emit(Kind::ClientResponseStarted {
+            request: id.clone(),
+            status: response.status().as_u16(),
+            headers: self.world.credentials.mask(response.headers()),
+        });
+        self.read(&id, response, answer).await
+    }
+
+    async fn read(&self, id: &str, response: Response<Incoming>, answer: &mut Answer) -> Outcome {
+        let content_type = response.headers().get(http::header::CONTENT_TYPE);
+        answer.is_event_stream = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return Outcome::Cut };
+            let Some(data) = frame.data_ref() else { continue };
+            if answer.take(data) {
+                self.world.bus.emit(Kind::ClientFirstToken { request: id.to_owned() });
+            }
+        }
+        if answer.is_event_stream && !answer.done { Outcome::Truncated } else { Outcome::Complete }
+    }
+}
+
+impl Ask {
+    fn into_request(self) -> Result<Request<Full<Bytes>>, http::Error> {
+        let uri = Uri::builder().scheme("http").authority(self.target.to_string()).path_and_query(self.path).build()?;
+        let mut request = Request::builder().method(self.method).uri(uri).body(Full::new(self.body))?;
+        *request.headers_mut() = self.headers;
+        let headers = request.headers_mut();
+        if !headers.contains_key(http::header::HOST) {
+            headers.insert(http::header::HOST, self.host.parse()?);
+        }
+        headers.insert("x-request-id", self.id.parse()?);
+        Ok(request)
+    }
+}
+
+impl Answer {
+    /// Takes in bytes of the body; true if the first token of a stream is among them.
+    fn take(&mut self, data: &[u8]) -> bool {
+        self.body_bytes += data.len() as u64;
+        let room = KEPT.saturating_sub(self.body.len()).min(data.len());
+        self.body.extend_from_slice(&data[..room]);
+        if !self.is_event_stream {
+            return false;
+        }
+        let had_token = self.first_token;
+        let mut events = std::mem::take(&mut self.events);
+        events.feed(data, |event| self.take_event(event));
+        self.events = events;
+        self.first_token && !had_token
+    }
+
+    fn take_event(&mut self, event: &[u8]) {
+        if event == b"[DONE]" {
+            self.done = true;
+            return;
+        }
+        let Ok(json) = serde_json::from_slice::<Json>(event) else { return };
+        self.take_meta(&json);
+        self.first_token |= has_text(&json);
+        // The Responses API and Anthropic's end without `[DONE]`.
+        let ends = ["response.completed", "response.incomplete", "message_stop"];
+        self.done |= json.get("type").and_then(Json::as_str).is_some_and(|kind| ends.contains(&kind));
+    }
+
+    fn take_meta(&mut self, json: &Json) {
+        if let Some(model) = json.get("model").and_then(Json::as_str) {
+            self.model = Some(model.to_owned());
+        }
+        if let Some(usage) = Usage::of_json(json) {
+            self.usage = Some(usage);
+        }
+    }
+
+    fn read_json(&mut self) {
+        if !self.is_event_stream
+            && let Ok(json) = serde_json::from_slice::<Json>(&self.body)
+        {
+            self.take_meta(&json);
+        }
+    }
+}
+
+/// Whether a chunk carries text or a part of a tool call.
+fn has_text(json: &Json) -> bool {
+    let filled = |value: Option<&Json>| match value {
+        Some(Json::String(text)) => !text.is_empty(),
+        Some(Json::Array(items)) => !items.is_empty(),
+        _ => false,
+    };
+    let choice = json.get("choices").and_then(|choices| choices.get(0));
+    let of_choice = choice.is_some_and(|choice| {
+        let delta = choice.get("delta");
+        filled(choice.get("text"))
+            || delta.is_some_and(|delta| filled(delta.get("content")) || filled(delta.get("tool_calls")))
+    });
+    of_choice || json.get("delta").is_some_and(|delta| filled(Some(delta)) || filled(delta.get("text")))
+}
+
+fn outcome_of(error: &hyper_util::client::legacy::Error) -> Outcome {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            match io.kind() {
+                io::ErrorKind::ConnectionRefused => return Outcome::Refused,
+                io::ErrorKind::NotFound => return Outcome::Unresolved,
+                io::ErrorKind::TimedOut => return Outcome::Timeout,
+                _ => {}
+            }
+        }
+        source = inner.source();
+    }
+    Outcome::Reset
+}
