@@ -1,0 +1,4 @@
+//! The fake as a client sees it, over a network in memory and in virtual time.
+
+mod chat;
+mod client;
