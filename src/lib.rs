@@ -2,6 +2,7 @@
 pub mod event;
 pub mod sim;
 pub mod kube;
+pub mod gateway;
 pub mod source;
 pub mod topology;
 pub mod traffic;

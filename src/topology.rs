@@ -3,6 +3,8 @@
 //! Plain data, made by `kube` from manifests and used by `lab` to build the world and by `gateway`
 //! to decide. Nothing here knows a network or a clock.
 
+pub mod personality;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Place, Spanned};
+pub use personality::Personality;
 
 /// A host name and a port, such as `api.openai.com:443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
