@@ -1,8 +1,19 @@
-//! labsim
+//! What an LLM gateway does while its providers fail: simulators, a gateway and clients in one
+//! process, on a virtual clock, and verdicts on what happened.
+//!
+//! ```text
+//!             manifests          clock  seed  net
+//!                 │                └─ world ─┘
+//!  source ──▶ kube ──▶ scenario ──▶ lab ──────────────────▶ event ──▶ verdict ──▶ report
+//!  text, places    steps, expectations   traffic ▶ gateway ▶ sim  └───────────────▶ tui
+//! ```
+//!
+//! Start at [`Lab`]: it reads a scenario file, runs it, and gives a [`Run`](lab::Run).
+
 pub mod event;
-pub mod sim;
-pub mod kube;
 pub mod gateway;
+pub mod kube;
+pub mod sim;
 pub mod source;
 pub mod topology;
 pub mod traffic;

@@ -2,39 +2,28 @@
 
 use std::error::Error as _;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::client::legacy;
 
 use super::error::Error;
 use crate::event::Outcome;
-use crate::topology::Authority;
-use crate::world::{Net, Stream};
+use crate::world::Net;
+use crate::world::connector::{Connector, HttpClient};
 
 /// Calls providers.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    client: Client<Connector, Full<Bytes>>,
-}
-
-/// Connects through the lab's network.
-#[derive(Clone)]
-struct Connector {
-    net: Net,
+    client: HttpClient<Full<Bytes>>,
 }
 
 impl Upstream {
     /// A caller on this network.
     pub(crate) fn new(net: Net) -> Self {
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Connector { net });
-        Self { client }
+        Self { client: Connector::new(net).client() }
     }
 
     /// Sends a request and waits for the response's head. Dropping the future breaks it off.
@@ -82,30 +71,5 @@ fn io_text(error: &io::Error) -> String {
         io::ErrorKind::ConnectionReset => "Connection reset by peer (os error 104)".to_owned(),
         io::ErrorKind::TimedOut => "Connection timed out (os error 110)".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Stream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let net = self.net.clone();
-        Box::pin(async move {
-            let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
-            let to = Authority::new(host, uri.port_u16().unwrap_or(80));
-            net.connect(&to).await.map(TokioIo::new)
-        })
-    }
-}
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        Connected::new()
     }
 }
