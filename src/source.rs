@@ -77,6 +77,18 @@ impl Sources {
         &self.files
     }
 
+    /// The same files with the text at `places` replaced by asterisks, byte for byte.
+    #[must_use]
+    pub fn without(&self, places: &[Place]) -> Self {
+        let mut files = self.files.clone();
+        for place in places {
+            if let Some(file) = files.get_mut(place.file.0 as usize) {
+                file.text = masked(&file.text, place.start as usize, place.end as usize);
+            }
+        }
+        Self { files }
+    }
+
     /// Line and column of the first byte of a place.
     #[must_use]
     pub fn line_column(&self, place: Place) -> LineColumn {
@@ -117,6 +129,14 @@ impl fmt::Display for LineColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
+}
+
+/// `text` with the bytes from `start` to `end` as asterisks; line breaks stay.
+fn masked(text: &str, start: usize, end: usize) -> String {
+    let start = floor_char_boundary(text, start);
+    let end = floor_char_boundary(text, end).max(start);
+    let mask: String = text[start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
+    [&text[..start], &mask, &text[end..]].concat()
 }
 
 /// The largest character boundary of `text` that is not after `index`.

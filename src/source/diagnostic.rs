@@ -35,6 +35,8 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// A replacement for the primary place that would mend it.
     pub replacement: Option<String>,
+    /// Places whose text is never shown: credentials.
+    pub hidden: Vec<Place>,
 }
 
 impl Diagnostic {
@@ -57,6 +59,7 @@ impl Diagnostic {
             notes: Vec::new(),
             help: Vec::new(),
             replacement: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -93,9 +96,22 @@ impl Diagnostic {
         self
     }
 
+    /// Keeps the text at these places from ever being shown.
+    pub fn hide(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        self.hidden.extend(places);
+        self
+    }
+
     /// Renders it as rustc would: the source line underlined, then notes and help.
     #[must_use]
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
+        if self.hidden.is_empty() {
+            return self.render_shown(sources, colour);
+        }
+        self.render_shown(&sources.without(&self.hidden), colour)
+    }
+
+    fn render_shown(&self, sources: &Sources, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let level = match self.severity {
