@@ -12,9 +12,11 @@
 
 pub mod event;
 pub mod gateway;
+pub mod scenario;
 pub mod kube;
 pub mod sim;
 pub mod source;
 pub mod topology;
 pub mod traffic;
+pub mod verdict;
 pub mod world;

@@ -29,6 +29,8 @@ pub struct Diagnostic {
     pub primary: Option<(Place, String)>,
     /// Other places that explain it.
     pub related: Vec<(Place, String)>,
+    /// What else is to know, such as what was expected and what came, one line each.
+    pub notes: Vec<String>,
     /// What to do, one line each.
     pub help: Vec<String>,
     /// A replacement for the primary place that would mend it.
@@ -54,6 +56,7 @@ impl Diagnostic {
             message: message.into(),
             primary: None,
             related: Vec::new(),
+            notes: Vec::new(),
             help: Vec::new(),
             replacement: None,
             hidden: Vec::new(),
@@ -69,6 +72,12 @@ impl Diagnostic {
     /// Points at a place that explains it.
     pub fn note_at(mut self, place: Place, label: impl Into<String>) -> Self {
         self.related.push((place, label.into()));
+        self
+    }
+
+    /// Adds a line that is good to know.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
         self
     }
 
@@ -117,6 +126,9 @@ impl Diagnostic {
                 .into_iter()
                 .fold(annotate_snippets::Group::with_title(title), annotate_snippets::Group::element),
         };
+        for note in &self.notes {
+            group = group.element(Level::NOTE.message(note.as_str()));
+        }
         for help in &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
