@@ -10,13 +10,18 @@
 //!
 //! Start at [`Lab`]: it reads a scenario file, runs it, and gives a [`Run`](lab::Run).
 
+pub mod cli;
 pub mod event;
 pub mod gateway;
-pub mod scenario;
 pub mod kube;
+pub mod lab;
+pub mod report;
+pub mod scenario;
 pub mod sim;
 pub mod source;
 pub mod topology;
 pub mod traffic;
 pub mod verdict;
 pub mod world;
+
+pub use lab::Lab;

@@ -31,7 +31,6 @@ mod fields;
 mod load;
 pub mod names;
 pub mod pattern;
-pub mod personality;
 mod read;
 mod redact;
 
@@ -43,11 +42,11 @@ use serde_json::{Value as Json, json};
 use crate::source::{Diagnostics, FileId, Place, Sources, Span, Spanned};
 use crate::topology::{Credential, Topology};
 
+pub use crate::topology::Personality;
 pub use expect::{Check, Expectation};
 pub use load::{Disk, Files, LoadError, load, load_from};
 pub use names::{ProviderId, Target};
 pub use pattern::Pattern;
-pub use personality::Personality;
 
 /// A scenario that was read and found sound.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Files → a checked scenario.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use super::fields::Reader;
 use super::names::Names;
@@ -45,6 +45,20 @@ pub enum LoadError {
     /// The file holds Kubernetes manifests and no scenario.
     NotAScenario,
 }
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(finding) => f.write_str(&finding.render(&Sources::default(), false)),
+            Self::Invalid { sources, findings } => f.write_str(findings.render(sources, false).trim_end()),
+            Self::NotAScenario => {
+                f.write_str("error: the file holds manifests and no scenario; name it under `lab: manifests:` of one")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {

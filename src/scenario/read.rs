@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::fields::{Fields, Reader, not_among};
-use super::personality::{Personality, TABLE};
 use super::{Content, DEFAULT_PROMPT, GatewaySpec, MAX_REPLICAS, MAX_TIMES, Restart, Send, Spread, Step};
 use crate::kube::GivenSecrets;
 use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
-use crate::topology::Credential;
+use crate::topology::{Credential, Personality};
 
 pub(super) use expectations::run_expectations;
 
@@ -156,18 +155,17 @@ fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Option<Pl
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };
-    match TABLE.iter().find(|known| known.name == name.value) {
-        Some(known) if known.implemented => known.personality,
-        Some(known) => {
-            let have: Vec<_> =
-                TABLE.iter().filter(|known| known.implemented).map(|known| format!("`{}`", known.name)).collect();
-            let diagnostic = Diagnostic::error(format!("this labsim cannot behave as {} yet", known.name));
+    match name.value.parse::<Personality>() {
+        Ok(known) if known.is_implemented() => known,
+        Ok(known) => {
+            let have = Personality::ALL.into_iter().filter(|one| one.is_implemented());
+            let have: Vec<_> = have.map(|one| format!("`{one}`")).collect();
+            let diagnostic = Diagnostic::error(format!("this labsim cannot behave as {known} yet"));
             reader.push(diagnostic.at(name.place, "not implemented").help(format!("it can be {}", have.join(", "))));
             newest
         }
-        None => {
-            let names: Vec<_> = TABLE.iter().map(|known| known.name).collect();
-            reader.push(not_among(&name, "personality", &names));
+        Err(_) => {
+            reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
             newest
         }
     }

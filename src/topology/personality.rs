@@ -43,10 +43,17 @@ impl Personality {
         }
     }
 
-    /// The newest version of agentgateway: what a scenario gets that names none.
+    /// Whether this labsim can take it on.
     #[must_use]
-    pub fn newest_implemented() -> Self {
-        Self::Agentgateway14
+    pub fn is_implemented(self) -> bool {
+        matches!(self, Self::Agentgateway012)
+    }
+
+    /// The newest version of agentgateway that this labsim can be: what a scenario gets that names none.
+    #[must_use]
+    pub fn newest() -> Self {
+        let versions = Self::ALL.into_iter().filter(|one| *one != Self::Reference && one.is_implemented());
+        versions.last().unwrap_or(Self::Agentgateway012)
     }
 
     fn names() -> String {
