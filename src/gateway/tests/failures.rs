@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use super::lab::{Got, Lab, MockBody, adding, answer, at, completion, question, topology, whole};
 use crate::event::{Kind, Outcome};
-use crate::topology::{Auth, Credential, Filter, HeaderChange, PathMatch, RouteMatch, WeightedBackend};
+use crate::topology::{Auth, Credential, Filter, HeaderChange, PathMatch, Personality, RouteMatch, WeightedBackend};
+use crate::world::Net;
+use crate::world::net::Breaker;
 
 async fn lab_with(handler: fn(Request<Incoming>) -> Response<MockBody>) -> Lab {
     let lab = Lab::of(topology(&[&["primary"]]), 1).open().await;
@@ -136,7 +138,7 @@ async fn a_connection_that_is_closed_before_the_head() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_reset_before_the_head() {
     let lab = lab_with(|request| {
-        request.extensions().get::<crate::world::net::Breaker>().unwrap().reset();
+        request.extensions().get::<Breaker>().unwrap().reset();
         answer("primary", 200, &[])
     })
     .await;
@@ -409,4 +411,27 @@ async fn an_answer_in_pieces_is_put_together() {
     let got = lab.ask().await;
     assert_eq!(got.status, 200);
     assert!(got.body.starts_with(r#"{"model":"dated-primary","usage""#), "{}", got.body);
+}
+
+/// Over TCP and in real time the same is said as in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tcp_it_is_the_same() {
+    let lab = Lab::on(Net::tcp(), Personality::Agentgateway012, topology(&[&["primary"], &["secondary"]]), 1);
+    let lab = lab.open().await;
+    let lab = lab.provider("primary", |_| async { answer("primary", 429, &[("retry-after-ms", "1000")]) }).await;
+    let lab = lab
+        .provider("secondary", |request| async move {
+            request.extensions().get::<Breaker>().unwrap().reset();
+            std::future::pending::<Response<MockBody>>().await
+        })
+        .await;
+    assert_eq!(lab.ask().await.status, 429);
+    let got = lab.ask().await;
+    assert_eq!((got.status, got.body.as_str()), (503, "upstream call failed: SendRequest: connection error"));
+    lab.world.net.name(at("secondary"), vec![at("nobody")]);
+    let text = "upstream call failed: Connect: Connection refused (os error 111)";
+    assert_eq!(lab.ask().await.body, text);
+    sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(lab.ask().await.status, 429);
+    assert_eq!(lab.told(|kind| matches!(kind, Kind::ProviderReturned { .. }).then_some(())).len(), 1);
 }

@@ -121,6 +121,10 @@ impl Lab {
     }
 
     pub(super) fn with(personality: Personality, topology: Topology, seed: u64) -> Self {
+        Self::on(Net::memory(), personality, topology, seed)
+    }
+
+    pub(super) fn on(net: Net, personality: Personality, topology: Topology, seed: u64) -> Self {
         let clock = Clock::starting_at(clock::VIRTUAL_START);
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let heard = events.clone();
@@ -130,7 +134,7 @@ impl Lab {
             bus: Bus::new(move || clock.now(), vec![Box::new(sink)]),
             credentials: Credentials::default(),
             seed: Seed(seed),
-            net: Net::memory(),
+            net,
         };
         let gateway = Gateway::new(world.clone(), Arc::new(topology), personality, 0);
         Self { client: Upstream::new(world.net.clone()), world, gateway, events }
