@@ -1,7 +1,7 @@
 //! labsim
 pub mod event;
-pub mod scenario;
 pub mod kube;
+pub mod scenario;
 pub mod source;
 pub mod topology;
 pub mod verdict;
