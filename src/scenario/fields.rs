@@ -8,14 +8,17 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::de::DeserializeOwned;
 
+use super::expand::Expansion;
 use super::names::Names;
 use crate::source::decode::UnknownField;
+use crate::source::yaml::plain;
 use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Spanned, Value};
 
 /// What reading a scenario file needs: its text, the lab's names, and where findings go.
 pub(super) struct Reader<'r> {
     text: &'r str,
     names: OnceCell<Names>,
+    variables: Expansion,
     findings: RefCell<Diagnostics>,
 }
 
@@ -30,7 +33,7 @@ pub(super) struct Fields<'n> {
 
 impl<'r> Reader<'r> {
     pub(super) fn new(text: &'r str) -> Self {
-        Self { text, names: OnceCell::new(), findings: RefCell::default() }
+        Self { text, names: OnceCell::new(), variables: Expansion::default(), findings: RefCell::default() }
     }
 
     /// Tells the names that expectations may use, once the manifests are read.
@@ -45,21 +48,48 @@ impl<'r> Reader<'r> {
     }
 
     pub(super) fn push(&self, diagnostic: Diagnostic) {
-        self.findings.borrow_mut().push(diagnostic);
+        // What is wrong with a value whose variable is not set is only that.
+        let follows = |(place, _): &(Place, String)| self.variables.broken.contains(place);
+        if !diagnostic.primary.as_ref().is_some_and(follows) {
+            self.findings.borrow_mut().push(diagnostic);
+        }
     }
 
     pub(super) fn extend(&self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
-        self.findings.borrow_mut().extend(diagnostics);
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
     pub(super) fn finish(self) -> Diagnostics {
         self.findings.into_inner()
     }
 
+    /// Tells where variables were expanded, and where they could not be.
+    pub(super) fn expanded(&mut self, variables: Expansion) {
+        self.extend(variables.findings.iter().cloned());
+        self.variables = variables;
+    }
+
+    fn is_expanded(&self, place: Place) -> bool {
+        self.variables.values.iter().any(|(one, _)| *one == place)
+    }
+
+    /// What a quoted value with variables in it would be without its quotes. Such a value often has
+    /// to be quoted, since `{` means something else between brackets.
+    fn unquoted(&self, node: &Node) -> Option<Node> {
+        let text = node.as_str().filter(|_| self.is_expanded(node.place))?;
+        Some(Node { value: plain(text), place: node.place }).filter(|node| node.as_str().is_none())
+    }
+
     /// Decodes a value through serde.
     pub(super) fn decode<T: DeserializeOwned>(&self, node: &Node) -> Option<T> {
         let decoder = Decoder::default();
         let value = decoder.decode(node);
+        if value.is_none()
+            && let Some(unquoted) = self.unquoted(node)
+            && let Some(value) = Decoder::default().decode(&unquoted)
+        {
+            return Some(value);
+        }
         self.extend(decoder.finish_strict().all().iter().cloned());
         value
     }
@@ -86,7 +116,10 @@ impl<'r> Reader<'r> {
     pub(super) fn scalar(&self, node: &Node) -> Option<String> {
         match &node.value {
             Value::String(text) => Some(text.clone()),
-            Value::Int(_) | Value::Float(_) => Some(self.written(node.place).to_owned()),
+            Value::Int(_) | Value::Float(_) => {
+                let expanded = self.variables.values.iter().find(|(place, _)| *place == node.place);
+                Some(expanded.map_or_else(|| self.written(node.place).to_owned(), |(_, value)| value.clone()))
+            }
             _ => None,
         }
     }
@@ -161,10 +194,8 @@ fn no_value(entry: &Entry) -> Diagnostic {
 /// From the key to the end of the value.
 pub(super) fn whole_entry(entry: &Entry) -> Place {
     let end = entry.value.place.end.max(entry.key_place.end);
-    match entry.value.place.start >= entry.key_place.start {
-        true => Place { end, ..entry.key_place },
-        false => entry.key_place,
-    }
+    // The value of an alias may stand elsewhere.
+    if entry.value.place.start >= entry.key_place.start { Place { end, ..entry.key_place } } else { entry.key_place }
 }
 
 impl<'n> Fields<'n> {
@@ -209,7 +240,8 @@ impl<'n> Fields<'n> {
     /// A whole number within a range.
     pub(super) fn whole(&self, key: &str, range: RangeInclusive<u64>) -> Option<Spanned<u64>> {
         let node = &self.value(key)?.value;
-        let number = match node.value {
+        let unquoted = self.reader.unquoted(node);
+        let number = match unquoted.as_ref().unwrap_or(node).value {
             Value::Int(number) => u64::try_from(number).ok(),
             _ => None,
         };

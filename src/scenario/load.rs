@@ -117,11 +117,11 @@ impl From<Diagnostic> for Stop {
 
 fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, file: FileId) -> Result<Scenario, Stop> {
     let mut root = root(yaml::parse(sources, file)?, file)?;
-    let reader = Reader::new(text);
-    let mut findings = Vec::new();
+    let mut reader = Reader::new(text);
     let part = |scalar: &str, place, range| reader.part(scalar, place, range);
-    let expansions = expand::expand(&mut root, text, &|name| files.variable(name), &part, &mut findings);
-    reader.extend(findings);
+    let variables = expand::expand(&mut root, text, &|name| files.variable(name), &part);
+    let expansions = variables.values.clone();
+    reader.expanded(variables);
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
@@ -131,7 +131,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     }
     let topology = topology.unwrap_or_default();
     let head = read::head(top);
-    let gateway = read::gateway(&reader, &lab, topology.replicas.as_ref());
+    let gateway = read::gateway(&reader, &lab, top, topology.replicas.as_ref());
     let steps = read::steps(&reader, top);
     let expect = read::run_expectations(&reader, top, &steps);
 

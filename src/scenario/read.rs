@@ -125,7 +125,12 @@ fn secrets(reader: &Reader<'_>, entry: &Entry) -> GivenSecrets {
 }
 
 /// The gateway: what the scenario says, else what the manifests say.
-pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, manifest: Option<&Spanned<u32>>) -> GatewaySpec {
+pub(super) fn gateway(
+    reader: &Reader<'_>,
+    lab: &Lab<'_>,
+    top: Fields<'_>,
+    manifest: Option<&Spanned<u32>>,
+) -> GatewaySpec {
     let fields = lab.gateway;
     let own = fields.and_then(|fields| fields.whole("replicas", 1..=u64::from(MAX_REPLICAS)));
     let own = own.and_then(|count| u32::try_from(count.value).ok());
@@ -138,20 +143,17 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, manifest: Option<&Span
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality(reader, fields, lab.place),
+        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line())),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
 }
 
-fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Option<Place>) -> Personality {
+fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place) -> Personality {
     let newest = Personality::newest();
     let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
         let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
         let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
-        reader.push(match place {
-            Some(place) => diagnostic.at(place, ""),
-            None => diagnostic,
-        });
+        reader.push(diagnostic.at(place, ""));
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };

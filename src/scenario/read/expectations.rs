@@ -27,8 +27,16 @@ pub(crate) fn run_expectations(reader: &Reader<'_>, top: Fields<'_>, steps: &[Sp
     let sends = || steps.iter().filter_map(|step| if let Step::Send(send) = &step.value { Some(send) } else { None });
     let times = sends().map(|send| u64::from(send.times)).sum();
     let expect = top.entry("expect").map_or_else(Vec::new, |entry| read(reader, &entry.value, &Scope::Run { times }));
-    let none = expect.is_empty() && sends().all(|send| send.expect.is_empty());
-    if none && top.entry("expect").is_none_or(|entry| matches!(entry.value.value, Value::Map(_) | Value::Null)) {
+    // Expectations that are wrong have been reported, and are no reason to say that there are none.
+    let steps = top.entry("steps").map_or(&[][..], |entry| match &entry.value.value {
+        Value::Seq(items) => items,
+        _ => &[],
+    });
+    let expects = |entry: &Entry| entry.value.get("expect").is_some_and(|expect| !expect.is_null());
+    let any = steps.iter().flat_map(Node::entries).any(expects);
+    if !any
+        && top.entry("expect").is_none_or(|entry| entry.value.is_null() || entry.value.value == Value::Map(Vec::new()))
+    {
         let diagnostic = Diagnostic::warning("the scenario expects nothing").at(top.first_line(), "");
         reader.push(diagnostic.help("only the invariants that hold for every run will be checked"));
     }
@@ -69,7 +77,7 @@ impl Read<'_> {
             return;
         };
         let locate = |part| self.reader.part(&text, place, part);
-        match Pattern::parse(&text, place, &locate, &self.reader.names()) {
+        match Pattern::parse(&text, place, &locate, self.reader.names()) {
             Ok(pattern) => {
                 self.possible(&pattern);
                 self.add(place, Check::Pattern(pattern));
@@ -204,7 +212,7 @@ impl Read<'_> {
         let Some(entry) = fields.value("answers") else { return };
         for one in self.reader.entries(&entry.value, "from an answer such as `429@mock` to what it has") {
             let locate = |part| self.reader.part(&one.key, one.key_place, part);
-            let item = match Item::parse(&one.key, &locate, &self.reader.names()) {
+            let item = match Item::parse(&one.key, &locate, self.reader.names()) {
                 Ok(item) => Some(Item { place: one.key_place, ..item }),
                 Err(findings) => {
                     self.reader.extend(findings);
