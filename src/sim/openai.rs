@@ -5,20 +5,24 @@
 //! endpoint (`chat`, …) with `params`, `prompt` and `models`, `limits`, then `prose` and `latency`
 //! for the answer, `reply` for the response, `record` for the events.
 
+mod answer;
 mod auth;
 mod chat;
 mod engine;
 mod error;
 mod latency;
 mod limits;
+mod logprobs;
 mod models;
 mod params;
 mod prompt;
 mod prose;
 mod record;
 mod reply;
+mod schema;
 mod text;
 mod tokens;
+mod tools;
 
 #[cfg(test)]
 mod tests;

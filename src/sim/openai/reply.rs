@@ -136,3 +136,8 @@ impl Body for TimedBody {
         if self.is_whole { SizeHint::with_exact(self.left) } else { SizeHint::default() }
     }
 }
+
+/// Letters that fill up a stream's event, so that its length tells little of the text's.
+pub(crate) fn obfuscation(ids: &mut super::engine::Ids, length: usize) -> String {
+    ids.alphanumeric("", 1 + 12_usize.wrapping_sub(length) % 16)
+}
