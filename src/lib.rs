@@ -18,8 +18,6 @@ pub mod lab;
 pub mod report;
 pub mod scenario;
 pub mod sim;
-pub mod kube;
-pub mod scenario;
 pub mod source;
 pub mod topology;
 pub mod traffic;
