@@ -5,6 +5,7 @@
 
 pub mod sse;
 pub mod tokens;
+pub mod vllm;
 
 use axum::Router;
 use axum::body::Body;

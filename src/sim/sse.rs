@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 /// The media type of a stream of events.
 pub const CONTENT_TYPE: &str = "text/event-stream";
 
-/// What an OpenAI stream ends with.
+/// The last event of a stream of chunks.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Writes `data: <json>` and the blank line that ends the event.
@@ -54,6 +54,7 @@ pub enum Flow {
 pub struct Live<E: Encode> {
     items: mpsc::UnboundedReceiver<E::Item>,
     encoder: E,
+    ready: Vec<u8>,
     ended: bool,
 }
 
@@ -61,7 +62,19 @@ impl<E: Encode> Live<E> {
     /// A body of what comes out of `items`.
     #[must_use]
     pub fn new(items: mpsc::UnboundedReceiver<E::Item>, encoder: E) -> Self {
-        Self { items, encoder, ended: false }
+        Self { items, encoder, ready: Vec::new(), ended: false }
+    }
+
+    /// The same body with `item` before the ones that come.
+    #[must_use]
+    pub fn beginning_with(mut self, item: E::Item) -> Self {
+        self.ended |= self.encoder.encode(item, &mut self.ready) == Flow::End;
+        self
+    }
+
+    /// What makes the bytes.
+    pub fn encoder(&self) -> &E {
+        &self.encoder
     }
 }
 
@@ -71,7 +84,7 @@ impl<E: Encode> http_body::Body for Live<E> {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut this.ready);
         while !this.ended {
             match this.items.poll_recv(context) {
                 Poll::Ready(Some(item)) => this.ended = this.encoder.encode(item, &mut out) == Flow::End,
@@ -84,7 +97,7 @@ impl<E: Encode> http_body::Body for Live<E> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended && self.ready.is_empty()
     }
 }
 
