@@ -8,17 +8,21 @@
 mod answer;
 mod auth;
 mod chat;
+mod completions;
+mod embeddings;
 mod engine;
 mod error;
 mod latency;
 mod limits;
 mod logprobs;
 mod models;
+mod moderations;
 mod params;
 mod prompt;
 mod prose;
 mod record;
 mod reply;
+mod responses;
 mod schema;
 mod text;
 mod tokens;
@@ -104,6 +108,10 @@ impl FakeOpenai {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Endpoint {
     Chat,
+    Completions,
+    Responses,
+    Embeddings,
+    Moderations,
     Models,
     Model(String),
 }
@@ -112,6 +120,10 @@ impl Endpoint {
     fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
         let (endpoint, takes) = match path.strip_prefix("/v1/") {
             Some("chat/completions") => (Self::Chat, Method::POST),
+            Some("completions") => (Self::Completions, Method::POST),
+            Some("embeddings") => (Self::Embeddings, Method::POST),
+            Some("moderations") => (Self::Moderations, Method::POST),
+            Some("responses") => (Self::Responses, Method::POST),
             Some("models") => (Self::Models, Method::GET),
             Some(rest) => match rest.strip_prefix("models/").filter(|id| !id.is_empty()) {
                 Some(id) => (Self::Model(id.to_owned()), Method::GET),
@@ -208,6 +220,10 @@ fn object_of(headers: &HeaderMap, body: &Bytes, json: Option<&Json>) -> Result<M
 fn dispatch(call: &mut Call<'_>, endpoint: &Endpoint, body: &Map<String, Json>) -> Result<Reply, ApiError> {
     match endpoint {
         Endpoint::Chat => chat::reply(call, body),
+        Endpoint::Completions => completions::reply(call, body),
+        Endpoint::Responses => responses::reply(call, body),
+        Endpoint::Embeddings => embeddings::reply(call, body),
+        Endpoint::Moderations => moderations::reply(call, body),
         Endpoint::Models => {
             let models: Vec<Json> = models::all().iter().map(models::Model::json).collect();
             Ok(Reply::whole(Duration::ZERO, &json!({"object": "list", "data": models}), None))
