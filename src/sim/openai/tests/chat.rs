@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use super::client::{Answer, KEY, Lab, accepting, request, with_key};
+use super::client::{Answer, KEY, Lab, accepting, request, with, with_key};
 use crate::event::{Kind, Outcome, Usage};
 
 fn two_and_two() -> Json {
@@ -14,11 +14,6 @@ fn two_and_two() -> Json {
 
 fn question(text: &str) -> Json {
     json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]})
-}
-
-fn with(mut body: Json, name: &str, value: impl Into<Json>) -> Json {
-    body[name] = value.into();
-    body
 }
 
 #[tokio::test(start_paused = true)]
