@@ -145,7 +145,7 @@ impl Ask {
 }
 
 /// Cuts calls down to `most` tokens, and says whether anything was cut.
-fn cut(calls: &mut Vec<ToolCall>, most: u64) -> bool {
+fn cut(calls: &mut [ToolCall], most: u64) -> bool {
     let mut left = usize::try_from(most).unwrap_or(usize::MAX);
     let mut is_cut = false;
     for call in calls.iter_mut() {

@@ -14,10 +14,11 @@ use super::text::Finish;
 use super::tools::ToolCall;
 use crate::event::Usage;
 use request::Request;
+pub(crate) use request::{check_metadata, check_sampling, check_unknown, stream_options, tier};
 
 /// Answers a request.
 pub(crate) fn reply(call: &mut Call<'_>, body: &Map<String, Json>) -> Result<Reply, ApiError> {
-    let request = request::read(call, body)?;
+    let request = request::read(body)?;
     let ask = &request.ask;
     call.admit(&ask.model, ask.prompt.characters, ask.asked.map(|asked| asked.saturating_mul(request.n)))?;
     let answers: Vec<Answer> = (0..request.n).map(|index| ask.answer(call, index)).collect();

@@ -5,13 +5,14 @@ use serde_json::{Map, Value as Json};
 use super::super::answer::{self, Ask, EFFORTS, Effort};
 use super::super::engine::Call;
 use super::super::error::ApiError;
-use super::super::models::Model;
+use super::super::models::{self, Model};
 use super::super::params::Params;
 use super::super::text::{self, Bounds};
 use super::super::{prompt, tools};
 use crate::world::Random;
 
 /// A request that is in order.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of the API")]
 pub(super) struct Request {
     pub(super) ask: Ask,
     pub(super) n: u64,
@@ -75,15 +76,15 @@ impl Request {
 }
 
 /// Reads a request.
-pub(super) fn read(call: &Call<'_>, body: &Map<String, Json>) -> Result<Request, ApiError> {
+pub(super) fn read(body: &Map<String, Json>) -> Result<Request, ApiError> {
     let params = Params::new(body);
-    let model = call.model(params.get("model"))?;
+    let model = models::asked(params.get("model"))?;
     if !model.is_chat() {
         let message = "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you \
                        mean to use v1/completions?";
         return Err(ApiError::front_door(http::StatusCode::NOT_FOUND, message).with_param("model"));
     }
-    check_unknown(&params)?;
+    check_unknown(&params, KNOWN)?;
     let mut prompt = prompt::read(&params)?;
     let toolbox = tools::read_chat(&params, &mut prompt)?;
     let asked = max_tokens(&params, &model)?;
@@ -107,8 +108,9 @@ pub(super) fn read(call: &Call<'_>, body: &Map<String, Json>) -> Result<Request,
     })
 }
 
-fn check_unknown(params: &Params<'_>) -> Result<(), ApiError> {
-    let unknown = params.unknown(KNOWN);
+/// Refuses parameters that are not among `known`.
+pub(crate) fn check_unknown(params: &Params<'_>, known: &[&str]) -> Result<(), ApiError> {
+    let unknown = params.unknown(known);
     if unknown.is_empty() {
         return Ok(());
     }
@@ -137,7 +139,8 @@ fn max_tokens(params: &Params<'_>, model: &Model) -> Result<Option<u64>, ApiErro
 const NOT_FOR_REASONING: &[&str] =
     &["top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "stop"];
 
-fn check_sampling(params: &Params<'_>, model: &Model) -> Result<(), ApiError> {
+/// Checks what steers chance.
+pub(crate) fn check_sampling(params: &Params<'_>, model: &Model) -> Result<(), ApiError> {
     let temperature = params.decimal("temperature", 0.0, 2.0)?;
     params.decimal("top_p", 0.0, 1.0)?;
     params.decimal("presence_penalty", -2.0, 2.0)?;
@@ -193,7 +196,7 @@ fn check_others(params: &Params<'_>) -> Result<(), ApiError> {
 }
 
 /// Refuses metadata that is no short list of short texts.
-pub(in super::super) fn check_metadata(params: &Params<'_>) -> Result<(), ApiError> {
+pub(crate) fn check_metadata(params: &Params<'_>) -> Result<(), ApiError> {
     let Some(metadata) = params.object("metadata")? else { return Ok(()) };
     let names = metadata.unknown(&[]);
     if names.len() > 16 {
@@ -207,7 +210,8 @@ pub(in super::super) fn check_metadata(params: &Params<'_>) -> Result<(), ApiErr
     names.into_iter().try_for_each(|name| metadata.string(name).map(drop))
 }
 
-fn stream_options(params: &Params<'_>) -> Result<(bool, bool, bool), ApiError> {
+/// Reads `stream` and whether it includes usage and obfuscation.
+pub(crate) fn stream_options(params: &Params<'_>) -> Result<(bool, bool, bool), ApiError> {
     let stream = params.boolean("stream")?.unwrap_or(false);
     let options = params.object("stream_options")?;
     if options.is_some() && !stream {
@@ -219,7 +223,7 @@ fn stream_options(params: &Params<'_>) -> Result<(bool, bool, bool), ApiError> {
 }
 
 /// The service tier that an answer names.
-pub(in super::super) fn tier(params: &Params<'_>) -> Result<&'static str, ApiError> {
+pub(crate) fn tier(params: &Params<'_>) -> Result<&'static str, ApiError> {
     let asked = params.one_of("service_tier", &["auto", "default", "flex", "scale", "priority"])?;
     Ok(match asked {
         Some("flex") => "flex",

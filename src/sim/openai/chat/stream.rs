@@ -52,7 +52,7 @@ pub(super) fn pieces(
         chunks.push(Duration::ZERO, index, &last, Some(finish(request, answer).name()));
     }
     if request.include_usage {
-        chunks.write(Duration::ZERO, json!([]), usage_json(usage, answers), 2);
+        chunks.write(Duration::ZERO, &json!([]), usage_json(usage, answers), 2);
     }
     chunks.pieces.push(Piece::done());
     chunks.pieces
@@ -143,10 +143,10 @@ impl<'a, 'c> Chunks<'a, 'c> {
 
     fn push(&mut self, gap: Duration, index: usize, step: &Step, finish: Option<&str>) {
         let choice = json!({"index": index, "delta": step.delta, "logprobs": step.logprobs, "finish_reason": finish});
-        self.write(gap, json!([choice]), Json::Null, step.length);
+        self.write(gap, &json!([choice]), Json::Null, step.length);
     }
 
-    fn write(&mut self, gap: Duration, choices: Json, usage: Json, length: usize) {
+    fn write(&mut self, gap: Duration, choices: &Json, usage: Json, length: usize) {
         let Self { request, id, created, fingerprint, .. } = self;
         let mut chunk = json!({
             "id": id, "object": "chat.completion.chunk", "created": created, "model": request.ask.model.dated,

@@ -85,6 +85,14 @@ fn arrays_keep_their_lengths() {
     }
 }
 
+/// A list whose end is `null`.
+fn check_list(value: &Json) {
+    assert!(value["value"].is_string() && value["children"].is_array(), "{value}");
+    if !value["next"].is_null() {
+        check_list(&value["next"]);
+    }
+}
+
 #[test]
 fn references_and_recursion_end() {
     let list = json!({
@@ -98,13 +106,7 @@ fn references_and_recursion_end() {
         "additionalProperties": false,
         "$defs": {"node": {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/node"}}}, "required": ["children"]}},
     });
-    fn check(value: &Json) {
-        assert!(value["value"].is_string() && value["children"].is_array(), "{value}");
-        if !value["next"].is_null() {
-            check(&value["next"]);
-        }
-    }
-    values(&list).iter().for_each(check);
+    values(&list).iter().for_each(check_list);
     for endless in [
         json!({"$ref": "#"}),
         json!({"type": "object", "properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}, "required": ["a", "b"]}),
