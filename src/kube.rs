@@ -5,9 +5,9 @@
 //! `link` follows its references. Every mistake of all files is found at once.
 //!
 //! ```text
-//!   YAML ─▶ object ─▶ deployment  service  secret  gateway  route  backend  parameters   (read)
-//!                         │◀────────┘         ▲        ▲◀─────┘────▶│
-//!                         └ simulators        └────────────────────┘                      (link)
+//!   HTTPRoute ─ parentRefs ─▶ Gateway
+//!       └───── backendRefs ─▶ AgentgatewayBackend ─ secretRef ─▶ Secret
+//!                                    └─ host, port ─▶ Service ─ selector ─▶ Deployment
 //! ```
 
 mod backend;

@@ -141,7 +141,7 @@ fn provider(fields: &Fields<'_>, fallback: &Login, only: Option<&Spanned<String>
     };
     let model = one_of(fields, &PROVIDERS, "provider").and_then(|entry| {
         if entry.key == "openai" {
-            return fields.map("openai")?.text("model").map(|model| model.value);
+            return fields.map("openai")?.need_text_if_there("model").map(|model| model.value);
         }
         fields.log().push(
             Diagnostic::error(format!("labsim does not model `{}` providers", entry.key))
@@ -347,8 +347,8 @@ impl Links<'_> {
         let name = &name.value;
         diagnostic
             .help(format!(
-                "a Secret in a manifest:\n  apiVersion: v1\n  kind: Secret\n  metadata: {{name: {name}, namespace: {namespace}}}\n  \
-                 stringData: {{{CREDENTIAL}: Bearer sk-...}}"
+                "a Secret in a manifest:\n  apiVersion: v1\n  kind: Secret\n  \
+                 metadata: {{name: {name}, namespace: {namespace}}}\n  stringData: {{{CREDENTIAL}: Bearer sk-...}}"
             ))
             .help(format!("or one in the scenario:\n  secrets:\n    {name}: {{{CREDENTIAL}: Bearer sk-...}}"))
     }

@@ -13,7 +13,7 @@ pub(super) struct Hidden {
 }
 
 /// Credentials are shorter than this only in jest; shorter texts are not searched for elsewhere.
-const MIN_CREDENTIAL: usize = 8;
+const MIN_CREDENTIAL: usize = 12;
 
 impl Hidden {
     /// Every place where a credential stands: where the manifests say it, and wherever the same
@@ -52,7 +52,9 @@ impl Hidden {
                 }
             }
         }
-        diagnostic.hide(self.places.iter().copied())
+        let shown: Vec<FileId> =
+            diagnostic.primary.iter().chain(&diagnostic.related).map(|(place, _)| place.file).collect();
+        diagnostic.hide(self.places.iter().copied().filter(|place| shown.contains(&place.file)))
     }
 }
 
@@ -111,8 +113,9 @@ const PUBLIC: [&str; 5] = ["apiVersion", "kind", "metadata", "type", "immutable"
 const NAMES_OF_AUTH: [&str; 8] =
     ["name", "namespace", "group", "kind", "secretRef", "passthrough", "location", "serviceName"];
 
-/// Parts of the names of headers and variables that hold credentials.
-const CREDENTIAL_NAMES: [&str; 7] = ["authorization", "api-key", "apikey", "token", "secret", "password", "cookie"];
+/// Words in the names of headers and variables that hold credentials.
+const CREDENTIAL_WORDS: [&str; 8] =
+    ["authorization", "apikey", "token", "secret", "password", "passwd", "cookie", "credentials"];
 
 fn search(node: &Node, places: &mut Vec<Place>) {
     match &node.value {
@@ -126,9 +129,13 @@ fn search(node: &Node, places: &mut Vec<Place>) {
                     "auth" => auth(&entry.value, places),
                     "stringData" | "kubectl.kubernetes.io/last-applied-configuration" => scalars(&entry.value, places),
                     "value" if named => scalars(&entry.value, places),
+                    key if entry.value.entries().is_empty() && names_a_credential(key) => scalars(&entry.value, places),
                     _ => search(&entry.value, places),
                 }
             }
+        }
+        Value::String(text) if ["Bearer ", "sk-"].iter().any(|start| text.starts_with(start)) => {
+            places.push(node.place);
         }
         _ => {}
     }
@@ -143,7 +150,7 @@ fn is_secret(node: &Node) -> bool {
 
 fn names_a_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    CREDENTIAL_NAMES.iter().any(|part| name.contains(part))
+    name.ends_with("-key") || name.split('-').any(|word| CREDENTIAL_WORDS.contains(&word))
 }
 
 /// Everything below `auth` that is not the name of something.

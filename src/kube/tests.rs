@@ -175,10 +175,12 @@ fn a_parent_that_no_manifest_describes_is_implied_with_what_the_reference_says()
     let route = |name: &str, parent: &str| {
         format!(
             "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}}}\n\
-             spec: {{parentRefs: [{{name: {parent}}}], rules: [{{backendRefs: [{{group: agentgateway.dev, kind: AgentgatewayBackend, name: b}}]}}]}}\n---\n"
+             spec:\n  parentRefs: [{{name: {parent}}}]\n  rules:\n  - backendRefs:\n    \
+             - {{group: agentgateway.dev, kind: AgentgatewayBackend, name: b}}\n---\n"
         )
     };
-    let backend = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend\nmetadata: {name: b}\nspec: {ai: {provider: {openai: {}}}}\n";
+    let backend = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend\n\
+                   metadata: {name: b}\nspec: {ai: {provider: {openai: {}}}}\n";
     let text = format!(
         "{}{}{}{backend}",
         route("a", "edge"),

@@ -259,7 +259,8 @@ fn a_filter_that_is_wrong() {
     );
     error("name: Retry-After", "name: Retry After", &["1.yaml:21:23", "not the name of a header"]);
     error("value: \"60\"", "value: \"6\\n0\"", &["1.yaml:22:24", "no control characters"]);
-    let twice = "- {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [X]}}\n        - type: ResponseHeaderModifier";
+    let twice = "- {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [X]}}\n        \
+                 - type: ResponseHeaderModifier";
     error(kind, twice, &["1.yaml:19:17", "two filters of the type ResponseHeaderModifier", "first here"]);
     let cors = "- {type: CORS, cors: {maxAge: 5}}\n        - type: ResponseHeaderModifier";
     warning(kind, cors, &["1.yaml:18:18", "labsim does not model CORS filters"]);

@@ -181,7 +181,8 @@ fn a_reference_to_another_kind_of_backend() {
 
 fn gateway(listeners: &str) -> String {
     format!(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: agentgateway-proxy, namespace: agentgateway-system}}\n\
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
+         metadata: {{name: agentgateway-proxy, namespace: agentgateway-system}}\n\
          spec:\n  gatewayClassName: agentgateway\n  listeners: [{listeners}]\n"
     )
 }
@@ -216,9 +217,10 @@ fn a_listener_that_takes_no_such_route() {
 
 #[test]
 fn a_route_of_a_namespace_that_the_gateway_does_not_take() {
-    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: team}\nspec:\n  \
-                 parentRefs: [{name: agentgateway-proxy, namespace: agentgateway-system}]\n  rules:\n  - backendRefs:\n    \
-                 - {name: mock-ratelimit-backend, namespace: agentgateway-system, group: agentgateway.dev, kind: AgentgatewayBackend}\n";
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: team}\n\
+                 spec:\n  parentRefs: [{name: agentgateway-proxy, namespace: agentgateway-system}]\n  \
+                 rules:\n  - backendRefs:\n    - name: mock-ratelimit-backend\n      namespace: agentgateway-system\n      \
+                 group: agentgateway.dev\n      kind: AgentgatewayBackend\n";
     let same = gateway("{name: http, port: 8080, protocol: HTTP}");
     load_all(&[MOCK, INTER, route, &same])
         .expect_one(Severity::Error, &["2.yaml:5:23", "takes no routes of namespace `team`", "from: All"]);
