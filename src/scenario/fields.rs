@@ -59,6 +59,10 @@ impl<'r> Reader<'r> {
         diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.borrow().has_errors()
+    }
+
     pub(super) fn finish(self) -> Diagnostics {
         self.findings.into_inner()
     }
@@ -69,23 +73,12 @@ impl<'r> Reader<'r> {
         self.variables = variables;
     }
 
-    fn is_expanded(&self, place: Place) -> bool {
-        self.variables.values.iter().any(|(one, _)| *one == place)
-    }
-
-    /// What a quoted value with variables in it would be without its quotes. Such a value often has
-    /// to be quoted, since `{` means something else between brackets.
-    fn unquoted(&self, node: &Node) -> Option<Node> {
-        let text = node.as_str().filter(|_| self.is_expanded(node.place))?;
-        Some(Node { value: plain(text), place: node.place }).filter(|node| node.as_str().is_none())
-    }
-
     /// Decodes a value through serde.
     pub(super) fn decode<T: DeserializeOwned>(&self, node: &Node) -> Option<T> {
         let decoder = Decoder::default();
         let value = decoder.decode(node);
         if value.is_none()
-            && let Some(unquoted) = self.unquoted(node)
+            && let Some(unquoted) = unquoted(node)
             && let Some(value) = Decoder::default().decode(&unquoted)
         {
             return Some(value);
@@ -160,7 +153,8 @@ impl<'r> Reader<'r> {
     /// The entries of a map whose keys are free.
     pub(super) fn entries<'n>(&self, node: &'n Node, what: &str) -> &'n [Entry] {
         if !matches!(node.value, Value::Map(_) | Value::Null) {
-            self.push(self.expected(node, &format!("a map, {what}")));
+            // What was found is not shown: it may be a secret.
+            self.push(Diagnostic::error(format!("expected a map, {what}, found {}", node.kind())).at(node.place, ""));
         }
         node.entries()
     }
@@ -177,6 +171,21 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// The text of a value that must not be shown, whatever it is.
+    pub(super) fn secret(&self, entry: &Entry) -> Option<String> {
+        if entry.value.is_null() {
+            self.push(no_value(entry));
+            return None;
+        }
+        let text = entry.value.as_str();
+        if text.is_none() {
+            let diagnostic =
+                Diagnostic::error(format!("expected text under `{}`", entry.key)).at(entry.value.place, "");
+            self.push(diagnostic.help("put it in quotes"));
+        }
+        text.map(str::to_owned)
+    }
+
     /// The text of a value that must be text.
     pub(super) fn text(&self, entry: &Entry) -> Option<Spanned<String>> {
         if entry.value.is_null() {
@@ -185,6 +194,13 @@ impl<'r> Reader<'r> {
         }
         self.decode(&entry.value)
     }
+}
+
+/// What a value would be without its quotes, if that is no text. A value with a variable in it often
+/// has to be quoted, since `{` means something else between brackets.
+fn unquoted(node: &Node) -> Option<Node> {
+    let value = plain(node.as_str()?);
+    Some(Node { value, place: node.place }).filter(|node| node.as_str().is_none())
 }
 
 fn no_value(entry: &Entry) -> Diagnostic {
@@ -240,7 +256,7 @@ impl<'n> Fields<'n> {
     /// A whole number within a range.
     pub(super) fn whole(&self, key: &str, range: RangeInclusive<u64>) -> Option<Spanned<u64>> {
         let node = &self.value(key)?.value;
-        let unquoted = self.reader.unquoted(node);
+        let unquoted = unquoted(node);
         let number = match unquoted.as_ref().unwrap_or(node).value {
             Value::Int(number) => u64::try_from(number).ok(),
             _ => None,

@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use super::fields::Reader;
 use super::names::Names;
+use super::redact::{self, Redacted};
 use super::{Scenario, expand, read};
 use crate::kube::{self, GivenSecrets};
 use crate::source::diagnostic::unreadable;
@@ -37,7 +38,7 @@ pub enum LoadError {
     Unreadable(Diagnostic),
     /// It, or something that it names, is wrong.
     Invalid {
-        /// The files that were read.
+        /// The files that were read; secrets are asterisks.
         sources: Sources,
         /// Everything that is wrong, and the warnings.
         findings: Diagnostics,
@@ -98,7 +99,10 @@ pub fn load_from(files: &dyn Files, path: &Path) -> Result<Scenario, LoadError> 
     match loaded(files, path, &text, &mut sources, file) {
         Ok(scenario) => Ok(scenario),
         Err(Stop::NotAScenario) => Err(LoadError::NotAScenario),
-        Err(Stop::Invalid(findings)) => Err(LoadError::Invalid { sources, findings: in_order(&findings) }),
+        Err(Stop::Invalid(findings)) => {
+            let sources = redact::redacted(&sources, file, &[]).shown;
+            Err(LoadError::Invalid { sources, findings: in_order(&findings) })
+        }
     }
 }
 
@@ -139,8 +143,9 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     if findings.has_errors() {
         return Err(Stop::Invalid(findings));
     }
+    let Redacted { shown, recorded } = redact::redacted(sources, file, &expansions);
     Ok(Scenario {
-        sources: std::mem::take(sources),
+        sources: shown,
         file,
         name: head.name,
         about: head.about,
@@ -151,7 +156,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
         expect,
         topology,
         warnings: in_order(&findings),
-        expansions,
+        recorded,
     })
 }
 

@@ -110,7 +110,7 @@ fn secrets(reader: &Reader<'_>, entry: &Entry) -> GivenSecrets {
     for secret in reader.entries(&entry.value, "from a Secret's name to its keys") {
         let mut keys = BTreeMap::new();
         for key in reader.entries(&secret.value, "from a key to its value") {
-            keys.extend(reader.text(key).map(|value| (key.key.clone(), value.value)));
+            keys.extend(reader.secret(key).map(|value| (key.key.clone(), value)));
         }
         if keys.is_empty() && matches!(secret.value.value, Value::Map(_) | Value::Null) {
             reader.push(
@@ -260,13 +260,13 @@ const SEND: &[&str] =
 
 fn send(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
     let fields = reader.fields(&entry.value, "a request", SEND)?;
-    let times = fields.whole("times", 1..=u64::from(MAX_TIMES));
-    let times = times.and_then(|times| u32::try_from(times.value).ok()).unwrap_or(1);
+    let said = fields.whole("times", 1..=u64::from(MAX_TIMES)).map(|times| times.value);
+    let times = if fields.entry("times").is_some() { said } else { Some(1) };
     let stream: Option<bool> = fields.get("stream");
     let method = method(fields);
-    let expect = fields.entry("expect").map_or_else(Vec::new, |entry| {
-        expectations::read(reader, &entry.value, &expectations::Scope::Step { times: u64::from(times) })
-    });
+    let expect = fields
+        .entry("expect")
+        .map_or_else(Vec::new, |entry| expectations::read(reader, &entry.value, &expectations::Scope::Step { times }));
     let content = content(fields, &method);
     let stream = match &content {
         Content::Body(body) => body.get("stream").and_then(Json::as_bool).unwrap_or(false),
@@ -279,8 +279,8 @@ fn send(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
         content,
         stream,
         headers: fields.value("headers").map(|entry| headers(reader, entry)).unwrap_or_default(),
-        key: fields.get::<String>("key").map(|key| Credential::new(CLIENT, &key)),
-        times,
+        key: fields.entry("key").and_then(|entry| reader.secret(entry)).map(|key| Credential::new(CLIENT, &key)),
+        times: times.and_then(|times| u32::try_from(times).ok()).unwrap_or(1),
         gap: fields.get("gap").unwrap_or(GAP),
         expect,
     })))

@@ -48,8 +48,8 @@ lab:
   gateway: { personality: agentgateway-0.12 }
 ";
 
-/// A sound scenario with these steps and expectations.
-fn sound(rest: &str) -> Scenario {
+/// A sound scenario with these steps and expectations, on the intra-group lab.
+pub(crate) fn sound(rest: &str) -> Scenario {
     match loaded(&format!("{HEAD}{rest}")) {
         Ok(scenario) => scenario,
         Err(error) => panic!("{rest}\n{}", told(&error)),
@@ -151,7 +151,7 @@ fn every_shipped_scenario_loads_without_a_warning() {
 #[test]
 fn all_mistakes_are_found_at_once_each_with_its_place() {
     let text = wrong_file(
-        r#"name: 5
+        r"name: 5
 sede: 7
 lab:
   manifests: [mock.yaml, intra.yaml, gone.yaml]
@@ -166,7 +166,7 @@ steps:
 expect:
   never-reeched: [x]
   status: { 2000: 1, 200: many }
-"#,
+",
     );
     for expected in [
         "scenario.yaml:1:7",
@@ -369,4 +369,96 @@ fn a_recording_loads_from_its_own_sources() {
     let again = load_from(&scenario.redacted_sources(), Path::new("lab/scenario.yaml")).unwrap();
     assert_eq!(again.steps.len(), scenario.steps.len());
     assert_eq!(again.topology.backends.len(), 1);
+}
+
+const TELLTALE: &str = "\
+name: Test # sk-given-1234 is a secret
+lab:
+  manifests: [mock.yaml, intra.yaml, keys.yaml]
+  secrets: { openai-secret: { Authorization: \"Bearer sk-given-1234\" } }
+  gateway: { personality: agentgateway-0.12 }
+steps:
+  - send: { path: /openai, key: sk-client-5678, times: \"${TIMES:-2}\", expect: { status: { 200: 2 } } }
+  - send:
+      path: /openai
+      key: |
+        sk-given-1234
+      prompt: ${PROMPT}
+      headers: { X-Api-Key: '${KEY}', x-team: blue }
+";
+
+const KEYS: &str = "\
+apiVersion: v1
+kind: Secret
+metadata: { name: other, namespace: agentgateway-system }
+data: { Authorization: c2stZW5jb2RlZC05OTk5 }
+stringData: { again: sk-given-1234 }
+";
+
+fn telltale() -> Memory {
+    let mut files = files(TELLTALE);
+    files.files.insert("lab/keys.yaml".into(), KEYS.to_owned());
+    files.variables.insert("KEY".into(), "sk-variable-4321".into());
+    files.variables.insert("PROMPT".into(), "two: $lines".into());
+    files
+}
+
+fn tells_nothing(sources: &Sources) {
+    for file in sources.files() {
+        for secret in ["sk-given-1234", "sk-client-5678", "sk-variable-4321", "sk-encoded-9999", "c2stZW5jb2RlZC05OTk5"]
+        {
+            assert!(!file.text.contains(secret), "{secret} in\n{}", file.text);
+        }
+    }
+}
+
+#[test]
+fn neither_a_report_nor_a_recording_tells_a_secret() {
+    let path = Path::new("lab/scenario.yaml");
+    let scenario = load_from(&telltale(), path).unwrap_or_else(|error| panic!("{}", told(&error)));
+    tells_nothing(&scenario.sources);
+    let original = scenario.sources.file(scenario.file);
+    assert_eq!(original.text.len(), TELLTALE.len());
+
+    let recorded = scenario.redacted_sources();
+    tells_nothing(&recorded);
+    for (before, after) in scenario.sources.files().iter().zip(recorded.files()) {
+        assert_eq!(before.name, after.name);
+        assert_eq!(before.text.lines().count(), after.text.lines().count(), "{}", after.text);
+    }
+    let text = &recorded.file(FileId(0)).text;
+    assert!(text.contains(r#"Authorization: "Bearer secret:openai-secret/Authorization""#), "{text}");
+    assert!(text.contains("times: \"2\"") && text.contains("two: $$lines"), "{text}");
+
+    // It is the same scenario: the same keys are equal, and the others are not.
+    let again = load_from(&recorded, path).unwrap_or_else(|error| panic!("{}", told(&error)));
+    let keys = |scenario: &Scenario| -> Vec<String> {
+        scenario.sends().filter_map(|(_, send)| Some(send.key.as_ref()?.key().to_owned())).collect()
+    };
+    assert_eq!(keys(&scenario), ["sk-client-5678", "sk-given-1234"]);
+    assert_eq!(keys(&again), ["client", "secret:openai-secret/Authorization"]);
+    let prompt = |scenario: &Scenario| scenario.sends().nth(1).map(|(_, send)| send.content.clone());
+    assert_eq!(prompt(&again), prompt(&scenario));
+    assert_eq!(again.steps.len(), scenario.steps.len());
+    assert_eq!(again.redacted_sources(), recorded, "a recording of a recording is the same");
+}
+
+#[test]
+fn no_error_tells_a_secret() {
+    let path = Path::new("lab/scenario.yaml");
+    for (from, to) in [
+        ("status: { 200: 2 }", "status: { 200: 9 }"),
+        ("key: sk-client-5678", "kye: x, key: sk-client-5678"),
+        ("{ Authorization: \"Bearer sk-given-1234\" }", "\"Bearer sk-given-1234\""),
+        ("{ Authorization: \"Bearer sk-given-1234\" }", "[sk-given-1234]"),
+        ("key: sk-client-5678,", "key: sk-client-5678 ]"),
+        ("key: sk-client-5678", "key: { sk-client-5678: 1 }, key: sk-client-5678"),
+    ] {
+        let mut files = telltale();
+        files.files.insert(path.into(), TELLTALE.replace(from, to));
+        let text = told(&load_from(&files, path).unwrap_err());
+        assert!(!text.contains("sk-given-1234") && !text.contains("sk-client-5678"), "{to}\n{text}");
+    }
+    let numeric = wrong(r"steps: [{ send: { path: /, key: 123456789 } }]");
+    assert!(numeric.contains("expected text under `key`") && !numeric.contains("123456789"), "{numeric}");
 }
