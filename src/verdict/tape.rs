@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{At, Event, History, Kind, Outcome};
+use crate::event::{Answer, Arrival, At, Event, History, Kind, Outcome};
 
 /// The backend of the intra-group lab.
 pub(super) const BACKEND: &str = "agentgateway-system/mock-ratelimit-backend";
@@ -128,6 +128,7 @@ impl Tape {
             outcome: Outcome::Complete,
             status: Some(status),
             error: None,
+            retry_after: None,
         });
         self.answered(&id, status, None, &format!("{{\"from\":\"{provider}\"}}"));
         self.pass(50);
@@ -160,6 +161,7 @@ impl Tape {
             method: "POST".into(),
             path: "/openai".into(),
             credential: None,
+            arrival: Arrival::default(),
         });
     }
 
@@ -178,6 +180,7 @@ impl Tape {
             attempts: 1,
             error: error.map(Into::into),
             reason: None,
+            answer: Answer::default(),
         });
         self.emit(Kind::ClientResponseStarted {
             request: id.into(),
