@@ -12,7 +12,7 @@ use crate::event::log::Header;
 use crate::event::{Event, History, Kind, Outcome};
 use crate::lab::Run;
 use crate::source::duration::human;
-use crate::verdict::{Outcome as Verdict, PatternCounts, Verdict as Judged};
+use crate::verdict::{About, Outcome as Verdict, PatternCounts, Verdict as Judged};
 
 /// Turns events into lines as they come.
 #[derive(Debug)]
@@ -205,17 +205,27 @@ fn whole_millis(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
-/// Each expectation and invariant with its outcome; what failed is explained.
+/// Each expectation with its outcome, the invariants in one line while they hold, and an explanation
+/// of what failed.
 #[must_use]
 pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
     let judged = &run.verdict;
     let mut out = String::new();
+    let several = judged.expectations().filter_map(|finding| finding.step).any(|step| step > 0);
     for finding in &judged.findings {
-        if detail == Detail::Quiet && finding.outcome == Verdict::Pass {
+        let is_invariant = finding.about != About::Expectation;
+        let folded = is_invariant && detail < Detail::Verbose || detail == Detail::Quiet;
+        if folded && finding.outcome == Verdict::Pass {
             continue;
         }
         let (mark, meaning) = mark(finding.outcome);
-        let _ = writeln!(out, "{} {}", style.paint(meaning, mark), finding.statement);
+        let step = finding.step.filter(|_| several).map(|step| format!("step {}: ", step + 1)).unwrap_or_default();
+        let _ = writeln!(out, "{} {step}{}", style.paint(meaning, mark), finding.statement);
+    }
+    let held = judged.invariants().filter(|finding| finding.outcome == Verdict::Pass).count();
+    if detail == Detail::Normal && held > 0 {
+        let text = format!("{held} invariants hold");
+        let _ = writeln!(out, "{} {text}", style.paint(Meaning::Good, "✓"));
     }
     out.push_str(&explanations(run, judged, style));
     out

@@ -184,7 +184,7 @@ impl<'t> Composer<'t> {
         let place = self.place(start, start);
         // The library repeats line and column in its message; the diagnostic has them already.
         let message = error.to_string();
-        let message = message.split(" at byte ").next().unwrap_or(&message).to_owned();
+        let message = message.split(" at char ").next().unwrap_or(&message).to_owned();
         Diagnostic::error(format!("this is not valid YAML: {message}")).at(place, "here")
     }
 
