@@ -39,8 +39,11 @@ pub struct Lab {
     start: Option<Timestamp>,
     count_patterns: bool,
     interrupt: Interrupt,
-    listeners: Vec<Arc<dyn Fn(&Event) + Send + Sync>>,
+    listeners: Vec<Listener>,
 }
+
+/// Somebody who hears every event of every run of a lab.
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// Whose time a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
