@@ -183,7 +183,8 @@ impl Finding {
             None => diagnostic,
         };
         let pairs = [("expected", &self.expected), ("actual", &self.actual)];
-        let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
+        // What the title says already is not said again.
+        let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty() && *text != statement);
         let diagnostic = pairs.fold(diagnostic, |diagnostic, (name, text)| diagnostic.note(format!("{name}: {text}")));
         Some(self.detail.iter().fold(diagnostic, |diagnostic, line| diagnostic.note(line.clone())))
     }

@@ -229,6 +229,18 @@ impl<T: PartialOrd + Copy> Bounds<T> {
 }
 
 impl Bounds<u64> {
+    /// How often, in words: `3 times`, `once`, `at least once`, `never`.
+    #[must_use]
+    pub fn times(&self) -> String {
+        match (self.least, self.most) {
+            (Some(0) | None, Some(0)) => "never".to_owned(),
+            (Some(1), Some(1)) => "once".to_owned(),
+            (Some(1), None) => "at least once".to_owned(),
+            (Some(0) | None, Some(1)) => "at most once".to_owned(),
+            _ => format!("{self} times"),
+        }
+    }
+
     /// Reads a count.
     ///
     /// # Errors
@@ -262,33 +274,21 @@ impl<T: fmt::Display + PartialEq> fmt::Display for Bounds<T> {
     }
 }
 
-/// `3 times`, `once`, `at least once`, `never`.
-struct Times<'b>(&'b Bounds<u64>);
-
-impl fmt::Display for Times<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.least, self.0.most) {
-            (Some(0) | None, Some(0)) => f.write_str("never"),
-            (Some(1), Some(1)) => f.write_str("once"),
-            (Some(1), None) => f.write_str("at least once"),
-            (Some(0) | None, Some(1)) => f.write_str("at most once"),
-            _ => write!(f, "{} times", self.0),
-        }
-    }
-}
-
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pattern(pattern) => write!(f, "answers follow {pattern}"),
-            Self::Status { answer, count } => write!(f, "{answer} comes {}", Times(count)),
-            Self::Reached { target, count } => match Times(count).to_string().as_str() {
+            Self::Status { answer, count } => match count.times().as_str() {
+                "never" => write!(f, "{answer} never comes"),
+                times => write!(f, "{answer} comes {times}"),
+            },
+            Self::Reached { target, count } => match count.times().as_str() {
                 "never" => write!(f, "{target} is never reached"),
                 times => write!(f, "{target} is reached {times}"),
             },
             Self::Answers { of: None, that } => write!(f, "every answer {that}"),
             Self::Answers { of: Some(item), that } => write!(f, "every {item} {that}"),
-            Self::Evictions { target, count, lasts } => match (Times(count).to_string().as_str(), lasts) {
+            Self::Evictions { target, count, lasts } => match (count.times().as_str(), lasts) {
                 ("never", _) => write!(f, "{target} is never evicted"),
                 (times, None) => write!(f, "{target} is evicted {times}"),
                 (times, Some(lasts)) => write!(f, "{target} is evicted {times}, for {lasts}"),
