@@ -159,28 +159,33 @@ pub struct Bounds<T> {
 }
 
 impl Feat {
-    /// Everything that can be exercised, with its name in a file and a sentence about it.
-    pub const TABLE: [(Self, &'static str, &'static str); 8] = [
-        (Self::Reached, "reached", "a provider is tried"),
-        (Self::Eviction, "eviction", "a provider is evicted"),
-        (Self::Return, "return", "an evicted provider comes back at its deadline"),
-        (Self::Probe, "probe", "a provider that came back is tried again"),
-        (Self::FailedProbe, "failed-probe", "a provider that came back is tried and evicted again"),
-        (Self::LowerGroup, "lower-group", "a group below the first answers"),
-        (Self::AllEvicted, "all-evicted", "a request is served while every provider is evicted"),
-        (Self::Retry, "retry", "a request takes more than one attempt"),
+    /// Everything that can be exercised: its name in a file, who does it, and what.
+    pub const TABLE: [(Self, &'static str, &'static str, &'static str); 8] = [
+        (Self::Reached, "reached", "a provider", "is tried"),
+        (Self::Eviction, "eviction", "a provider", "is evicted"),
+        (Self::Return, "return", "a provider", "comes back when its eviction ends"),
+        (Self::Probe, "probe", "a provider", "is tried again after it came back"),
+        (Self::FailedProbe, "failed-probe", "a provider", "is evicted again after it came back"),
+        (Self::LowerGroup, "lower-group", "a group below the first", "answers"),
+        (Self::AllEvicted, "all-evicted", "a request", "is served while every provider is evicted"),
+        (Self::Retry, "retry", "a request", "takes more than one attempt"),
     ];
+
+    fn line(self) -> (&'static str, &'static str, &'static str) {
+        let line = Self::TABLE.iter().find(|(feat, ..)| *feat == self);
+        line.map_or(("", "", ""), |(_, name, who, what)| (name, who, what))
+    }
 
     /// Its name in a file.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::TABLE.iter().find(|(feat, ..)| *feat == self).map_or("", |(_, name, _)| name)
+        self.line().0
     }
 
-    /// A sentence about it.
+    /// Whether it may be asked of one provider.
     #[must_use]
-    pub fn sentence(self) -> &'static str {
-        Self::TABLE.iter().find(|(feat, ..)| *feat == self).map_or("", |(.., sentence)| sentence)
+    pub fn is_of_a_provider(self) -> bool {
+        self.line().1 == "a provider"
     }
 }
 
@@ -316,9 +321,10 @@ impl fmt::Display for Trait {
 
 impl fmt::Display for Exercise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, who, what) = self.what.line();
         match &self.target {
-            None => f.write_str(self.what.sentence()),
-            Some(target) => write!(f, "{} ({target})", self.what.sentence()),
+            None => write!(f, "{who} {what}"),
+            Some(target) => write!(f, "{target} {what}"),
         }
     }
 }
