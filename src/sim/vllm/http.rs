@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, DATE, HOST, LOCATION, RETRY_AFTER, SERVER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, DATE, EXPECT, HOST, LOCATION, RETRY_AFTER, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -106,12 +106,15 @@ pub(crate) async fn handle(sim: Arc<Inner>, request: Request<Body>) -> Response<
         Match::Route(route) => route,
         other => return sim.dress(unrouted(other, &parts), None),
     };
+    if route == Route::Embeddings && sim.config().encoder_only {
+        return sim.dress(unrouted(Match::Unknown, &parts), None);
+    }
     if parts.method == Method::GET {
         return sim.dress(operations::get(&sim, route), None);
     }
-    let body = match read(body, sim.config().max_body_mb).await {
+    let body = match read(&parts, body, sim.config().max_body_mb).await {
         Ok(body) => body,
-        Err(error) => return sim.dress(Reply::error(&error).with(http::header::CONNECTION, "close"), None),
+        Err(error) => return sim.dress(Reply::error(&error).with(CONNECTION, "close"), None),
     };
     if !route.is_inference() {
         return sim.dress(operations::post(&sim, route, &parts, &body), None);
@@ -148,17 +151,29 @@ fn absolute(path: &str, uri: &Uri, headers: &HeaderMap) -> String {
     format!("http://{host}{path}{query}")
 }
 
-async fn read(body: Body, limit_mb: i64) -> Result<Bytes, ApiError> {
+/// Bytes beyond the limit that are read and dropped, so that the client hears why.
+const PATIENCE: usize = 64 * 1024 * 1024;
+
+async fn read(parts: &Parts, mut body: Body, limit_mb: i64) -> Result<Bytes, ApiError> {
     let limit = usize::try_from(limit_mb).unwrap_or(4).saturating_mul(1024 * 1024);
     let too_large = || ApiError::new(413, format!("the request body is larger than {limit_mb} MB"));
-    if http_body::Body::size_hint(&body).lower() > limit as u64 {
+    if http_body::Body::size_hint(&body).lower() <= limit as u64 {
+        match Limited::new(&mut body, limit).collect().await {
+            Ok(read) => return Ok(read.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {}
+            Err(_) => return Err(ApiError::bad("the request body could not be read")),
+        }
+    } else if parts.headers.contains_key(EXPECT) {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(read) => Ok(read.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(ApiError::bad("the request body could not be read")),
+    let mut dropped = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        dropped += frame.data_ref().map_or(0, Bytes::len);
+        if dropped > PATIENCE {
+            break;
+        }
     }
+    Err(too_large())
 }
 
 /// An error, and what goes with it.
