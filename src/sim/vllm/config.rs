@@ -397,3 +397,6 @@ impl Default for Accepted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
