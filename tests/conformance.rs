@@ -3,8 +3,6 @@
 //! Each row runs in virtual time over the network in memory, and over loopback TCP as well where it
 //! does not wait. `tests/conformance/README.md` lists the words of a row.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
-
 #[path = "conformance/row.rs"]
 mod row;
 #[path = "conformance/step.rs"]

@@ -126,7 +126,6 @@ impl Simulator {
     }
 
     /// Everything that it serves.
-    #[must_use]
     pub fn router(&self) -> Router {
         let inner = self.0.clone();
         Router::new().fallback(move |request: ::http::Request<Body>| http::handle(inner.clone(), request))
@@ -193,3 +192,6 @@ fn pod_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {
     }
     headers
 }
+
+#[cfg(test)]
+mod tests;

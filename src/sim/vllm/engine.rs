@@ -1,4 +1,4 @@
-//! Who runs and who waits: slots, the waiting queue, and the LoRA adapters in memory.
+//! Who runs and who waits: slots, the waiting queue, and the `LoRA` adapters in memory.
 //!
 //! ```text
 //! admit ─▶ running ─▶ released        a slot is free and the request's LoRA can be in memory
@@ -91,6 +91,12 @@ impl Engine {
             state.note_loras(self.clock.unix_seconds());
         }
         admission
+    }
+
+    /// How many requests run and wait at most.
+    pub(crate) fn capacity(&self) -> usize {
+        let state = self.lock();
+        state.slots.saturating_add(state.queue_limit)
     }
 
     /// How many requests run.

@@ -104,10 +104,10 @@ pub(crate) async fn handle(sim: Arc<Inner>, request: Request<Body>) -> Response<
     let (parts, body) = request.into_parts();
     let route = match routes::find(&parts.method, parts.uri.path()) {
         Match::Route(route) => route,
-        other => return sim.dress(unrouted(other, &parts), None),
+        other => return sim.dress(unrouted(&other, &parts), None),
     };
     if route == Route::Embeddings && sim.config().encoder_only {
-        return sim.dress(unrouted(Match::Unknown, &parts), None);
+        return sim.dress(unrouted(&Match::Unknown, &parts), None);
     }
     if parts.method == Method::GET {
         return sim.dress(operations::get(&sim, route), None);
@@ -127,7 +127,7 @@ pub(crate) async fn handle(sim: Arc<Inner>, request: Request<Body>) -> Response<
     sim.dress(reply, witness)
 }
 
-fn unrouted(found: Match, parts: &Parts) -> Reply {
+fn unrouted(found: &Match, parts: &Parts) -> Reply {
     match found {
         Match::Options(allow) => Reply::empty().with(ALLOW, allow),
         Match::WrongMethod(allow) => {
@@ -287,13 +287,11 @@ fn returned_error(headers: &HeaderMap) -> Option<ApiError> {
     if text.is_empty() {
         return None;
     }
-    Some(match text.parse::<i64>() {
-        Ok(code) => ApiError::new(code, format!("Simulated error triggered by X-Return-Error header (code {code})")),
-        Err(_) => {
-            let quoted = super::go::quote(&text);
-            ApiError::bad(format!("Invalid X-Return-Error header value {quoted}: must be an integer"))
-        }
-    })
+    let Ok(code) = text.parse::<i64>() else {
+        let quoted = super::go::quote(&text);
+        return Some(ApiError::bad(format!("Invalid X-Return-Error header value {quoted}: must be an integer")));
+    };
+    Some(ApiError::new(code, format!("Simulated error triggered by X-Return-Error header (code {code})")))
 }
 
 fn flag_header(headers: &HeaderMap, name: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `POST /v1/responses`: OpenAI's Responses API.
+//! `POST /v1/responses`: the Responses API of `OpenAI`.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -39,6 +39,10 @@ pub(crate) enum Running {
 pub(crate) fn start(sim: &Arc<Inner>, job: Job) -> Result<Running, ApiError> {
     let instant = latency::is_instant(&job.config.latency);
     let choices = job.ask.choices();
+    let full = || ApiError::new(429, "Failed to enqueue request, waiting requests queue is full");
+    if choices > sim.engine.capacity() {
+        return Err(full());
+    }
     let job = Arc::new(job);
     let (steps, events) = mpsc::unbounded_channel();
     let mut done = Vec::new();
@@ -51,9 +55,7 @@ pub(crate) fn start(sim: &Arc<Inner>, job: Job) -> Result<Running, ApiError> {
             Admission::Waiting(slot) => {
                 drop(tokio::spawn(run(sim.clone(), job.clone(), choice, Start::Later(slot), steps.clone())));
             }
-            Admission::Refused => {
-                return Err(ApiError::new(429, "Failed to enqueue request, waiting requests queue is full"));
-            }
+            Admission::Refused => return Err(full()),
         }
     }
     if done.len() == choices {

@@ -31,7 +31,9 @@ pub(crate) fn answer(sim: &Arc<Inner>, body: &[u8]) -> Result<Reply, ApiError> {
 
 fn conversation(messages: &[Message]) -> String {
     let mut text = String::new();
-    messages.iter().for_each(|message| message.write(&mut text));
+    for message in messages {
+        message.write(&mut text);
+    }
     text
 }
 
