@@ -29,6 +29,7 @@ mod failure;
 mod fake;
 mod file;
 mod flags;
+mod generate;
 mod go;
 mod http;
 mod json;

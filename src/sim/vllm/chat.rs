@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::answer::{Answer, Call, Content, Finish, Piece};
-use super::ask::{self, Ask, Prompt, Tool, ToolChoice};
+use super::ask::{self, Ask, Prompt, Tool};
 use super::config::Config;
 use super::error::ApiError;
 use super::http::Decoded;
@@ -50,7 +50,7 @@ fn tool(definition: &Json) -> Result<Tool, String> {
 
 /// Checks a conversation: its tools first, then what every completion must hold.
 pub(crate) fn check(ask: &Ask, config: &Config) -> Result<(), ApiError> {
-    if !config.tools.skip_validation && ask.tool_choice != ToolChoice::None {
+    if !config.tools.skip_validation {
         for tool in &ask.tools {
             schema::check(&tool.definition)
                 .map_err(|cause| ApiError::bad(format!("Tool validation failed: {cause}")))?;

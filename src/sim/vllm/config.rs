@@ -236,6 +236,12 @@ impl Config {
         flags::usage()
     }
 
+    /// The configuration that is in effect, as the original logs it when it starts.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        super::admin::show(self)
+    }
+
     /// The model that `--model` names.
     #[must_use]
     pub fn model(&self) -> &str {

@@ -25,7 +25,7 @@ use super::reply::{self, Head, Shape, Step, Stream};
 use super::routes::{self, Match, Route};
 use super::run::{self, Job, Running};
 use super::witness::{Seen, Witness};
-use super::{Inner, chat, completions, embeddings, messages, operations, responses};
+use super::{Inner, chat, completions, embeddings, generate, messages, operations, responses};
 use crate::event::Usage;
 use crate::sim::sse::{self, Live};
 
@@ -208,6 +208,7 @@ fn decode(route: Route, body: &Json, config: &Config) -> Result<Decoded, String>
         Route::Completions => completions::decode(body),
         Route::Responses => responses::decode(body, config),
         Route::Messages => messages::decode(body, config),
+        Route::Generate => generate::decode(body),
         _ => chat::decode(body, config),
     }
 }

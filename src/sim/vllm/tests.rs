@@ -176,19 +176,3 @@ async fn more_choices_than_could_ever_run_are_refused() {
     let (client, ..) = simulator("--model m --mode echo", 1);
     assert_eq!(client.send(chat(&json!({"n": i64::MAX}))).await.status(), 429);
 }
-
-#[tokio::test]
-async fn tmp_speed() {
-    let (config, _) = Config::parse(&["--model", "m", "--mode", "echo"].map(str::to_owned), &BTreeMap::from([("POD_NAME".to_owned(), "p".to_owned())])).unwrap();
-    let world = World { clock: Clock::real(), bus: Bus::silent(), credentials: Credentials::default(), seed: Seed(1), net: Net::memory() };
-    let client = Client(TowerToHyperService::new(Simulator::new(config, world, "x").router()));
-    let body = Bytes::from(r#"{"model":"m","messages":[{"role":"user","content":"What is 2+2?"}]}"#);
-    let started = Instant::now();
-    for _ in 0..200_000 {
-        let request = Request::post("/v1/chat/completions").header("content-type", "application/json").body(Body::from(body.clone())).unwrap();
-        let response = client.send(request).await;
-        assert_eq!(response.status(), 200);
-        let _ = response.into_body().collect().await.unwrap();
-    }
-    eprintln!("per request {:?}", started.elapsed() / 200_000);
-}

@@ -44,12 +44,12 @@ fn a_file_that_is_missing_is_named() {
 
 #[test]
 fn what_has_no_effect_is_told() {
-    let (_, warnings) = parse("--model m --enable-kvcache --enforce-eager --omni --port 9").unwrap();
+    let (_, warnings) = parse("--model m --use-vllm-map-event-format --enforce-eager --omni --port 9").unwrap();
     let told: Vec<_> = warnings.iter().map(|one| (one.message.as_str(), one.argument)).collect();
     assert_eq!(
         told,
         [
-            ("--enable-kvcache is accepted and has no effect here", Some(2)),
+            ("--use-vllm-map-event-format is accepted and has no effect here", Some(2)),
             ("--omni is accepted and has no effect here", Some(4)),
         ]
     );
