@@ -132,6 +132,20 @@ impl Simulator {
         Router::new().fallback(move |request: ::http::Request<Body>| http::handle(inner.clone(), request))
     }
 
+    /// Changes the configuration while it runs, all of it or nothing, as `POST /admin/config` does.
+    ///
+    /// # Errors
+    /// The original's text for what is wrong.
+    pub fn change(&self, changes: &serde_json::Map<String, serde_json::Value>) -> Result<(), String> {
+        admin::apply(&self.0, changes).map(drop).map_err(|error| error.message)
+    }
+
+    /// The configuration that is in effect now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.0.config()
+    }
+
     /// Answers inference requests with 503 from now on; what runs goes on.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);

@@ -114,7 +114,11 @@ pub(crate) async fn handle(sim: Arc<Inner>, request: Request<Body>) -> Response<
     }
     let body = match read(&parts, body, sim.config().max_body_mb).await {
         Ok(body) => body,
-        Err(error) => return sim.dress(Reply::error(&error).with(CONNECTION, "close"), None),
+        Err(error) => {
+            let seen = route.is_inference().then(|| seen(&parts, None));
+            let witness = seen.and_then(|seen| Witness::begin(&sim.world, &sim.host, seen));
+            return sim.dress(Reply::error(&error).with(CONNECTION, "close"), witness);
+        }
     };
     if !route.is_inference() {
         return sim.dress(operations::post(&sim, route, &parts, &body), None);
