@@ -45,7 +45,11 @@ async fn play(row: &Row, mode: Mode) -> Result<(), String> {
     let simulator = Simulator::new(config, world.clone(), "sim-0");
     let authority = Authority::new("sim-0", 8000);
     let listener = world.net.listen(&authority).await.map_err(|error| error.to_string())?;
-    let server = labsim::sim::serve(listener, simulator.router());
+    // One row in memory, the same over TCP without the router: both ways lead to the same place.
+    let server = match mode {
+        Mode::Virtual => labsim::sim::serve(listener, simulator.router()),
+        Mode::Tcp => simulator.serve(listener),
+    };
     for (at, step) in row.steps.iter().enumerate() {
         let played = step::play(step, &world.net, &authority, &simulator, mode == Mode::Virtual).await;
         played.map_err(|text| format!("step {at}: {text}"))?;

@@ -32,6 +32,7 @@ mod flags;
 mod generate;
 mod go;
 mod http;
+mod infer;
 mod json;
 mod latency;
 mod messages;
@@ -61,7 +62,8 @@ use failure::Injector;
 use metrics::Metrics;
 use models::Models;
 
-use crate::world::{Clock, Random, Seed, World};
+use crate::world::serve::{self, Server};
+use crate::world::{Clock, Listener, Random, Seed, World};
 
 /// A simulator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -129,7 +131,17 @@ impl Simulator {
     /// Everything that it serves.
     pub fn router(&self) -> Router {
         let inner = self.0.clone();
-        Router::new().fallback(move |request: ::http::Request<Body>| http::handle(inner.clone(), request))
+        Router::new().fallback(move |request: ::http::Request<Body>| {
+            let inner = inner.clone();
+            async move { http::handle(inner, request).await.map(Body::new) }
+        })
+    }
+
+    /// Serves every connection of `listener` until told to stop, with less on the way than through the router.
+    #[must_use]
+    pub fn serve(&self, listener: Listener) -> Server {
+        let inner = self.0.clone();
+        serve::serve(listener, move |request| http::handle(inner.clone(), request))
     }
 
     /// Changes the configuration while it runs, all of it or nothing, as `POST /admin/config` does.

@@ -56,7 +56,7 @@ pub(crate) fn answer(sim: &Arc<Inner>, body: Result<Json, String>, headers: &Hea
         "object": "list", "data": data, "model": model,
         "usage": {"prompt_tokens": count, "total_tokens": count},
     });
-    Ok(Reply::json(&body).with_usage(usage).accepted_as(&sim.request_id(headers)))
+    Ok(Reply::json(&body).with_usage(usage).accepted_as(sim.request_id(headers)))
 }
 
 /// The tokens of each input.

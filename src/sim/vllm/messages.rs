@@ -7,7 +7,7 @@ use super::ask::{Ask, Message, Prompt, Tool, ToolChoice};
 use super::chat;
 use super::config::Config;
 use super::error::ApiError;
-use super::http::Decoded;
+use super::infer::Decoded;
 use super::json::Fields;
 use super::reply::{self, Head, Part, Shape};
 use crate::sim::sse;

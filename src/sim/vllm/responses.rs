@@ -6,7 +6,7 @@ use super::answer::{Call, Content, Piece};
 use super::ask::{self, Ask, Message, Prompt, Tool, ToolChoice};
 use super::chat;
 use super::config::Config;
-use super::http::Decoded;
+use super::infer::Decoded;
 use super::json::{Fields, kind};
 use super::reply::{self, Head, Part, Shape};
 use crate::event::Usage;

@@ -176,3 +176,25 @@ async fn more_choices_than_could_ever_run_are_refused() {
     let (client, ..) = simulator("--model m --mode echo", 1);
     assert_eq!(client.send(chat(&json!({"n": i64::MAX}))).await.status(), 429);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_running_simulator_is_changed_from_outside() {
+    let (client, events, simulator) = simulator("--model m --mode echo", 1);
+    let changes = json!({"failure-injection-rate": 100, "failure-types": ["server_error"]});
+    simulator.change(changes.as_object().unwrap()).unwrap();
+    assert_eq!(client.send(chat(&json!({}))).await.status(), 503);
+    assert_eq!(ended(&events).last().unwrap().2.as_deref(), Some("server_error"));
+    let wrong = json!({"failure-injection-rate": 101});
+    let error = simulator.change(wrong.as_object().unwrap()).unwrap_err();
+    assert_eq!(error, "failure injection rate should be between 0 and 100");
+    assert_eq!(simulator.config().to_json()["failure-injection-rate"], 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_too_large_is_told_too() {
+    let (client, events, _) = simulator("--model m --max-request-body-size-mb 1", 1);
+    let request = Request::post("/v1/completions").body(Body::from(vec![b' '; 2 * 1024 * 1024])).unwrap();
+    let told = text(client.send(request).await).await;
+    assert!(told.contains("larger than 1 MB"), "{told}");
+    assert_eq!(ended(&events), [(413, Outcome::Complete, None, None)]);
+}

@@ -55,7 +55,7 @@ pub(crate) fn render(sim: &Arc<Inner>, route: Route, headers: &HeaderMap, body: 
     } else {
         prompts(fields.get("prompt"))
     };
-    Ok(Reply::json(&rendered).accepted_as(&sim.request_id(headers)))
+    Ok(Reply::json(&rendered).accepted_as(sim.request_id(headers)))
 }
 
 /// The token ids of each prompt.
