@@ -1,5 +1,6 @@
 //! labsim
 pub mod event;
+pub mod report;
 pub mod source;
 pub mod topology;
 pub mod traffic;
