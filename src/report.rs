@@ -5,6 +5,8 @@
 
 pub mod access_log;
 mod exchange;
+pub mod metrics;
+mod prometheus;
 mod providers;
 #[cfg(test)]
 mod testing;
