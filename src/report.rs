@@ -5,8 +5,10 @@
 
 pub mod access_log;
 mod exchange;
+pub mod health;
 pub mod metrics;
 mod prometheus;
 mod providers;
 #[cfg(test)]
 mod testing;
+pub mod traces;

@@ -70,34 +70,15 @@ impl AccessLog {
         })
     }
 
-    /// All fields that the request has, in agentgateway's order.
+    /// The fields of a line.
     fn fields(&self, exchange: &Exchange) -> Vec<(&'static str, Json)> {
-        let (arrival, end) = (&exchange.arrival, &exchange.end);
-        let trace = self.trace(exchange);
-        let source = arrival.source.as_deref();
+        let source = exchange.arrival.source.as_deref();
         let source = if self.options.mask_client { source.map(masked) } else { source.map(str::to_owned) };
-        let mut fields = Fields::default();
-        fields.add("gateway", arrival.gateway.as_deref());
-        fields.add("listener", arrival.listener.as_deref());
-        fields.add("route", exchange.route.as_ref().map(|route| route.route.as_str()));
-        fields.add("endpoint", end.endpoint.as_deref());
-        fields.add("src.addr", source);
-        fields.add("http.method", Some(exchange.method.as_str()));
-        fields.add("http.host", arrival.host.as_deref().map(without_port));
-        fields.add("http.path", Some(exchange.path.as_str()));
-        fields.add("http.version", arrival.version.as_deref());
-        fields.add("http.status", Some(end.status));
-        fields.add("trace.id", trace.map(|trace| trace.trace_hex()));
-        fields.add("span.id", trace.map(|trace| trace.span_hex()));
-        llm_fields(&mut fields, exchange);
-        fields.add("retry.attempt", end.attempts.checked_sub(1).filter(|retries| *retries > 0));
-        fields.add("error", end.error.as_deref());
-        fields.add("reason", end.reason.as_deref().filter(|reason| self.reasons && *reason != "Upstream"));
-        fields.add("duration", Some(whole_millis(end.at.since(exchange.received))));
-        if self.options.response_body {
-            fields.add("response.body", end.answer.body.as_deref());
+        let mut fields = fields(exchange, self.trace(exchange), source, self.reasons);
+        if let Some(body) = exchange.end.answer.body.as_deref().filter(|_| self.options.response_body) {
+            fields.push(("response.body", body.into()));
         }
-        fields.0
+        fields
     }
 
     /// The gateway's span, where the client's request was part of a trace.
@@ -105,6 +86,35 @@ impl AccessLog {
         let client = TraceContext::parse(exchange.arrival.traceparent.as_deref()?)?;
         Some(TraceContext::of_request(self.seed, self.start.as_second(), &exchange.request, Some(&client)))
     }
+}
+
+/// All fields that a request has, in agentgateway's order.
+pub(super) fn fields(
+    exchange: &Exchange,
+    trace: Option<TraceContext>,
+    source: Option<String>,
+    reasons: bool,
+) -> Vec<(&'static str, Json)> {
+    let (arrival, end) = (&exchange.arrival, &exchange.end);
+    let mut fields = Fields::default();
+    fields.add("gateway", arrival.gateway.as_deref());
+    fields.add("listener", arrival.listener.as_deref());
+    fields.add("route", exchange.route.as_ref().map(|route| route.name.as_str()));
+    fields.add("endpoint", end.endpoint.as_deref());
+    fields.add("src.addr", source);
+    fields.add("http.method", Some(exchange.method.as_str()));
+    fields.add("http.host", arrival.host.as_deref().map(without_port));
+    fields.add("http.path", Some(exchange.path.as_str()));
+    fields.add("http.version", arrival.version.as_deref());
+    fields.add("http.status", Some(end.status));
+    fields.add("trace.id", trace.map(|trace| trace.trace_hex()));
+    fields.add("span.id", trace.map(|trace| trace.span_hex()));
+    llm_fields(&mut fields, exchange);
+    fields.add("retry.attempt", end.attempts.checked_sub(1).filter(|retries| *retries > 0));
+    fields.add("error", end.error.as_deref());
+    fields.add("reason", end.reason.as_deref().filter(|reason| reasons && *reason != "Upstream"));
+    fields.add("duration", Some(whole_millis(end.at.since(exchange.received))));
+    fields.0
 }
 
 #[derive(Default)]

@@ -23,7 +23,7 @@ pub(super) struct Exchange {
 /// Where the gateway sent it.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    pub(super) route: String,
+    pub(super) name: String,
     pub(super) backend: String,
     pub(super) path_match: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Route {
 /// One attempt at a provider.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
-    pub(super) attempt: u32,
+    pub(super) number: u32,
     pub(super) group: usize,
     pub(super) provider: String,
     pub(super) fallback: bool,
@@ -106,7 +106,7 @@ impl Exchanges {
                 exchange.arrival = arrival.clone();
             }
             Kind::GatewayRequestRouted { request, replica, route, rule: _, backend, path_match } => {
-                let route = Route { route: route.clone(), backend: backend.clone(), path_match: path_match.clone() };
+                let route = Route { name: route.clone(), backend: backend.clone(), path_match: path_match.clone() };
                 self.entry(request, *replica, at).route = Some(route);
             }
             Kind::ProviderSelected { request, replica, attempt, group, provider, fallback, .. } => {
@@ -165,14 +165,14 @@ impl Exchanges {
     }
 
     fn attempt(&mut self, request: &str, number: u32) -> Option<&mut Attempt> {
-        self.open.get_mut(request)?.attempts.iter_mut().rev().find(|attempt| attempt.attempt == number)
+        self.open.get_mut(request)?.attempts.iter_mut().rev().find(|attempt| attempt.number == number)
     }
 }
 
 impl Attempt {
-    fn chosen(attempt: u32, group: usize, provider: &str, fallback: bool, at: At) -> Self {
+    fn chosen(number: u32, group: usize, provider: &str, fallback: bool, at: At) -> Self {
         Self {
-            attempt,
+            number,
             group,
             provider: provider.to_owned(),
             fallback,

@@ -9,7 +9,7 @@
 //! state goes with it.
 
 use super::exchange::{Exchange, Exchanges};
-use super::prometheus::{Description, Labels, Registry};
+use super::prometheus::{Labels, Registry};
 use super::providers::Providers;
 use crate::event::log::Header;
 use crate::event::{At, Event, Kind};
@@ -141,11 +141,15 @@ impl Metrics {
         }
         for (replica, backend, group) in self.providers.selected() {
             let replica = replica.to_string();
-            gauges.set(&describe::SELECTED_GROUP, &vec![("replica", &replica), ("backend", backend)], group as f64);
+            gauges.set(
+                &describe::SELECTED_GROUP,
+                &vec![("replica", &replica), ("backend", backend)],
+                as_f64(group as u64),
+            );
         }
         for replica in self.providers.replicas() {
             let open = self.exchanges.on(replica);
-            gauges.set(&describe::GATEWAY_IN_FLIGHT, &vec![("replica", &replica.to_string())], open as f64);
+            gauges.set(&describe::GATEWAY_IN_FLIGHT, &vec![("replica", &replica.to_string())], as_f64(open as u64));
         }
         gauges
     }
@@ -190,7 +194,7 @@ impl Texts {
             bind: arrival.port.map_or_else(|| "unknown".to_owned(), |port| format!("bind/{port}")),
             gateway: known(arrival.gateway.as_deref()),
             listener: known(arrival.listener.as_deref()),
-            route: known(exchange.route.as_ref().map(|route| route.route.as_str())),
+            route: known(exchange.route.as_ref().map(|route| route.name.as_str())),
             request_model: known(end.request_model.as_deref()),
             response_model: known(end.response_model.as_deref()),
         }
