@@ -1,14 +1,25 @@
 //! Who is told: text, files and pictures made from events.
 //!
 //! The last part of the flow. Every report is a pure fold over the one stream of events; writing it
-//! to a file or a socket is the caller's.
+//! to a file or a socket is the caller's. Those that follow a lab while it runs take one event after
+//! the other (access log, metrics, traces, health); those that are made when runs are over take
+//! [`RunRecord`]s.
 
 pub mod access_log;
 mod exchange;
+pub mod github;
 pub mod health;
+pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod metrics;
 mod prometheus;
 mod providers;
+mod record;
+pub mod tap;
 #[cfg(test)]
 mod testing;
 pub mod traces;
+mod xml;
+
+pub use record::RunRecord;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use crate::event::log::{BackendRecord, FORMAT, Header, ProviderRecord};
 use crate::event::{Answer, Arrival, At, Candidate, Event, Kind, Outcome, Parameters, Usage};
-use crate::source::Sources;
+use crate::report::RunRecord;
+use crate::source::{FileId, Place, Sources};
+use crate::verdict::{About, Finding, Outcome as Verdict, Verdict as Judged};
 
 const ROUTE: &str = "agentgateway-system/openai";
 const BACKEND: &str = "agentgateway-system/openai-failover";
@@ -89,6 +91,59 @@ pub(super) fn events() -> Vec<Event> {
         event.seq = seq;
     }
     events
+}
+
+/// Two runs: the one above, where not all is well, and one that passed.
+pub(super) fn runs() -> Vec<RunRecord> {
+    let events = events();
+    let findings = vec![
+        finding(Some(0), "pattern: \"429 200 200\"", "the answers are 429 200 200", Verdict::Pass, ["", "429 200 200"]),
+        Finding {
+            detail: vec!["00:00.000 #1 429 <mock> & \"co\"".to_owned(), "01:03.763 #5 503 gateway".to_owned()],
+            ..finding(
+                Some(2),
+                "pattern: \"200{3}\"",
+                "the answers are 200{3}",
+                Verdict::Fail,
+                ["200{3}", "200 503 404"],
+            )
+        },
+        finding(
+            None,
+            "count: 1",
+            "1 eviction of mock-ratelimit-provider",
+            Verdict::Unknown,
+            ["1", "2, the second has not ended"],
+        ),
+        Finding {
+            about: About::Invariant("priority"),
+            place: None,
+            ..finding(None, "name", "a group is used only while those before it are evicted", Verdict::Pass, ["", ""])
+        },
+    ];
+    let first = RunRecord::new(header(), events.clone(), Judged { findings: findings.clone() }, false);
+    let calm = events.into_iter().filter(|event| event.at_us.0 <= 2_163_000).collect();
+    let mut header = header();
+    header.seed = 8;
+    "Calm | <b>8</b>".clone_into(&mut header.name);
+    let second = RunRecord::new(header, calm, Judged { findings: findings.into_iter().take(1).collect() }, false);
+    vec![first, second]
+}
+
+fn finding(step: Option<usize>, at: &str, statement: &str, outcome: Verdict, [expected, actual]: [&str; 2]) -> Finding {
+    let start = u32::try_from(SCENARIO.find(at).unwrap()).unwrap();
+    let end = start + u32::try_from(at.len()).unwrap();
+    Finding {
+        about: About::Expectation,
+        place: Some(Place { file: FileId(0), start, end }),
+        statement: statement.to_owned(),
+        label: if outcome == Verdict::Pass { String::new() } else { "not met".to_owned() },
+        outcome,
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+        detail: Vec::new(),
+        step,
+    }
 }
 
 fn step(step: usize, verb: &str, summary: &str) -> Kind {
