@@ -9,6 +9,7 @@ pub mod access_log;
 mod exchange;
 pub mod github;
 pub mod health;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
