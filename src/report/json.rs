@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::record::{RunRecord, Tally, worst};
 use crate::event::history::{Attempt, Eviction, Request};
-use crate::event::{At, Usage};
+use crate::event::{At, Outcome, Usage};
 use crate::verdict::{About, Finding};
 
 /// Version of the report's format.
@@ -19,7 +19,8 @@ pub const SCHEMA: &str = include_str!("json/schema.json");
 
 #[derive(Serialize)]
 struct Report<'a> {
-    labsim_report: u32,
+    #[serde(rename = "labsim_report")]
+    format: u32,
     version: &'a str,
     outcome: &'a str,
     passed: usize,
@@ -124,7 +125,7 @@ struct Out<'a> {
 pub fn render(runs: &[RunRecord]) -> String {
     let tally = Tally::of(runs);
     let report = Report {
-        labsim_report: FORMAT,
+        format: FORMAT,
         version: runs.first().map_or(env!("CARGO_PKG_VERSION"), |run| run.header.version.as_str()),
         outcome: worst(runs).name(),
         passed: tally.passed,
@@ -191,7 +192,7 @@ impl<'a> Asked<'a> {
             duration_ms: request.ended.map(|ended| millis(request.sent, ended)),
             time_to_first_token_ms: request.first_token.map(|first| millis(request.sent, first)),
             status: request.status,
-            outcome: request.outcome.map(|outcome| outcome.name()),
+            outcome: request.outcome.map(Outcome::name),
             model: request.model.as_deref(),
             usage: request.usage,
             attempts: request.attempts.iter().map(Tried::of).collect(),
@@ -210,7 +211,7 @@ impl<'a> Tried<'a> {
             at_us: attempt.selected,
             duration_ms: attempt.ended.map(|ended| millis(attempt.selected, ended)),
             status: attempt.status,
-            outcome: attempt.outcome.map(|outcome| outcome.name()),
+            outcome: attempt.outcome.map(Outcome::name),
             error: attempt.error.as_deref(),
         }
     }

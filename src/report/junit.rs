@@ -1,4 +1,4 @@
-//! JUnit's XML, which every CI reads: a suite for each run, a case for each expectation and
+//! `JUnit`'s XML, which every CI reads: a suite for each run, a case for each expectation and
 //! invariant.
 //!
 //! A failure is a `failure`, with the scenario's line underlined. Unknown is an `error`: it is not
@@ -62,9 +62,9 @@ fn suite(out: &mut String, run: &RunRecord) {
         let _ = writeln!(out, "      <property name=\"{name}\" value=\"{}\"/>", escaped(value));
     }
     out.push_str("    </properties>\n");
-    let mut seen = BTreeMap::new();
+    let mut names = BTreeMap::new();
     for finding in &run.verdict.findings {
-        case(out, run, finding, &mut seen);
+        case(out, run, finding, &mut names);
     }
     if run.interrupted {
         let _ = writeln!(
@@ -78,9 +78,9 @@ fn suite(out: &mut String, run: &RunRecord) {
     out.push_str("  </testsuite>\n");
 }
 
-fn case(out: &mut String, run: &RunRecord, finding: &Finding, seen: &mut BTreeMap<String, usize>) {
+fn case(out: &mut String, run: &RunRecord, finding: &Finding, names: &mut BTreeMap<String, usize>) {
     let title = title(finding);
-    let count = seen.entry(title.clone()).or_insert(0);
+    let count = names.entry(title.clone()).or_insert(0);
     *count += 1;
     // Readers tell cases apart by their names.
     let name = if *count > 1 { format!("{title} ({count})") } else { title };

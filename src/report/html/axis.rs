@@ -43,13 +43,14 @@ impl Axis {
 
     fn new(end: u64, mut busy: Vec<(u64, u64)>) -> Self {
         busy.sort_unstable();
-        let long = (end / 8).max(1_000_000);
+        let at_work = merged(&busy).iter().map(|(from, to)| to - from).sum::<u64>();
+        let long = (end / 8).min(at_work).max(1_000_000);
         let mut bounds: Vec<(u64, u64, bool)> = Vec::new();
         let (mut from, mut upto) = (0, 0);
         for (start, stop) in busy {
             if start > upto && start - upto >= long {
                 // A little of the waiting stays, so that what happens at its ends is seen to end.
-                let pad = (start - upto) / 50;
+                let pad = ((start - upto) / 50).min(500_000);
                 bounds.push((from, upto + pad, false));
                 bounds.push((upto + pad, start - pad, true));
                 from = start - pad;
@@ -106,22 +107,43 @@ impl Axis {
             .filter(|stretch| stretch.idle)
             .map(|stretch| stretch.left + stretch.width / 2.0)
             .collect();
-        let mut last = -100.0;
+        let free = |ticks: &[(At, String)], x: f64| {
+            let apart = |(at, _): &(At, String)| (self.x(*at) - x).abs() >= LABELS_APART;
+            ticks.last().is_none_or(apart) && breaks.iter().all(|middle| (middle - x).abs() >= LABELS_APART * 0.7)
+        };
         for stretch in self.stretches.iter().filter(|stretch| !stretch.idle) {
             let count = (stretch.width / (LABELS_APART * 1.4)).max(1.0);
-            let step = nice_step(ratio(stretch.to - stretch.from, 1) / count);
-            let mut at = stretch.from.div_ceil(step) * step;
-            while at <= stretch.to {
-                let x = self.x(At(at));
-                if x - last >= LABELS_APART && breaks.iter().all(|middle| (middle - x).abs() >= LABELS_APART * 0.7) {
-                    ticks.push((At(at), label(at, step)));
-                    last = x;
+            let wanted = ratio(stretch.to - stretch.from, 1) / count;
+            let before = ticks.len();
+            // A short stretch may have no round moment: finer steps are tried until one fits.
+            for finer in [1.0, 0.4, 0.1] {
+                let step = nice_step(wanted * finer);
+                let mut at = stretch.from.div_ceil(step) * step;
+                while at <= stretch.to {
+                    if free(&ticks, self.x(At(at))) {
+                        ticks.push((At(at), label(at, step)));
+                    }
+                    at += step;
                 }
-                at += step;
+                if ticks.len() > before {
+                    break;
+                }
             }
         }
         ticks
     }
+}
+
+/// Sorted ranges as ranges that do not meet.
+fn merged(sorted: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut out: Vec<(u64, u64)> = Vec::new();
+    for &(from, to) in sorted {
+        match out.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => out.push((from, to)),
+        }
+    }
+    out
 }
 
 /// Gives every stretch its width: breaks a fixed one, the others by their length.

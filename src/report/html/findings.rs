@@ -84,7 +84,7 @@ fn snippet(out: &mut String, run: &RunRecord, finding: &Finding, place: Place) {
             continue;
         }
         let class = if (at.line..=last_line).contains(&number) { " class=\"at\"" } else { "" };
-        let _ = write!(out, "<span{class}><i>{number:>4}</i> ");
+        let _ = write!(out, "<span{class}><i>{number}</i>");
         let line = line.trim_end_matches(['\n', '\r']);
         let cut = |at: usize| at.clamp(range.start, range.start + line.len()) - range.start;
         let (from, to) = (cut(start), cut(end));
@@ -92,7 +92,7 @@ fn snippet(out: &mut String, run: &RunRecord, finding: &Finding, place: Place) {
         if from < to {
             let _ = write!(out, "<mark>{}</mark>", escaped(&line[from..to]));
         }
-        let _ = writeln!(out, "{}</span>", escaped(&line[to..]));
+        let _ = write!(out, "{}</span>", escaped(&line[to..]));
     }
     out.push_str("</pre></figure>\n");
 }

@@ -39,7 +39,7 @@ fn row(out: &mut String, number: usize, request: &Request, with_replica: bool) {
     let _ = writeln!(
         out,
         "<tr id=\"{}\"><td class=\"n\">{}</td><td class=\"n\">{}</td>{replica}<td><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><path class=\"{}\" transform=\"translate(6 6) scale(.9)\" d=\"{}\"/></svg> {}</td>\
-         <td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+         <td>{}</td><td>{}</td><td class=\"any\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
         anchor(number, request),
         request.number,
         request.sent,

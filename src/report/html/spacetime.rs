@@ -31,8 +31,20 @@ struct Row {
 }
 
 enum What {
-    Message { from: usize, to: usize, label: String, class: &'static str, link: Option<String> },
-    Note { at: usize, text: String, class: &'static str },
+    Message {
+        from: usize,
+        to: usize,
+        label: String,
+        class: &'static str,
+        link: Option<String>,
+    },
+    /// `away`: on which replica a provider's eviction begins (true) or ends.
+    Note {
+        at: usize,
+        text: String,
+        class: &'static str,
+        away: Option<(u32, bool)>,
+    },
     Wait(Duration),
 }
 
@@ -95,6 +107,11 @@ impl Columns {
         (as_f64(column as u64) + 0.5) / as_f64(self.names.len() as u64) * 100.0
     }
 
+    /// The replica's name, where there are several.
+    fn on(&self, replica: u32) -> String {
+        if self.replicas.len() > 1 { format!(" on gateway {replica}") } else { String::new() }
+    }
+
     fn replica(&self, replica: u32) -> usize {
         self.replicas.get(&replica).copied().unwrap_or(0)
     }
@@ -127,7 +144,8 @@ fn what(run: &RunRecord, number: usize, columns: &Columns, event: &Event) -> Opt
     let message = |from, to, label, class, id: &str| Some(What::Message { from, to, label, class, link: link(id) });
     match &event.kind {
         Kind::ClientRequestSent { request, replica: Some(replica), method, path, .. } => {
-            message(0, columns.replica(*replica), format!("{} {method} {path}", name(request)), "ask", request)
+            let label = shortened(&format!("{} {method} {path}", name(request)));
+            message(0, columns.replica(*replica), label, "ask", request)
         }
         Kind::AttemptStarted { request, replica, attempt, provider, .. } => {
             let again = if *attempt > 0 { format!(" attempt {}", attempt + 1) } else { String::new() };
@@ -144,19 +162,22 @@ fn what(run: &RunRecord, number: usize, columns: &Columns, event: &Event) -> Opt
             message(replica.map_or(0, |replica| columns.replica(replica)), 0, label, class, request)
         }
         Kind::ProviderEvicted { replica, provider, until_us, .. } => {
-            let text = format!("{provider} evicted for {}", human(until_us.since(event.at_us)));
-            Some(What::Note { at: columns.replica(*replica), text, class: "note out" })
+            let text = format!("evicted for {}{}", human(until_us.since(event.at_us)), columns.on(*replica));
+            let away = Some((*replica, true));
+            Some(What::Note { at: columns.provider(provider), text, class: "note out", away })
         }
         Kind::ProviderReturned { replica, provider, .. } => {
-            Some(What::Note { at: columns.replica(*replica), text: format!("{provider} is back"), class: "note" })
+            let text = format!("back{}", columns.on(*replica));
+            Some(What::Note { at: columns.provider(provider), text, class: "note", away: Some((*replica, false)) })
         }
         Kind::ReplicaStopped { replica } => {
-            Some(What::Note { at: columns.replica(*replica), text: "stopped".to_owned(), class: "note out" })
+            let text = "stopped: health is forgotten".to_owned();
+            Some(What::Note { at: columns.replica(*replica), text, class: "note out", away: None })
         }
         Kind::ReplicaStarted { replica } if event.at_us.0 > 0 => {
-            Some(What::Note { at: columns.replica(*replica), text: "started".to_owned(), class: "note" })
+            Some(What::Note { at: columns.replica(*replica), text: "started".to_owned(), class: "note", away: None })
         }
-        Kind::Note { text } => Some(What::Note { at: 0, text: text.clone(), class: "note said" }),
+        Kind::Note { text } => Some(What::Note { at: 0, text: text.clone(), class: "note said", away: None }),
         // The rest is inside one of them.
         _ => None,
     }
@@ -199,6 +220,7 @@ fn picture(rows: &[Row], columns: &Columns, height: f64) -> String {
         let x = columns.x(column);
         svg.line("lifeline", (x, 0.0), (x, height));
     }
+    absences(&mut svg, rows, columns);
     for (index, row) in rows.iter().enumerate() {
         let y = STEP * (as_f64(index as u64) + 0.8);
         match &row.what {
@@ -209,7 +231,7 @@ fn picture(rows: &[Row], columns: &Columns, height: f64) -> String {
                     None => message(&mut svg, from, to, y, label, class),
                 }
             }
-            What::Note { at, text, class } => {
+            What::Note { at, text, class, away: _ } => {
                 let x = columns.x(*at);
                 // A note must not leave the picture on either side.
                 let (anchor, dx) = if x > 60.0 { (Anchor::End, -1.5) } else { (Anchor::Start, 1.5) };
@@ -220,6 +242,38 @@ fn picture(rows: &[Row], columns: &Columns, height: f64) -> String {
         }
     }
     svg.finish("plot", height, "messages between client, gateway and providers")
+}
+
+/// Marks on the lifelines of providers where a replica has evicted them. A replica that stops
+/// forgets.
+fn absences(svg: &mut Svg, rows: &[Row], columns: &Columns) {
+    let mut begun: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+    let mut draw = |(at, replica): (usize, u32), from: usize, to: usize| {
+        let dx = 5 * i64::from(replica % 8) - if columns.replicas.len() > 1 { 5 } else { 0 };
+        let path = format!("M{dx},0V{}", STEP * as_f64((to - from) as u64));
+        svg.shape("away", columns.x(at), STEP * (as_f64(from as u64) + 0.6), &path, "evicted");
+    };
+    for (index, row) in rows.iter().enumerate() {
+        match &row.what {
+            What::Note { at, away: Some((replica, true)), .. } => {
+                begun.entry((*at, *replica)).or_insert(index);
+            }
+            What::Note { at, away: Some((replica, false)), .. } => {
+                if let Some(from) = begun.remove(&(*at, *replica)) {
+                    draw((*at, *replica), from, index);
+                }
+            }
+            What::Note { .. } | What::Message { .. } | What::Wait(_) => {}
+        }
+    }
+    for (key, from) in begun {
+        draw(key, from, rows.len());
+    }
+}
+
+/// A label that two lifelines have room for.
+fn shortened(label: &str) -> String {
+    if label.chars().count() <= 28 { label.to_owned() } else { label.chars().take(27).chain(['…']).collect() }
 }
 
 fn message(svg: &mut Svg, from: f64, to: f64, y: f64, label: &str, class: &str) {

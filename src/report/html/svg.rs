@@ -157,8 +157,8 @@ impl Class {
     }
 }
 
-/// The legend for the classes that occur.
-pub(super) fn legend(classes: impl IntoIterator<Item = Class>) -> String {
+/// The legend for the classes that occur, and for what else there is.
+pub(super) fn legend(classes: impl IntoIterator<Item = Class>, more: &str) -> String {
     let mut out = String::from("<ul class=\"legend\">");
     for class in classes {
         let _ = write!(
@@ -169,6 +169,7 @@ pub(super) fn legend(classes: impl IntoIterator<Item = Class>) -> String {
             class.name()
         );
     }
+    out.push_str(more);
     out.push_str("</ul>\n");
     out
 }

@@ -61,3 +61,27 @@ fn a_page_without_runs_and_a_run_without_requests_are_pages_too() {
     run = RunRecord::new(run.header, Vec::new(), run.verdict, true);
     assert!(render(&[run]).contains("broken off"));
 }
+
+/// A run of an hour under load must not become a page that no browser opens.
+#[test]
+fn a_long_run_is_a_page_of_bounded_size() {
+    let mut run = runs().remove(0);
+    let model = run.history.requests[1].clone();
+    let mut history = run.history.clone();
+    for number in history.requests.len()..20_000 {
+        let mut request = model.clone();
+        request.number = number + 1;
+        request.sent.0 += number as u64 * 180_000;
+        request.ended = request.ended.map(|at| crate::event::At(at.0 + number as u64 * 180_000));
+        for attempt in &mut request.attempts {
+            attempt.selected = request.sent;
+            attempt.ended = request.ended;
+        }
+        history.requests.push(request);
+    }
+    history.now = crate::event::At(3_700_000_000);
+    run.history = history;
+    let page = render(&[run]);
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    assert!(page.contains("19000 requests more"));
+}

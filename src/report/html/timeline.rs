@@ -40,10 +40,9 @@ pub(super) fn render(out: &mut String, number: usize, run: &RunRecord, axis: &Ax
     classes.sort_unstable();
     classes.dedup();
     out.push_str("<section class=\"card timeline\"><h3>Providers over time</h3>\n");
-    out.push_str(&legend(classes));
-    if !run.history.evictions.is_empty() {
-        out.push_str("<p class=\"hint\"><span class=\"swatch evicted\"></span> evicted</p>\n");
-    }
+    let evicted =
+        if run.history.evictions.is_empty() { "" } else { "<li><span class=\"swatch evicted\"></span>evicted</li>" };
+    out.push_str(&legend(classes, evicted));
     for lane in &lanes {
         let _ = writeln!(out, "<h4>{} <small>{}</small></h4>", escaped(&lane.title), escaped(&lane.facts));
         out.push_str(&lane.draw(number, run, axis));
@@ -147,7 +146,7 @@ impl Lane<'_> {
         for eviction in &self.evictions {
             let row = replicas.iter().take_while(|replica| **replica < eviction.replica).count();
             let y = ATTEMPTS + EVICTION * super::axis::as_f64(row as u64);
-            self.eviction(&mut svg, run, axis, eviction, y);
+            Self::eviction(&mut svg, run, axis, eviction, y);
         }
         svg.line("lane", (0.0, ATTEMPTS / 2.0), (100.0, ATTEMPTS / 2.0));
         if self.attempts.len() > MARKS {
@@ -158,7 +157,7 @@ impl Lane<'_> {
         svg.finish("plot", height + 18.0, &format!("{}: {}", self.title, self.facts))
     }
 
-    fn eviction(&self, svg: &mut Svg, run: &RunRecord, axis: &Axis, eviction: &Eviction, y: f64) {
+    fn eviction(svg: &mut Svg, run: &RunRecord, axis: &Axis, eviction: &Eviction, y: f64) {
         let to = eviction.returned.unwrap_or_else(|| eviction.until.min(run.history.now));
         let (left, right) = (axis.x(eviction.began), axis.x(to));
         let on = if run.header.replicas > 1 { format!(" on replica {}", eviction.replica) } else { String::new() };
