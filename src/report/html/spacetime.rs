@@ -65,7 +65,7 @@ pub(super) fn render(out: &mut String, number: usize, run: &RunRecord) {
     let _ = write!(
         out,
         "<details class=\"card spacetime\"{open}><summary><h3>Who spoke to whom</h3></summary>\n\
-         <div class=\"lifelines\" style=\"--columns:{}\"><span></span><ol>",
+         <div class=\"across\" style=\"--columns:{}\">\n<div class=\"lifelines\"><span></span><ol>",
         columns.names.len()
     );
     for name in &columns.names {
@@ -75,7 +75,7 @@ pub(super) fn render(out: &mut String, number: usize, run: &RunRecord) {
     let height = STEP * as_f64(rows.len() as u64 + 1);
     out.push_str(&times(&rows, height));
     out.push_str(&picture(&rows, &columns, height));
-    out.push_str("</div>\n");
+    out.push_str("</div>\n</div>\n");
     if !complete {
         let _ = writeln!(out, "<p class=\"notice\">The first {ROWS} messages; the recording has them all.</p>");
     }
