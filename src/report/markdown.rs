@@ -11,6 +11,9 @@ use crate::verdict::Outcome;
 /// Requests of one run that are listed, at most.
 const LISTED: usize = 50;
 
+/// Runs that are explained, at most: a job summary may have a mebibyte.
+const EXPLAINED: usize = 50;
+
 /// The whole text.
 #[must_use]
 pub fn render(runs: &[RunRecord]) -> String {
@@ -23,8 +26,12 @@ pub fn render(runs: &[RunRecord]) -> String {
     for run in runs {
         overview(&mut out, run);
     }
-    for run in runs.iter().filter(|run| run.outcome() != Outcome::Pass) {
+    let troubled: Vec<&RunRecord> = runs.iter().filter(|run| run.outcome() != Outcome::Pass).collect();
+    for run in troubled.iter().take(EXPLAINED) {
         explained(&mut out, run);
+    }
+    if troubled.len() > EXPLAINED {
+        let _ = writeln!(out, "\n… and {} runs more that did not pass", troubled.len() - EXPLAINED);
     }
     out
 }
