@@ -18,6 +18,7 @@ pub mod lab;
 pub mod report;
 pub mod scenario;
 pub mod sim;
+pub mod report;
 pub mod source;
 pub mod topology;
 pub mod traffic;
