@@ -1,1 +1,5 @@
-fn main() {}
+//! The `labsim` command. What it does is in [`labsim::cli`].
+
+fn main() -> labsim::cli::Exit {
+    labsim::cli::main(std::env::args_os())
+}

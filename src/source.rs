@@ -77,6 +77,16 @@ impl Sources {
         &self.files
     }
 
+    /// The same files with the text at `places` replaced by asterisks, byte for byte.
+    #[must_use]
+    pub fn without(&self, places: &[Place]) -> Self {
+        let masked = |(index, file): (usize, &SourceFile)| {
+            let own = places.iter().filter(|place| place.file.0 as usize == index);
+            SourceFile { name: file.name.clone(), text: masked(&file.text, own) }
+        };
+        Self { files: self.files.iter().enumerate().map(masked).collect() }
+    }
+
     /// Line and column of the first byte of a place.
     #[must_use]
     pub fn line_column(&self, place: Place) -> LineColumn {
@@ -117,6 +127,20 @@ impl fmt::Display for LineColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
+}
+
+/// `text` with asterisks at `places`; line breaks stay.
+fn masked<'p>(text: &str, places: impl Iterator<Item = &'p Place>) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for place in places {
+        let start = floor_char_boundary(text, place.start as usize);
+        let end = floor_char_boundary(text, place.end as usize).max(start);
+        for byte in bytes.iter_mut().take(end).skip(start).filter(|byte| **byte != b'\n') {
+            *byte = b'*';
+        }
+    }
+    // Whole characters became asterisks, so that this is still UTF-8.
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The largest character boundary of `text` that is not after `index`.

@@ -3,6 +3,8 @@
 //! Plain data, made by `kube` from manifests and used by `lab` to build the world and by `gateway`
 //! to decide. Nothing here knows a network or a clock.
 
+pub mod personality;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Place, Spanned};
+pub use personality::Personality;
 
 /// A host name and a port, such as `api.openai.com:443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -187,7 +190,7 @@ pub enum PathRewrite {
     Prefix(String),
 }
 
-/// Header changes in the order in which the Gateway API applies them: set, add, remove.
+/// Header changes. The Gateway API leaves their order open; agentgateway adds, then sets, then removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderChange {
     /// Replaces all values.

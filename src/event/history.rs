@@ -52,6 +52,8 @@ pub struct Request {
     pub first_token: Option<At>,
     /// When it was over for the client.
     pub ended: Option<At>,
+    /// How often it ended for the client: once, unless something is wrong.
+    pub ends: u32,
     /// How it ended for the client.
     pub outcome: Option<Outcome>,
     /// Status that the client saw.
@@ -95,6 +97,8 @@ pub struct Attempt {
     pub draws: Vec<usize>,
     /// When it was chosen.
     pub selected: At,
+    /// Where in the stream it was chosen: what came before it at the same moment has a smaller number.
+    pub selected_seq: u64,
     /// When it was over.
     pub ended: Option<At>,
     /// How it ended.
@@ -112,6 +116,8 @@ pub struct GatewayRecord {
     pub received: At,
     /// When it was over.
     pub ended: Option<At>,
+    /// How often it was over: once, unless something is wrong.
+    pub ends: u32,
     /// Route as `namespace/name`.
     pub route: Option<String>,
     /// Backend as `namespace/name`.
@@ -174,6 +180,12 @@ pub struct Eviction {
     pub until: At,
     /// When the provider was back.
     pub returned: Option<At>,
+    /// Where in the stream it began.
+    pub began_seq: u64,
+    /// Where in the stream the provider was back.
+    pub returned_seq: Option<u64>,
+    /// Whether it ended since the replica was stopped, and its health state with it.
+    pub forgotten: bool,
 }
 
 /// A step that has begun.
@@ -225,6 +237,12 @@ impl Request {
 }
 
 impl Eviction {
+    /// Whether the provider was out when the event with this number happened.
+    #[must_use]
+    pub fn covers_seq(&self, seq: u64) -> bool {
+        seq > self.began_seq && self.returned_seq.is_none_or(|returned| seq < returned)
+    }
+
     /// Whether the provider is out at this moment.
     #[must_use]
     pub fn covers(&self, at: At) -> bool {
@@ -274,6 +292,8 @@ impl History {
                 for eviction in &mut self.evictions {
                     if eviction.replica == *replica && eviction.returned.is_none() {
                         eviction.returned = Some(at);
+                        eviction.returned_seq = Some(event.seq);
+                        eviction.forgotten = true;
                     }
                 }
             }
@@ -296,19 +316,20 @@ impl History {
             Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _ } => {
                 let record = self.entry(request);
                 record.ended = Some(at);
+                record.ends += 1;
                 record.outcome = Some(*outcome);
                 record.status = *status;
                 record.model.clone_from(model);
                 record.usage = *usage;
                 record.body.clone_from(body);
             }
-            Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential } => {
+            Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential, arrival: _ } => {
                 let record = self.entry(request);
                 record.replica = Some(*replica);
                 record.gateway =
                     Some(GatewayRecord { received: at, credential: credential.clone(), ..GatewayRecord::default() });
             }
-            Kind::GatewayRequestRouted { request, replica: _, route, rule: _, backend } => {
+            Kind::GatewayRequestRouted { request, replica: _, route, rule: _, backend, path_match: _ } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.route = Some(route.clone());
                 gateway.backend = Some(backend.clone());
@@ -335,6 +356,7 @@ impl History {
                 candidates: candidates.clone(),
                 draws: draws.clone(),
                 selected: at,
+                selected_seq: event.seq,
                 ended: None,
                 outcome: None,
                 status: None,
@@ -347,7 +369,16 @@ impl History {
                     record.credential.clone_from(credential);
                 }
             }
-            Kind::AttemptEnded { request, replica: _, attempt, provider: _, outcome, status, error } => {
+            Kind::AttemptEnded {
+                request,
+                replica: _,
+                attempt,
+                provider: _,
+                outcome,
+                status,
+                error,
+                retry_after: _,
+            } => {
                 if let Some(record) = self.attempt(request, *attempt) {
                     record.ended = Some(at);
                     record.outcome = Some(*outcome);
@@ -368,6 +399,9 @@ impl History {
                     began: at,
                     until: *until_us,
                     returned: None,
+                    began_seq: event.seq,
+                    returned_seq: None,
+                    forgotten: false,
                 });
             }
             Kind::ProviderReturned { replica, backend, group: _, provider } => {
@@ -376,12 +410,14 @@ impl History {
                         eviction.replica == *replica && eviction.backend == *backend && eviction.provider == *provider;
                     if same && eviction.returned.is_none() {
                         eviction.returned = Some(at);
+                        eviction.returned_seq = Some(event.seq);
                     }
                 }
             }
             Kind::GatewayRequestEnded { request, status, error, reason, .. } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.ended = Some(at);
+                gateway.ends += 1;
                 gateway.status = Some(*status);
                 gateway.error.clone_from(error);
                 gateway.reason.clone_from(reason);

@@ -29,10 +29,14 @@ pub struct Diagnostic {
     pub primary: Option<(Place, String)>,
     /// Other places that explain it.
     pub related: Vec<(Place, String)>,
+    /// What else is to know, such as what was expected and what came, one line each.
+    pub notes: Vec<String>,
     /// What to do, one line each.
     pub help: Vec<String>,
     /// A replacement for the primary place that would mend it.
     pub replacement: Option<String>,
+    /// Places whose text is never shown: credentials.
+    pub hidden: Vec<Place>,
 }
 
 impl Diagnostic {
@@ -52,8 +56,10 @@ impl Diagnostic {
             message: message.into(),
             primary: None,
             related: Vec::new(),
+            notes: Vec::new(),
             help: Vec::new(),
             replacement: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -66,6 +72,12 @@ impl Diagnostic {
     /// Points at a place that explains it.
     pub fn note_at(mut self, place: Place, label: impl Into<String>) -> Self {
         self.related.push((place, label.into()));
+        self
+    }
+
+    /// Adds a line that is good to know.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
         self
     }
 
@@ -84,9 +96,22 @@ impl Diagnostic {
         self
     }
 
+    /// Keeps the text at these places from ever being shown.
+    pub fn hide(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        self.hidden.extend(places);
+        self
+    }
+
     /// Renders it as rustc would: the source line underlined, then notes and help.
     #[must_use]
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
+        if self.hidden.is_empty() {
+            return self.render_shown(sources, colour);
+        }
+        self.render_shown(&sources.without(&self.hidden), colour)
+    }
+
+    fn render_shown(&self, sources: &Sources, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let level = match self.severity {
@@ -101,6 +126,9 @@ impl Diagnostic {
                 .into_iter()
                 .fold(annotate_snippets::Group::with_title(title), annotate_snippets::Group::element),
         };
+        for note in &self.notes {
+            group = group.element(Level::NOTE.message(note.as_str()));
+        }
         for help in &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
@@ -233,6 +261,18 @@ mod tests {
         assert_eq!(nearest("sned", known), Some("send"));
         assert_eq!(nearest("Wait", known), Some("wait"));
         assert_eq!(nearest("frobnicate", known), None);
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_shown_and_moves_nothing() {
+        let mut sources = Sources::default();
+        let file = sources.add("lab.yaml", "key: sk-secret, kee: 1\n");
+        let secret = Place { file, start: 5, end: 14 };
+        let text = Diagnostic::error("unknown field `kee`")
+            .at(Place { file, start: 16, end: 19 }, "not a field")
+            .hide([secret])
+            .render(&sources, false);
+        assert!(text.contains("lab.yaml:1:17") && text.contains("key: *********, kee: 1"), "{text}");
     }
 
     #[test]

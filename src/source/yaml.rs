@@ -309,7 +309,7 @@ fn merge_entries(node: Node) -> Result<Vec<Entry>, Diagnostic> {
 }
 
 /// A plain scalar by the YAML 1.2 core schema.
-fn plain(text: &str) -> Value {
+pub(crate) fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),

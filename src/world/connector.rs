@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,9 +15,6 @@ use crate::topology::Authority;
 /// Opens connections for hyper's client through [`Net`].
 #[derive(Clone)]
 pub struct Connector(Net);
-
-/// A connection of hyper's client.
-pub struct Connecting(TokioIo<Stream>);
 
 /// A pooling HTTP/1.1 client over the lab's network.
 pub type HttpClient<B> = Client<Connector, B>;
@@ -37,14 +33,14 @@ impl Connector {
         B: http_body::Body + Send + 'static,
         B::Data: Send,
     {
-        Builder::new(TokioExecutor::new()).pool_timer(TokioTimer::new()).set_host(false).build(self)
+        Builder::new(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(self)
     }
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = Connecting;
+    type Response = TokioIo<Stream>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Connecting>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -55,50 +51,13 @@ impl tower_service::Service<Uri> for Connector {
         Box::pin(async move {
             let host =
                 uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
-            let stream = net.connect(&Authority::new(host, uri.port_u16().unwrap_or(80))).await?;
-            Ok(Connecting(TokioIo::new(stream)))
+            net.connect(&Authority::new(host, uri.port_u16().unwrap_or(80))).await.map(TokioIo::new)
         })
     }
 }
 
-impl Connection for Connecting {
+impl Connection for Stream {
     fn connected(&self) -> Connected {
         Connected::new()
-    }
-}
-
-impl Read for Connecting {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl Write for Connecting {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, buffers)
     }
 }

@@ -1,0 +1,34 @@
+# The one door: `just` lists what a person does here; CI runs the same recipes.
+
+# List the recipes
+default:
+    @just --list
+
+# Play the intra-group failover lab
+demo:
+    cargo run --release -- run scenarios/intra-group.yaml
+
+# Everything that must hold, with only a Rust toolchain
+test:
+    cargo test
+
+# Formatting, and clippy with warnings denied (the fence against real time and chance is in clippy.toml)
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- --deny warnings
+
+# Write the expected output of tests/cases anew; read the diff before you commit it
+bless:
+    LABSIM_BLESS=1 cargo test --test it cases
+
+# Speed and memory; figures in docs/performance.md
+bench:
+    cargo bench
+
+# The lab's own curl commands against `labsim up`, on port 8080
+curl:
+    tests/clients/curl.sh
+
+# What CI runs
+ci:
+    .ci/run

@@ -1,0 +1,74 @@
+//! What the user asked: one file a command.
+
+mod alone;
+mod exit;
+mod files;
+mod openai;
+mod run;
+mod seeds;
+mod signals;
+mod terminal;
+mod up;
+mod vllm_sim;
+
+use std::ffi::OsString;
+
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Plays what an LLM gateway does while its providers fail: simulators, gateway and clients in one
+/// process, on a virtual clock.
+#[derive(Debug, Parser)]
+#[command(name = "labsim", version, about, max_term_width = 100, color = ColorChoice::Never, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0 passed   1 an expectation or invariant failed   2 unknown: what the run is about did not happen
+  64 usage   65 a file is invalid   69 the lab could not start   70 a defect in labsim   130 interrupted
+Of several files the worst counts, in the order 130, 70, 69, 65, 64, 1, 2, 0.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play scenarios and judge what happens
+    Run(run::Args),
+    /// Keep a scenario's lab up on real ports, for curl and other clients
+    Up(up::Args),
+    /// Run the vLLM simulator alone; it takes the original's arguments
+    #[command(name = "vllm-sim", disable_help_flag = true)]
+    VllmSim(vllm_sim::Args),
+    /// Run the fake OpenAI alone
+    Openai(openai::Args),
+}
+
+/// Runs the command that `args` ask for, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let matches = match Cli::command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Up(args) => up::run(&args),
+        Command::VllmSim(args) => vllm_sim::run(&args),
+        Command::Openai(args) => openai::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        Exit::Defect
+    })
+}
+
+fn usage(error: &clap::Error) -> Exit {
+    // A closed pipe is no reason to fail: nobody is left to read.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Passed }
+}

@@ -1,0 +1,70 @@
+//! A simulator on its own, in real time, until it is told to end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Exit, signals};
+use crate::event::Bus;
+use crate::lab::Interrupt;
+use crate::sim;
+use crate::topology::Authority;
+use crate::world::{Clock, Credentials, Net, Seed, World};
+
+/// A server that can be told to refuse what comes next.
+pub(super) trait Drains {
+    /// Refuses requests from now on.
+    fn drain(&self);
+}
+
+/// How long requests under way may take once the server is told to end.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Serves what `make` makes at `address`. A first signal drains it, a second ends it at once.
+///
+/// # Errors
+/// The machine's, if it gives no runtime or no signal handler.
+pub(super) fn serve<S: Drains>(
+    what: &str,
+    address: SocketAddr,
+    seed: u64,
+    make: impl FnOnce(World) -> (S, axum::Router),
+) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::default();
+    let of_signals = interrupt.clone();
+    signals::watch(move |count| {
+        of_signals.trigger();
+        if count > 1 {
+            std::process::exit(1);
+        }
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(async {
+        let clock = Clock::real();
+        let net = Net::tcp();
+        let world = World {
+            clock,
+            bus: Bus::new(move || clock.now(), Vec::new()),
+            credentials: Credentials::default(),
+            seed: Seed(seed),
+            net,
+        };
+        let authority = Authority::new("localhost", address.port());
+        let listener = match world.net.listen_on(&authority, address).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                eprintln!("error: cannot listen at {address} for {what}: {error}");
+                return Exit::Unavailable;
+            }
+        };
+        let at = listener.address().unwrap_or(address);
+        let (server, router) = make(world);
+        let serving = sim::serve(listener, router);
+        eprintln!("{what} listens at http://{at}");
+        interrupt.triggered().await;
+        server.drain();
+        let _ = tokio::time::timeout(GRACE, serving.drain()).await;
+        Exit::Passed
+    });
+    runtime.shutdown_background();
+    Ok(exit)
+}

@@ -1,0 +1,164 @@
+//! `labsim run --seeds N`: many seeds of one scenario, on all cores.
+
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Exit;
+use super::run::{Args, failed};
+use crate::event::Sink;
+use crate::event::log::Recorder;
+use crate::lab::{Lab, Run, RunError};
+use crate::report::console::{self, Detail};
+use crate::scenario::Step;
+use crate::verdict::{self, Outcome, PatternCounts};
+
+/// How many failed seeds are explained.
+const EXPLAINED: usize = 3;
+
+/// What all seeds gave together.
+#[derive(Default)]
+struct Tally {
+    /// By step of the scenario: its title and the patterns that came.
+    patterns: Vec<(usize, String, PatternCounts)>,
+    passed: u64,
+    unknown: u64,
+    failed: u64,
+    /// The failed runs with the lowest seeds.
+    examples: Vec<Run>,
+    interrupted: bool,
+    error: Option<RunError>,
+}
+
+/// Runs `count` seeds of a scenario and tells what came.
+pub(super) fn run(args: &Args, path: &Path, lab: &Lab, count: u64) -> anyhow::Result<Exit> {
+    let first = lab.effective_seed();
+    let pinned = lab.scenario().seed.is_some();
+    let lab = lab.clone().count_patterns(pinned);
+    let tally = Mutex::new(Tally::new(&lab));
+    let progress = progress(count);
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let workers = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let work = || -> anyhow::Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count || stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let lab = lab.clone().seed(first.wrapping_add(index));
+            let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+            if let Some(path) = args.recording(path, Some(lab.effective_seed()), true)? {
+                sinks.push(Box::new(Recorder::new(File::create(path)?, &lab.header())));
+            }
+            let done = lab.run_with(sinks);
+            let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            if !tally.add(done) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            progress.inc(1);
+        }
+    };
+    let results: Vec<anyhow::Result<()>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..workers.max(1)).map(|_| scope.spawn(work)).collect();
+        let mut results = vec![work()];
+        results.extend(
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a worker panicked")))),
+        );
+        results
+    });
+    progress.finish_and_clear();
+    results.into_iter().collect::<anyhow::Result<()>>()?;
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(tell(args, &lab, first, tally))
+}
+
+fn progress(count: u64) -> ProgressBar {
+    let visible = std::io::stderr().is_terminal() && count > 1;
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(count), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds  {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+impl Tally {
+    fn new(lab: &Lab) -> Self {
+        let steps = lab.scenario().steps.iter().enumerate();
+        let sends = steps.filter(|(_, step)| matches!(step.value, Step::Send(_)));
+        let patterns = sends.map(|(index, step)| (index, step.summary(), PatternCounts::default())).collect();
+        Self { patterns, ..Self::default() }
+    }
+
+    /// Takes in a run; false if no more should follow.
+    fn add(&mut self, done: Result<Run, RunError>) -> bool {
+        let run = match done {
+            Ok(run) if run.interrupted => {
+                self.interrupted = true;
+                return false;
+            }
+            Ok(run) => run,
+            Err(error) => {
+                self.error.get_or_insert(error);
+                return false;
+            }
+        };
+        for (step, _, counts) in &mut self.patterns {
+            let pattern = verdict::observed_pattern(run.history.requests_of(*step));
+            counts.add(pattern, run.seed);
+        }
+        match run.verdict.outcome() {
+            Outcome::Pass => self.passed += 1,
+            Outcome::Unknown => self.unknown += 1,
+            Outcome::Fail => {
+                self.failed += 1;
+                self.keep_example(run);
+            }
+        }
+        true
+    }
+
+    /// Keeps the failures with the lowest seeds, whichever thread found them first.
+    fn keep_example(&mut self, run: Run) {
+        let at = self.examples.partition_point(|other| other.seed < run.seed);
+        self.examples.insert(at, run);
+        self.examples.truncate(EXPLAINED);
+    }
+}
+
+fn tell(args: &Args, lab: &Lab, first: u64, tally: Tally) -> Exit {
+    let style = args.style();
+    if let Some(error) = &tally.error {
+        return failed(error);
+    }
+    let total = tally.passed + tally.unknown + tally.failed;
+    let last = first.wrapping_add(total.saturating_sub(1));
+    println!("{}  seeds {first} to {last} · {}\n", lab.scenario().name, lab.scenario().gateway.personality);
+    if args.detail() > Detail::Quiet {
+        let titled: Vec<_> = tally
+            .patterns
+            .into_iter()
+            .map(|(step, title, counts)| (format!("step {}: {title}", step + 1), counts))
+            .collect();
+        println!("{}", console::frequencies(&titled, style));
+    }
+    for run in &tally.examples {
+        println!("seed {}:", run.seed);
+        print!("{}", console::verdict(run, style, Detail::Quiet));
+    }
+    let (word, exit) = match (tally.interrupted, tally.failed, tally.passed) {
+        (true, ..) => ("INTERRUPTED", Exit::Interrupted),
+        (false, 1.., _) => ("FAIL", Exit::Failed),
+        (false, 0, 0) => ("UNKNOWN", Exit::Unknown),
+        (false, 0, _) => ("PASS", Exit::Passed),
+    };
+    println!("{word}  {total} seeds: {} passed, {} failed, {} unknown", tally.passed, tally.failed, tally.unknown);
+    exit
+}

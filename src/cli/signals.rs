@@ -1,0 +1,33 @@
+//! Ctrl-C and SIGTERM.
+
+use std::io;
+
+/// Calls `on_signal` with 1, 2, … each time the process is asked to end.
+///
+/// The signals are awaited on a thread of their own, because a lab in virtual time has no IO driver.
+///
+/// # Errors
+/// The machine's, if it gives no thread or no signal handler.
+pub(super) fn watch(on_signal: impl Fn(u32) + Send + 'static) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut terminate = {
+        let _inside = runtime.enter();
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?
+    };
+    let mut interrupt = {
+        let _inside = runtime.enter();
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            for count in 1.. {
+                futures_util::select_biased! {
+                    _ = futures_util::FutureExt::fuse(Box::pin(terminate.recv())) => {}
+                    _ = futures_util::FutureExt::fuse(Box::pin(interrupt.recv())) => {}
+                }
+                on_signal(count);
+            }
+        });
+    })?;
+    Ok(())
+}

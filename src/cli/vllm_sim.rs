@@ -1,0 +1,68 @@
+//! `labsim vllm-sim`: the vLLM simulator alone, with the original's command line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::Exit;
+use super::alone::{self, Drains};
+use crate::sim::vllm::{Config, Simulator};
+
+/// What `labsim vllm-sim` is told: the original's arguments, which have a grammar of their own.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The original's arguments, and `--host ADDRESS` before them to listen elsewhere than on 127.0.0.1
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+impl Drains for Simulator {
+    fn drain(&self) {
+        Simulator::drain(self);
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let (host, args) = match host(&args.args) {
+        Ok(split) => split,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return Ok(Exit::Usage);
+        }
+    };
+    let env = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = match Config::parse(args, &env) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                eprintln!("warning: {}", warning.message);
+            }
+            config
+        }
+        Err(error) if error.is_help() => {
+            print!("{}", Config::usage());
+            return Ok(Exit::Passed);
+        }
+        Err(error) => {
+            eprintln!("error: failed to read configuration: {error}");
+            return Ok(Exit::Usage);
+        }
+    };
+    let address = SocketAddr::new(host, config.port());
+    alone::serve("vllm-sim", address, 0, |world| {
+        let simulator = Simulator::new(config, world, "vllm-sim");
+        let router = simulator.router();
+        (simulator, router)
+    })
+}
+
+/// Takes `--host ADDRESS` off the front.
+fn host(args: &[String]) -> Result<(IpAddr, &[String]), String> {
+    let (text, rest) = match args {
+        [first, address, rest @ ..] if first == "--host" => (address.as_str(), rest),
+        [first, rest @ ..] if first.starts_with("--host=") => (&first["--host=".len()..], rest),
+        _ => return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), args)),
+    };
+    let address = text.parse().map_err(|_| format!("`--host {text}` is not an IP address"))?;
+    Ok((address, rest))
+}

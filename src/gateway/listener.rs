@@ -1,0 +1,89 @@
+//! Which host a request is for, and which listener takes it.
+
+use http::request::Parts;
+
+use crate::topology::Listener;
+
+/// The host that a request names, lower case and without its port.
+#[must_use]
+pub(crate) fn host_of(request: &Parts) -> Option<String> {
+    let authority = request.uri.authority().cloned().or_else(|| {
+        let header = request.headers.get(http::header::HOST)?;
+        http::uri::Authority::try_from(header.as_bytes()).ok()
+    })?;
+    Some(authority.host().to_ascii_lowercase())
+}
+
+/// How closely a host name that is configured fits the one that is asked for: the larger, the
+/// closer. None where it does not. `*.` stands for one label or more.
+#[must_use]
+pub(crate) fn closeness(configured: Option<&str>, host: &str) -> Option<Closeness> {
+    let Some(configured) = configured.filter(|name| !name.is_empty() && *name != "*") else {
+        return Some(Closeness::Any);
+    };
+    match configured.strip_prefix('*') {
+        Some(suffix) => {
+            let fits = host.len() > suffix.len()
+                && host.get(host.len() - suffix.len()..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
+            fits.then_some(Closeness::Wildcard(suffix.len()))
+        }
+        None => configured.eq_ignore_ascii_case(host).then_some(Closeness::Exact),
+    }
+}
+
+/// See [`closeness`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Closeness {
+    /// No name is configured.
+    Any,
+    /// A wildcard of this length.
+    Wildcard(usize),
+    /// The name itself.
+    Exact,
+}
+
+/// The listener for `host` among those that share the port of `arrived_at`.
+#[must_use]
+pub(crate) fn choose(listeners: &[Listener], arrived_at: usize, host: &str) -> Option<usize> {
+    let door = listeners.get(arrived_at)?;
+    listeners
+        .iter()
+        .enumerate()
+        .filter(|(_, listener)| listener.port == door.port && listener.gateway == door.gateway)
+        .filter_map(|(index, listener)| Some((closeness(listener.hostname.as_deref(), host)?, index)))
+        .max_by_key(|(closeness, index)| (*closeness, std::cmp::Reverse(*index)))
+        .map(|(_, index)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(port: u16, hostname: Option<&str>) -> Listener {
+        Listener { gateway: "ns/gw".into(), name: "l".into(), port, hostname: hostname.map(Into::into) }
+    }
+
+    #[test]
+    fn the_closest_listener_of_the_port_takes_the_request() {
+        let listeners = [
+            listener(8080, None),
+            listener(8080, Some("*.example.com")),
+            listener(8080, Some("*.api.example.com")),
+            listener(8080, Some("api.example.com")),
+            listener(9090, Some("other.org")),
+        ];
+        for (host, expected) in [
+            ("api.example.com", 3),
+            ("a.api.example.com", 2),
+            ("a.b.api.example.com", 2),
+            ("www.example.com", 1),
+            ("example.com", 0),
+            ("other.org", 0),
+        ] {
+            assert_eq!(choose(&listeners, 0, host), Some(expected), "{host}");
+        }
+        assert_eq!(choose(&listeners, 4, "other.org"), Some(4));
+        assert_eq!(choose(&listeners, 4, "api.example.com"), None);
+        assert_eq!(choose(&listeners, 9, "api.example.com"), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! What one provider makes of a request: its address, path, host, and credential.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::Full;
+
+use super::error::Error;
+use crate::topology::{Auth, Provider};
+
+/// A provider, made ready to be called.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its address, as the configuration has it.
+    pub(crate) endpoint: String,
+    /// The model that takes the place of the client's.
+    pub(crate) model: Option<String>,
+    /// Reference of its own credential.
+    pub(crate) credential: Option<String>,
+    uri: Result<Uri, String>,
+    keeps_query: bool,
+    own_host: Option<HeaderValue>,
+    auth: AuthHeader,
+}
+
+#[derive(Debug, Clone)]
+enum AuthHeader {
+    Remove,
+    Keep,
+    Set(HeaderValue),
+}
+
+/// Headers that concern one connection only, besides those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("te"),
+    HeaderName::from_static("trailer"),
+    HeaderName::from_static("transfer-encoding"),
+    HeaderName::from_static("upgrade"),
+];
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
+
+impl Target {
+    /// Makes a provider ready.
+    #[must_use]
+    pub(crate) fn new(provider: &Provider) -> Self {
+        let Provider { name, model, endpoint, path, auth, is_openai } = provider;
+        // A name is sent as the host, an address is not: the client's host then stays.
+        let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
+        let own_host = if is_address { None } else { HeaderValue::from_str(&endpoint.host).ok() };
+        let (auth, credential) = match auth {
+            Auth::None => (AuthHeader::Remove, None),
+            Auth::Passthrough => (AuthHeader::Keep, None),
+            Auth::Credential(credential) => {
+                let header = HeaderValue::from_str(&credential.authorization()).map(|mut value| {
+                    value.set_sensitive(true);
+                    value
+                });
+                (header.map_or(AuthHeader::Remove, AuthHeader::Set), Some(credential.reference.clone()))
+            }
+        };
+        Self {
+            name: name.value.clone(),
+            endpoint: endpoint.to_string(),
+            model: model.clone(),
+            credential,
+            uri: format!("http://{endpoint}{path}").parse().map_err(|error: http::uri::InvalidUri| error.to_string()),
+            keeps_query: *is_openai,
+            own_host,
+            auth,
+        }
+    }
+
+    /// Whether the client's own credential is sent along.
+    #[must_use]
+    pub(crate) fn passes_credential(&self) -> bool {
+        matches!(self.auth, AuthHeader::Keep)
+    }
+
+    /// The request that goes to the provider. `host_is_set` tells that a filter has set the host.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] where the configured path makes no URI.
+    pub(crate) fn request(
+        &self,
+        client: &Parts,
+        host_is_set: bool,
+        id: &HeaderValue,
+        attempt: u32,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Error> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = client.method.clone();
+        *request.uri_mut() = self.uri_with(client.uri.query())?;
+        let headers = request.headers_mut();
+        headers.clone_from(&client.headers);
+        strip_hop_by_hop(headers);
+        headers.remove(CONTENT_LENGTH);
+        match &self.auth {
+            AuthHeader::Remove => drop(headers.remove(AUTHORIZATION)),
+            AuthHeader::Keep => {}
+            AuthHeader::Set(value) => drop(headers.insert(AUTHORIZATION, value.clone())),
+        }
+        match &self.own_host {
+            Some(host) if !host_is_set => drop(headers.insert(HOST, host.clone())),
+            _ => {}
+        }
+        headers.insert(REQUEST_ID, id.clone());
+        if attempt > 0 {
+            headers.insert(RETRY_ATTEMPT, HeaderValue::from(attempt));
+        }
+        Ok(request)
+    }
+
+    fn uri_with(&self, query: Option<&str>) -> Result<Uri, Error> {
+        let uri = self.uri.as_ref().map_err(|text| Error::Filter(format!("invalid URI: {text}")))?;
+        match query.filter(|_| self.keeps_query) {
+            None => Ok(uri.clone()),
+            Some(query) => {
+                format!("{uri}?{query}").parse().map_err(|error| Error::Filter(format!("invalid URI: {error}")))
+            }
+        }
+    }
+}
+
+/// Takes away what concerns one connection only.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if let Some(named) = headers.get(CONNECTION).and_then(|value| value.to_str().ok()) {
+        let named: Vec<_> = named.split(',').map(|name| name.trim().to_owned()).collect();
+        for name in named {
+            headers.remove(name.as_str());
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}

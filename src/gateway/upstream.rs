@@ -1,0 +1,75 @@
+//! The last layer: one HTTP exchange with a provider, over connections that are kept.
+
+use std::error::Error as _;
+use std::io;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+
+use super::error::Error;
+use crate::event::Outcome;
+use crate::world::Net;
+use crate::world::connector::{Connector, HttpClient};
+
+/// Calls providers.
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    client: HttpClient<Full<Bytes>>,
+}
+
+impl Upstream {
+    /// A caller on this network.
+    pub(crate) fn new(net: Net) -> Self {
+        Self { client: Connector::new(net).client() }
+    }
+
+    /// Sends a request and waits for the response's head. Dropping the future breaks it off.
+    ///
+    /// # Errors
+    /// [`Error::Unresolved`] or [`Error::Call`].
+    pub(crate) async fn call(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+        self.client.request(request).await.map_err(|error| call_error(&error))
+    }
+}
+
+fn call_error(error: &legacy::Error) -> Error {
+    let phase = if error.is_connect() { "Connect" } else { "SendRequest" };
+    let io = io_cause(error);
+    let outcome = match (error.is_connect(), io.map(io::Error::kind)) {
+        (true, Some(io::ErrorKind::NotFound)) => return Error::Unresolved,
+        (true, Some(io::ErrorKind::ConnectionRefused)) => Outcome::Refused,
+        (true, _) => Outcome::Failed,
+        // Whatever breaks a connection before the head: a reset, or an end too early.
+        (false, _) => Outcome::Reset,
+    };
+    let cause = match (error.is_connect(), io, error.source()) {
+        (true, Some(io), _) => io_text(io),
+        (_, _, Some(source)) => source.to_string(),
+        (_, _, None) => error.to_string(),
+    };
+    Error::Call { text: format!("{phase}: {cause}"), outcome }
+}
+
+fn io_cause(error: &legacy::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref() {
+            return Some(io);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// The text of the system's error, so that it is the same in memory and over TCP.
+fn io_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "Connection refused (os error 111)".to_owned(),
+        io::ErrorKind::ConnectionReset => "Connection reset by peer (os error 104)".to_owned(),
+        io::ErrorKind::TimedOut => "Connection timed out (os error 110)".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,165 @@
+//! Kubernetes manifests → [`Topology`]: what a cluster would run, a lab runs.
+//!
+//! Stands between `source`, which reads the text, and `scenario` and `lab`, which use the topology.
+//! Each kind has a file: `read` turns a manifest into a part and finds what is wrong in it alone,
+//! `link` follows its references. Every mistake of all files is found at once.
+//!
+//! ```text
+//!   HTTPRoute ─ parentRefs ─▶ Gateway
+//!       └───── backendRefs ─▶ AgentgatewayBackend ─ secretRef ─▶ Secret
+//!                                    └─ host, port ─▶ Service ─ selector ─▶ Deployment
+//! ```
+
+mod backend;
+mod deployment;
+mod fields;
+mod gateway;
+mod hidden;
+mod hosts;
+mod kinds;
+mod object;
+mod parameters;
+mod route;
+mod schema;
+mod secret;
+mod service;
+
+use std::collections::BTreeMap;
+
+use crate::source::{Diagnostic, Diagnostics, FileId, Node, Sources, Spanned, yaml};
+use crate::topology::Topology;
+
+use backend::{Backend, Links};
+use deployment::Deployment;
+use fields::Log;
+use gateway::Gateway;
+use hidden::{Hidden, hide_values};
+use hosts::Hosts;
+use kinds::Role;
+use object::Object;
+use route::HttpRoute;
+use secret::Secret;
+use service::Service;
+
+pub use hidden::secret_places;
+
+/// Secrets that a scenario gives: name → key → value. Each stands for a Secret of that name in any
+/// namespace, and before one that a manifest has.
+pub type GivenSecrets = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Whether a document is a Kubernetes manifest: it has `apiVersion`.
+#[must_use]
+pub fn is_manifest(node: &Node) -> bool {
+    node.get("apiVersion").is_some()
+}
+
+/// Reads all manifests of the files into one topology. Errors and warnings go to `findings`; the
+/// topology is complete only if there are no errors among them.
+///
+/// Of two objects with the same kind, namespace and name the later one counts, as with `kubectl apply`.
+pub fn load(sources: &Sources, files: &[FileId], secrets: &GivenSecrets, findings: &mut Diagnostics) -> Topology {
+    let mut documents: Vec<Node> = Vec::new();
+    let mut all_read = true;
+    for file in files {
+        match yaml::parse(sources, *file) {
+            Ok(nodes) => documents.extend(nodes),
+            Err(diagnostic) => {
+                all_read = false;
+                findings.push(hide_values(diagnostic, sources));
+            }
+        }
+    }
+    let log = Log::new(sources, Hidden::find(sources, files, &documents));
+    let mut objects = Vec::new();
+    for document in &documents {
+        object::objects(&log, document, &mut objects);
+    }
+    let parts = read(objects, &log);
+    // What a file has that is not YAML is unknown: a reference may lead there.
+    let references = Log::new(sources, Hidden::default());
+    let topology = link(parts, secrets, if all_read { &log } else { &references });
+    log.finish(findings);
+    topology
+}
+
+/// The manifests of a lab, read and not yet linked.
+#[derive(Default)]
+struct Parts {
+    deployments: Vec<Deployment>,
+    services: Vec<Service>,
+    secrets: Vec<Secret>,
+    gateways: Vec<Gateway>,
+    routes: Vec<HttpRoute>,
+    backends: Vec<Backend>,
+    replicas: Vec<Spanned<u32>>,
+}
+
+fn read(objects: Vec<Object<'_>>, log: &Log<'_>) -> Parts {
+    let mut parts = Parts::default();
+    // What a later object replaces is read for its mistakes and then forgotten.
+    let mut forgotten = Parts::default();
+    for (object, counts) in replace(objects, log) {
+        let parts = if counts { &mut parts } else { &mut forgotten };
+        match object.kind.role {
+            Role::Deployment => parts.deployments.push(deployment::read(object)),
+            Role::Service => parts.services.push(service::read(object)),
+            Role::Secret => parts.secrets.push(secret::read(object)),
+            Role::Gateway => parts.gateways.push(gateway::read(object)),
+            Role::HttpRoute => parts.routes.push(route::read(object)),
+            Role::Backend => parts.backends.push(backend::read(object)),
+            Role::Parameters => parts.replicas.extend(parameters::read(&object)),
+            Role::List | Role::NotModelled => {}
+        }
+    }
+    parts
+}
+
+/// Marks each object with whether it counts; one that is replaced does not, and the one that replaces
+/// it takes its position.
+fn replace<'r>(objects: Vec<Object<'r>>, log: &Log<'_>) -> Vec<(Object<'r>, bool)> {
+    let mut kept: Vec<(Object<'r>, bool)> = Vec::new();
+    for object in objects {
+        let twin = kept.iter_mut().find(|(other, counts)| *counts && other.is_same(&object));
+        let Some(twin) = twin.filter(|_| !object.name.is_empty()) else {
+            kept.push((object, true));
+            continue;
+        };
+        if twin.0.name.place.file == object.name.place.file {
+            log.push(
+                Diagnostic::warning(format!("{} `{}` stands twice in this file", object.kind.name, object.name.value))
+                    .at(object.name.place, "this one counts")
+                    .note_at(twin.0.name.place, "this one has no effect"),
+            );
+        }
+        let replaced = std::mem::replace(twin, (object, true));
+        kept.push((replaced.0, false));
+    }
+    kept
+}
+
+fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
+    let Parts { mut deployments, mut services, secrets, mut gateways, routes, backends, replicas } = parts;
+    let mut simulators = Vec::new();
+    let indices: Vec<Option<usize>> = deployments
+        .iter_mut()
+        .map(|deployment| {
+            simulators.push(deployment.simulator.take()?);
+            Some(simulators.len() - 1)
+        })
+        .collect();
+    route::imply(&routes, &mut gateways, log);
+    let listeners = gateway::link(&gateways, log);
+    let linked_services = service::link(&mut services, &deployments, &indices, log);
+    let links = Links { hosts: Hosts::new(&services), secrets: &secrets, given, log };
+    Topology {
+        simulators,
+        services: linked_services,
+        routes: route::link(routes, &backends, &gateways, &listeners, log),
+        listeners,
+        backends: backend::link(&backends, &links),
+        replicas: parameters::link(replicas, log),
+    }
+}
+
+#[cfg(test)]
+mod tests;

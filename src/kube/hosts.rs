@@ -1,0 +1,151 @@
+//! Which host names lead somewhere in a lab.
+
+use super::fields::{Log, list};
+use super::object::is_one_nameless;
+use super::service::Service;
+use crate::source::diagnostic::nearest;
+use crate::source::{Diagnostic, Spanned};
+use crate::topology::Authority;
+
+/// The names of a lab: its Services, and `api.openai.com`.
+pub(super) struct Hosts<'l> {
+    services: &'l [Service],
+}
+
+/// A host name taken apart as one of a Service.
+struct ServiceName<'h> {
+    name: &'h str,
+    namespace: Option<&'h str>,
+}
+
+impl<'h> ServiceName<'h> {
+    /// Takes apart `name`, `name.namespace`, `name.namespace.svc`, `name.namespace.svc.cluster.local`.
+    fn parse(host: &'h str) -> Option<Self> {
+        let stem = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".svc"));
+        let qualified = stem.is_some();
+        let (name, namespace) = match stem.unwrap_or(host).split_once('.') {
+            Some((name, namespace)) => (name, Some(namespace)),
+            None if qualified => return None,
+            None => (stem.unwrap_or(host), None),
+        };
+        let plain = |part: &str| !part.is_empty() && !part.contains('.');
+        (plain(name) && namespace.is_none_or(plain)).then_some(Self { name, namespace })
+    }
+}
+
+impl<'l> Hosts<'l> {
+    /// The names of these Services, and `api.openai.com`.
+    pub(super) fn new(services: &'l [Service]) -> Self {
+        Self { services }
+    }
+
+    /// The address behind a host that a provider of `namespace` names. What leads nowhere is an error.
+    pub(super) fn resolve(
+        &self,
+        host: &Spanned<String>,
+        port: &Spanned<u16>,
+        namespace: &str,
+        log: &Log<'_>,
+    ) -> Authority {
+        let lower = host.value.to_ascii_lowercase();
+        let name = lower.strip_suffix('.').unwrap_or(&lower);
+        let authority = Authority::new(name, port.value);
+        let openai = Authority::openai();
+        if name == openai.host {
+            if authority != openai {
+                let message = format!("the lab's OpenAI does not listen on {}", port.value);
+                log.push(Diagnostic::error(message).at(port.place, format!("it listens on {}", openai.port)));
+            }
+            return authority;
+        }
+        let service = ServiceName::parse(name).and_then(|wanted| {
+            let namespace = wanted.namespace.unwrap_or(namespace);
+            self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
+        });
+        let Some(service) = service else {
+            let asked = ServiceName::parse(name).and_then(|wanted| wanted.namespace).unwrap_or(namespace);
+            if !is_one_nameless(asked, self.services.iter().map(Service::path)) {
+                log.push(self.no_host(host, name, namespace));
+            }
+            return authority;
+        };
+        if let Some(why) = &service.nowhere {
+            log.push(
+                Diagnostic::error(format!("nothing answers at `{}` in this lab", host.value))
+                    .at(host.place, format!("the Service `{}` {why}", service.name.value))
+                    .note_at(service.name.place, "this Service"),
+            );
+        }
+        if !service.unsure && !service.ports.iter().any(|known| known.number.value == port.value) {
+            log.push(no_port(service, port));
+        }
+        let is_short = !name.contains('.');
+        let twins = self.services.iter().filter(|other| other.name.value == service.name.value).count();
+        if is_short && twins > 1 {
+            // The short name alone does not tell them apart in the lab's DNS.
+            return Authority::new(full_name(service), port.value);
+        }
+        authority
+    }
+
+    fn no_host(&self, host: &Spanned<String>, name: &str, namespace: &str) -> Diagnostic {
+        let diagnostic =
+            Diagnostic::error(format!("the lab has no host `{}`", host.value)).at(host.place, "dangling reference");
+        if host.contains("://") || host.contains('/') {
+            return diagnostic.help("write the host alone: `port` and `path` are fields of their own");
+        }
+        if host.contains(':') {
+            return diagnostic.help("write the host alone: `port` is a field of its own");
+        }
+        let full: Vec<String> = self.services.iter().map(full_name).collect();
+        if let Some(wanted) = ServiceName::parse(name) {
+            let mut same_name = self.services.iter().filter(|service| service.name.value == wanted.name);
+            if let Some(service) = same_name.next() {
+                let asked = wanted.namespace.unwrap_or(namespace);
+                let names = self.services.iter().map(|service| service.namespace.as_str());
+                let near = nearest(asked, names).unwrap_or(&service.namespace);
+                return diagnostic
+                    .help(format!("the Service `{}` is in namespace `{near}`, not in `{asked}`", wanted.name))
+                    .help(format!("did you mean `{}.{near}.svc.cluster.local`?", wanted.name));
+            }
+            let here: Vec<&Service> = self
+                .services
+                .iter()
+                .filter(|service| service.namespace == wanted.namespace.unwrap_or(namespace))
+                .collect();
+            if let Some(near) = nearest(wanted.name, here.iter().map(|service| service.name.as_str())) {
+                return diagnostic.help(format!("did you mean `{}`?", name.replacen(wanted.name, near, 1)));
+            }
+        }
+        let openai = Authority::openai();
+        let known: Vec<&str> = full.iter().map(String::as_str).chain([openai.host.as_str()]).collect();
+        if let Some(near) = nearest(name, known.iter().copied()) {
+            return diagnostic.help(format!("did you mean `{near}`?"));
+        }
+        diagnostic
+            .help(format!("hosts of this lab: {}", list(&known)))
+            .help("to simulate another one, add a Deployment of the simulator and a Service that leads to it")
+    }
+}
+
+fn full_name(service: &Service) -> String {
+    format!("{}.{}.svc.cluster.local", service.name.value, service.namespace)
+}
+
+fn no_port(service: &Service, port: &Spanned<u16>) -> Diagnostic {
+    let known: Vec<String> = service
+        .ports
+        .iter()
+        .map(|known| match &known.name {
+            Some(name) => format!("{} ({name})", known.number.value),
+            None => known.number.value.to_string(),
+        })
+        .collect();
+    let diagnostic = Diagnostic::error(format!("the Service `{}` has no port {}", service.name.value, port.value))
+        .at(port.place, "dangling reference")
+        .note_at(service.name.place, "this Service");
+    match known.as_slice() {
+        [] => diagnostic.help("it has no ports at all"),
+        known => diagnostic.help(format!("it has {}", known.join(", "))),
+    }
+}

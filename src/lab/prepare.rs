@@ -1,0 +1,82 @@
+//! Scenario → what can be built: the simulators' command lines are read and checked here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::scenario::{LoadError, Scenario};
+use crate::sim::vllm;
+use crate::source::{Diagnostic, Diagnostics};
+use crate::topology::{Authority, POD_NAME_PLACEHOLDER, Simulator, Topology};
+
+/// A scenario whose parts have all been checked.
+pub struct Prepared {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) pods: Vec<Pod>,
+    warnings: Diagnostics,
+}
+
+/// One pod of a simulator.
+pub(super) struct Pod {
+    /// Its name, which is its host name.
+    pub(super) name: String,
+    /// Index of its simulator in the topology.
+    pub(super) simulator: usize,
+    /// Its configuration.
+    pub(super) config: vllm::Config,
+}
+
+impl Prepared {
+    /// Checks what only the simulators can check.
+    pub(super) fn new(scenario: Scenario) -> Result<Self, LoadError> {
+        let mut findings = scenario.warnings.clone();
+        let mut pods = Vec::new();
+        for (index, simulator) in scenario.topology.simulators.iter().enumerate() {
+            for replica in 0..simulator.replicas {
+                pods.extend(pod(simulator, index, replica, &mut findings));
+            }
+        }
+        if findings.has_errors() {
+            return Err(LoadError::Invalid { sources: scenario.sources, findings });
+        }
+        let topology = Arc::new(scenario.topology.clone());
+        Ok(Self { scenario: Arc::new(scenario), topology, pods, warnings: findings })
+    }
+
+    pub(super) fn warnings(&self) -> &[Diagnostic] {
+        self.warnings.all()
+    }
+}
+
+impl Pod {
+    /// Where it listens.
+    pub(super) fn authority(&self) -> Authority {
+        Authority::new(self.name.clone(), self.config.port())
+    }
+}
+
+fn pod(simulator: &Simulator, index: usize, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {
+    let name = simulator.pod_name(replica);
+    let args: Vec<String> = simulator.args.iter().map(|arg| arg.value.replace(POD_NAME_PLACEHOLDER, &name)).collect();
+    let named = |(key, value): (&String, &String)| (key.clone(), value.replace(POD_NAME_PLACEHOLDER, &name));
+    let env: BTreeMap<String, String> = simulator.env.iter().map(named).collect();
+    match vllm::Config::parse(&args, &env) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                let place =
+                    warning.argument.and_then(|at| simulator.args.get(at)).map_or(simulator.place, |arg| arg.place);
+                findings.push(Diagnostic::warning(warning.message).at(place, "in this simulator's arguments"));
+            }
+            Some(Pod { name, simulator: index, config })
+        }
+        Err(error) => {
+            let place =
+                error.argument().and_then(|arg| simulator.args.get(arg)).map_or(simulator.place, |arg| arg.place);
+            findings.push(
+                Diagnostic::error(format!("the simulator `{}` does not start: {error}", simulator.name))
+                    .at(place, "because of this"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The lines of a run, as a person or a CI log reads them.
+//!
+//! [`Live`] turns each event into the lines that it adds; [`verdict`] and [`summary`] close the run;
+//! [`frequencies`] shows what many seeds gave.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::style::{Meaning, Style};
+use super::table;
+use crate::event::log::Header;
+use crate::event::{Event, History, Kind, Outcome};
+use crate::lab::Run;
+use crate::source::duration::human;
+use crate::verdict::{Outcome as Verdict, PatternCounts, Verdict as Judged};
+
+/// Turns events into lines as they come.
+#[derive(Debug)]
+pub struct Live {
+    style: Style,
+    detail: Detail,
+    history: History,
+    widths: Vec<usize>,
+    /// Lines about evictions that wait for the line of the request that caused them.
+    held: Vec<(String, String)>,
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Detail {
+    /// Only failures and the summary.
+    Quiet,
+    /// One line a request, evictions and returns, steps that are no request.
+    #[default]
+    Normal,
+    /// Each attempt, with the candidates and their scores, as well.
+    Verbose,
+}
+
+const HEADINGS: [&str; 7] = ["#", "time", "replica", "status", "endpoint", "model", "duration"];
+
+impl Live {
+    /// Lines for a lab with this header.
+    #[must_use]
+    pub fn new(header: &Header, style: Style, detail: Detail) -> Self {
+        let providers = || header.backends.iter().flat_map(|backend| &backend.groups).flatten();
+        let longest =
+            |cell: &dyn Fn(&crate::event::log::ProviderRecord) -> usize| providers().map(cell).max().unwrap_or(0);
+        let endpoint = longest(&|provider| provider.endpoint.chars().count()).max("gateway".len());
+        // OpenAI answers with a dated name: eleven characters more.
+        let model = longest(&|provider| provider.model.as_deref().map_or(0, str::len) + 11).max("model".len());
+        let widths = vec![3, 9, HEADINGS[2].len(), HEADINGS[3].len(), endpoint, model, HEADINGS[6].len()];
+        Self { style, detail, history: History::default(), widths, held: Vec::new() }
+    }
+
+    /// What stands above the first line.
+    #[must_use]
+    pub fn head(&self, header: &Header) -> String {
+        let style = self.style;
+        let replicas =
+            if header.replicas == 1 { "1 replica".to_owned() } else { format!("{} replicas", header.replicas) };
+        let facts = format!("seed {} · {} · {replicas} · {} clock", header.seed, header.personality, header.clock);
+        let mut out =
+            format!("{}  {}\n", style.paint(Meaning::Strong, &header.name), style.paint(Meaning::Faint, facts));
+        if self.detail > Detail::Quiet {
+            let headings: Vec<String> = HEADINGS.iter().map(ToString::to_string).collect();
+            let _ = writeln!(out, "\n{}", style.paint(Meaning::Faint, table::line(&headings, &self.widths)));
+        }
+        out
+    }
+
+    /// The lines that an event adds; mostly none.
+    pub fn lines(&mut self, event: &Event) -> Vec<String> {
+        self.history.apply(event);
+        if self.detail == Detail::Quiet {
+            return Vec::new();
+        }
+        match &event.kind {
+            Kind::ClientRequestEnded { request, .. } => self.request_lines(request),
+            Kind::GatewayRequestEnded { request, .. } if self.has_no_client(request) => self.request_lines(request),
+            Kind::StepStarted { verb, summary, .. } if verb == "wait" || verb == "restart" => {
+                vec![self.aside(event, "·", Meaning::Faint, summary)]
+            }
+            Kind::Note { text } => vec![self.aside(event, "»", Meaning::Strong, text)],
+            Kind::ProviderEvicted { replica, provider, until_us, source, request, .. } => {
+                let lasts = human(until_us.since(event.at_us));
+                let text = format!("{provider} evicted{} for {lasts} ({source})", self.on(*replica));
+                let line = self.aside(event, "✗", Meaning::Doubtful, &text);
+                self.held.push((request.clone(), line));
+                Vec::new()
+            }
+            Kind::ProviderReturned { replica, provider, .. } => {
+                vec![self.aside(event, "↩", Meaning::Good, &format!("{provider} is back{}", self.on(*replica)))]
+            }
+            Kind::ReplicaStopped { replica } => {
+                vec![self.aside(
+                    event,
+                    "·",
+                    Meaning::Faint,
+                    &format!("replica {replica} stopped: its health state is gone"),
+                )]
+            }
+            Kind::ProviderSelected { .. } if self.detail == Detail::Verbose => {
+                self.selection_line(event).into_iter().collect()
+            }
+            Kind::HealthChanged { replica, provider, health, latency_seconds, .. }
+                if self.detail == Detail::Verbose =>
+            {
+                let text = format!("{provider} health {health:.3}, latency {latency_seconds:.3}s{}", self.on(*replica));
+                vec![self.aside(event, "♥", Meaning::Faint, &text)]
+            }
+            Kind::StepStarted { .. }
+            | Kind::StepEnded { .. }
+            | Kind::ReplicaStarted { .. }
+            | Kind::ClientRequestSent { .. }
+            | Kind::ClientResponseStarted { .. }
+            | Kind::ClientFirstToken { .. }
+            | Kind::GatewayRequestReceived { .. }
+            | Kind::GatewayRequestRouted { .. }
+            | Kind::ProviderSelected { .. }
+            | Kind::AttemptStarted { .. }
+            | Kind::AttemptEnded { .. }
+            | Kind::HealthChanged { .. }
+            | Kind::GatewayRequestEnded { .. }
+            | Kind::ProviderRequestReceived { .. }
+            | Kind::ProviderRequestEnded { .. } => Vec::new(),
+        }
+    }
+
+    fn on(&self, replica: u32) -> String {
+        if self.history.replicas > 1 { format!(" on replica {replica}") } else { String::new() }
+    }
+
+    fn aside(&self, event: &Event, mark: &str, meaning: Meaning, text: &str) -> String {
+        let text = self.style.paint(meaning, format!("{mark} {text}"));
+        let time = event.at_us.to_string();
+        format!("{:>3}  {time:<9}  {text}", "")
+    }
+
+    fn has_no_client(&self, request: &str) -> bool {
+        self.history.request(request).is_some_and(|record| record.method.is_empty())
+    }
+
+    /// The request's line, and below it what it caused.
+    fn request_lines(&mut self, id: &str) -> Vec<String> {
+        let caused = self.held.extract_if(.., |(request, _)| request == id).map(|(_, line)| line);
+        let caused: Vec<String> = caused.collect();
+        self.request_line(id).into_iter().chain(caused).collect()
+    }
+
+    fn request_line(&self, id: &str) -> Option<String> {
+        let request = self.history.request(id)?;
+        let attempt = request.last_attempt();
+        let status = request.status.or(request.gateway.as_ref().and_then(|gateway| gateway.status));
+        let broken = request.outcome.filter(|outcome| *outcome != Outcome::Complete);
+        let shown = match (status, broken) {
+            (Some(status), Some(outcome)) => format!("{status} {}", outcome.name()),
+            (Some(status), None) => status.to_string(),
+            (None, outcome) => outcome.map_or("?", Outcome::name).to_owned(),
+        };
+        let model = request.model.clone().or_else(|| attempt.and_then(|attempt| attempt.model.clone()));
+        let duration = request.duration().or_else(|| request.gateway_duration());
+        let row = [
+            request.number.to_string(),
+            request.sent.to_string(),
+            request.replica.map_or_else(|| "-".to_owned(), |replica| replica.to_string()),
+            shown,
+            attempt.map_or_else(|| "gateway".to_owned(), |attempt| attempt.endpoint.clone()),
+            model.unwrap_or_else(|| "-".to_owned()),
+            duration.map_or_else(|| "-".to_owned(), whole_millis),
+        ];
+        let line = table::line(&row, &self.widths);
+        let good = status.is_some_and(|status| status < 400) && broken.is_none();
+        let painted = self.style.paint(if good { Meaning::Good } else { Meaning::Bad }, &row[3]).to_string();
+        Some(paint_cell(&line, &row[3], &painted, row[0].len().max(3) + 2 + self.widths[1]))
+    }
+
+    fn selection_line(&self, event: &Event) -> Option<String> {
+        let Kind::ProviderSelected { group, provider, candidates, draws, fallback, .. } = &event.kind else {
+            return None;
+        };
+        let scored: Vec<String> = candidates.iter().map(|one| format!("{} {:.3}", one.provider, one.score)).collect();
+        let drawn: Vec<&str> =
+            draws.iter().filter_map(|index| candidates.get(*index)).map(|one| one.provider.as_str()).collect();
+        let among = if *fallback { " (all are evicted)" } else { "" };
+        let text =
+            format!("group {group}: {} | drew {} | chose {provider}{among}", scored.join(", "), drawn.join(", "));
+        Some(self.aside(event, "?", Meaning::Faint, &text))
+    }
+}
+
+/// Replaces the first `cell` at or after column `from` by its painted form.
+fn paint_cell(line: &str, cell: &str, painted: &str, from: usize) -> String {
+    let start = line.char_indices().nth(from).map_or(line.len(), |(at, _)| at);
+    match line[start..].find(&format!(" {cell}")) {
+        Some(at) => {
+            let at = start + at + 1;
+            format!("{}{painted}{}", &line[..at], &line[at + cell.len()..])
+        }
+        None => line.to_owned(),
+    }
+}
+
+fn whole_millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
+}
+
+/// Each expectation and invariant with its outcome; what failed is explained.
+#[must_use]
+pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
+    let judged = &run.verdict;
+    let mut out = String::new();
+    for finding in &judged.findings {
+        if detail == Detail::Quiet && finding.outcome == Verdict::Pass {
+            continue;
+        }
+        let (mark, meaning) = mark(finding.outcome);
+        let _ = writeln!(out, "{} {}", style.paint(meaning, mark), finding.statement);
+    }
+    out.push_str(&explanations(run, judged, style));
+    out
+}
+
+fn explanations(run: &Run, judged: &Judged, style: Style) -> String {
+    let mut out = String::new();
+    for diagnostic in judged.findings.iter().filter_map(crate::verdict::Finding::diagnostic) {
+        let _ = writeln!(out, "\n{}", diagnostic.render(&run.scenario.sources, style.colour));
+    }
+    out
+}
+
+fn mark(outcome: Verdict) -> (&'static str, Meaning) {
+    match outcome {
+        Verdict::Pass => ("✓", Meaning::Good),
+        Verdict::Fail => ("✗", Meaning::Bad),
+        Verdict::Unknown => ("?", Meaning::Doubtful),
+    }
+}
+
+/// The last line of a run: the verdict and the numbers behind it.
+#[must_use]
+pub fn summary(run: &Run, style: Style) -> String {
+    let history = &run.history;
+    let (word, meaning) = match (run.interrupted, run.verdict.outcome()) {
+        (true, _) => ("INTERRUPTED", Meaning::Doubtful),
+        (false, Verdict::Pass) => ("PASS", Meaning::Good),
+        (false, Verdict::Fail) => ("FAIL", Meaning::Bad),
+        (false, Verdict::Unknown) => ("UNKNOWN", Meaning::Doubtful),
+    };
+    let counted = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let mut facts = vec![
+        counted(history.requests.len(), "request", "requests"),
+        counted(history.evictions.len(), "eviction", "evictions"),
+        format!("{} of lab time", human(Duration::from_millis(history.now.0 / 1_000))),
+    ];
+    let latencies = latencies(history);
+    if latencies.len() > 1 {
+        facts.push(format!("latency p50 {}ms, max {}ms", latencies.value_at_quantile(0.5), latencies.max()));
+    }
+    format!("{}  {} · {}", style.paint(meaning, word), run.scenario.name, facts.join(" · "))
+}
+
+/// Latencies of whole answers in milliseconds, as the client saw them.
+fn latencies(history: &History) -> hdrhistogram::Histogram<u32> {
+    let mut histogram = hdrhistogram::Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
+    for request in &history.requests {
+        if let Some(duration) = request.duration() {
+            histogram.saturating_record(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        }
+    }
+    histogram
+}
+
+/// A whole run as plain text: requests, verdict, summary.
+#[must_use]
+pub fn whole_run(run: &Run) -> String {
+    let mut out = String::new();
+    for request in &run.history.requests {
+        let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+        let _ = writeln!(out, "{} {} {status} {endpoint}", request.number, request.sent);
+    }
+    out.push_str(&verdict(run, Style::PLAIN, Detail::Normal));
+    out.push_str(&summary(run, Style::PLAIN));
+    out
+}
+
+/// How often each pattern came over many seeds, step by step.
+#[must_use]
+pub fn frequencies(steps: &[(String, PatternCounts)], style: Style) -> String {
+    let mut out = String::new();
+    for (title, counts) in steps {
+        let _ = writeln!(out, "{}", style.paint(Meaning::Strong, title));
+        let mut rows = vec![vec!["share".to_owned(), "count".to_owned(), "e.g. seed".to_owned(), "pattern".to_owned()]];
+        for (pattern, tally) in counts.by_frequency() {
+            let share = counts.share(pattern) * 100.0;
+            rows.push(vec![
+                format!("{share:.2}%"),
+                tally.count.to_string(),
+                tally.seed.to_string(),
+                pattern.to_owned(),
+            ]);
+        }
+        for line in table::columns(&rows) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    out
+}

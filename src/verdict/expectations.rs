@@ -1,0 +1,302 @@
+//! One expectation and a run → a finding.
+
+use std::time::Duration;
+
+use super::answers::{by_gateway, ended_with, matches, observed, observed_pattern};
+use super::pattern::{self, Match};
+use super::{About, Finding, Outcome, coverage, traits};
+use crate::event::History;
+use crate::event::history::{Attempt, Eviction, Request};
+use crate::scenario::Scenario;
+use crate::scenario::expect::{Bounds, Check, Expectation};
+use crate::scenario::names::{Target, Who};
+use crate::scenario::pattern::{Answer, Item, Pattern};
+use crate::source::duration::human;
+use crate::source::{Place, Span};
+
+/// How many lines of evidence a finding has, at most.
+pub(super) const MAX_DETAIL: usize = 8;
+
+/// What an expectation speaks of.
+pub(super) struct Scope<'h> {
+    pub(super) history: &'h History,
+    /// The requests that it speaks of, in order.
+    pub(super) requests: Vec<&'h Request>,
+    /// The step; none for the whole run.
+    pub(super) step: Option<usize>,
+    /// Why it cannot be judged, if so.
+    unfinished: Option<String>,
+}
+
+/// What came of an expectation.
+pub(super) struct Came {
+    pub(super) outcome: Outcome,
+    pub(super) expected: String,
+    pub(super) actual: String,
+    pub(super) detail: Vec<String>,
+    /// Whether nothing that could still have come would change it.
+    certain: bool,
+    /// A more exact place, and a few words for it.
+    spot: Option<(Place, String)>,
+}
+
+pub(super) fn judge(scenario: &Scenario, history: &History, step: Option<usize>, expectation: &Expectation) -> Finding {
+    let scope = Scope::of(scenario, history, step);
+    let came = match &expectation.check {
+        Check::Pattern(pattern) => follows(&scope, pattern),
+        Check::Status { answer, count } => status(&scope, answer, count),
+        Check::Reached { target, count } => reached(&scope, target, count),
+        Check::Answers { of, that } => traits::every(&scope, of.as_ref(), that),
+        Check::Evictions { target, count, lasts } => evicted(&scope, target, count, lasts.as_ref()),
+        Check::Exercises(exercise) => coverage::judge(&scope, exercise),
+    };
+    let came = scope.overruled(came);
+    let mut finding = Finding::new(About::Expectation, Some(expectation.place), expectation.check.to_string(), step);
+    finding.label = default_label(came.outcome, step);
+    if let Some((place, label)) = came.spot {
+        finding.place = Some(place);
+        finding.label = label;
+    }
+    Finding { outcome: came.outcome, expected: came.expected, actual: came.actual, detail: came.detail, ..finding }
+}
+
+fn default_label(outcome: Outcome, step: Option<usize>) -> String {
+    match (outcome, step) {
+        (Outcome::Pass, _) => String::new(),
+        (Outcome::Unknown, _) => "never put to the test".to_owned(),
+        (Outcome::Fail, Some(step)) => format!("not met in step {}", step + 1),
+        (Outcome::Fail, None) => "not met by this run".to_owned(),
+    }
+}
+
+impl Came {
+    pub(super) fn pass(actual: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Pass,
+            expected: String::new(),
+            actual: actual.into(),
+            detail: Vec::new(),
+            certain: false,
+            spot: None,
+        }
+    }
+
+    pub(super) fn fail(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Fail, expected: expected.into(), ..Self::pass(actual) }
+    }
+
+    pub(super) fn unknown(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unknown, ..Self::fail(expected, actual) }
+    }
+
+    /// Says that it stands, whatever had come after.
+    pub(super) fn certain(self, certain: bool) -> Self {
+        Self { certain, ..self }
+    }
+
+    /// Adds evidence, one line each; what is too much is counted.
+    pub(super) fn because(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.detail = limited(lines);
+        self
+    }
+}
+
+/// The first few lines, and how many more there were.
+pub(super) fn limited(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut lines = lines.into_iter();
+    let mut kept: Vec<String> = lines.by_ref().take(MAX_DETAIL).collect();
+    let more = lines.count();
+    if more > 0 {
+        kept.push(format!("… and {more} more"));
+    }
+    kept
+}
+
+impl<'h> Scope<'h> {
+    fn of(scenario: &Scenario, history: &'h History, step: Option<usize>) -> Self {
+        let requests = match step {
+            Some(step) => history.requests_of(step).collect(),
+            // What a person sent by hand is not what the scenario speaks of.
+            None => history.requests.iter().filter(|request| request.step.is_some()).collect(),
+        };
+        Self { history, requests, step, unfinished: unfinished(scenario, history, step) }
+    }
+
+    /// A run that was cut short shows nothing right, and only what has gone wrong for good is wrong.
+    fn overruled(&self, came: Came) -> Came {
+        match &self.unfinished {
+            Some(_) if came.certain => came,
+            Some(why) => Came { outcome: Outcome::Unknown, actual: why.clone(), ..came },
+            None => came,
+        }
+    }
+
+    /// Attempts at `target`, with their requests.
+    pub(super) fn attempts_at(&self, target: &Target) -> Vec<(&'h Request, &'h Attempt)> {
+        let all = self.requests.iter().flat_map(|request| request.attempts.iter().map(move |one| (*request, one)));
+        all.filter(|(_, attempt)| target.is_provider(&attempt.backend, &attempt.provider)).collect()
+    }
+
+    /// Evictions of `target` (of anybody where absent) that the requests caused.
+    pub(super) fn evictions_of(&self, target: Option<&Target>) -> Vec<&'h Eviction> {
+        let evictions = self.history.evictions.iter();
+        evictions
+            .filter(|one| target.is_none_or(|target| target.is_provider(&one.backend, &one.provider)))
+            .filter(|one| {
+                let caused_by = self.history.request(&one.request);
+                self.step.is_none() || caused_by.is_some_and(|request| request.step == self.step)
+            })
+            .collect()
+    }
+}
+
+/// Why the run cannot be judged, if it was cut short.
+fn unfinished(scenario: &Scenario, history: &History, step: Option<usize>) -> Option<String> {
+    let ended = |step: usize| history.steps.iter().any(|one| one.step == step && one.ended.is_some());
+    match step {
+        Some(step) if ended(step) => None,
+        Some(step) => Some(format!("step {} was not played to its end", step + 1)),
+        None => {
+            let open = (0..scenario.steps.len()).find(|step| !ended(*step))?;
+            Some(format!("the run ended before step {} was over", open + 1))
+        }
+    }
+}
+
+fn follows(scope: &Scope<'_>, pattern: &Pattern) -> Came {
+    let all = observed_pattern(scope.requests.iter().copied());
+    match pattern::run(pattern, &scope.requests, |item, request| matches(item, request)) {
+        Match::Whole => Came::pass(all),
+        Match::Stuck { at, expected, could_end } => {
+            let request = scope.requests[at];
+            let came = Came::fail(
+                format!("answer {} is {}", at + 1, one_of(&expected, could_end)),
+                format!("answer {} is {}", at + 1, observed(request)),
+            );
+            let came = came.because([format!("all answers: {all}"), line(request)]).certain(true);
+            pointing(came, pattern, &expected, &format!("answer {} should be this", at + 1))
+        }
+        Match::TooFew { expected } => {
+            let count = scope.requests.len();
+            let came = Came::fail(format!("then {}", one_of(&expected, false)), after(count));
+            let came = came.because([format!("all answers: {all}")]);
+            pointing(came, pattern, &expected, "this never came")
+        }
+    }
+}
+
+/// Points at the one item that was expected, if it is one.
+fn pointing(mut came: Came, pattern: &Pattern, expected: &[&Item], label: &str) -> Came {
+    if let [item] = expected
+        && item.place != pattern.place
+    {
+        came.spot = Some((item.place, label.to_owned()));
+    }
+    came
+}
+
+fn one_of(expected: &[&Item], could_end: bool) -> String {
+    let mut all: Vec<String> = expected.iter().map(ToString::to_string).collect();
+    all.dedup();
+    if could_end || all.is_empty() {
+        all.push("the end".to_owned());
+    }
+    all.join(" or ")
+}
+
+fn after(count: usize) -> String {
+    match count {
+        0 => "there was no answer at all".to_owned(),
+        1 => "the end, after 1 answer".to_owned(),
+        _ => format!("the end, after {count} answers"),
+    }
+}
+
+/// A request in one line of evidence.
+pub(super) fn line(request: &Request) -> String {
+    let replica = request.replica.map(|replica| format!(", replica {replica}")).unwrap_or_default();
+    let took = request.duration().map(|took| format!(", after {}", human(took))).unwrap_or_default();
+    format!("request {} at {}{replica}: {}{took}", request.number, request.sent, observed(request))
+}
+
+fn status(scope: &Scope<'_>, answer: &Answer, count: &Bounds<u64>) -> Came {
+    let found = scope.requests.iter().filter(|request| ended_with(answer, request)).count() as u64;
+    if count.contain(found) {
+        return Came::pass(times(found));
+    }
+    let all = observed_pattern(scope.requests.iter().copied());
+    let came = Came::fail(format!("{answer} {count} times"), times(found));
+    came.because([format!("all answers: {all}")]).certain(too_many(count, found))
+}
+
+/// Whether a count can only get worse.
+fn too_many(count: &Bounds<u64>, found: u64) -> bool {
+    count.most.is_some_and(|most| found > most)
+}
+
+fn times(count: u64) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+fn reached(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>) -> Came {
+    let (found, lines): (u64, Vec<String>) = match target.who {
+        Who::Gateway => {
+            let own: Vec<_> = scope.requests.iter().filter(|request| by_gateway(request)).collect();
+            (own.len() as u64, own.into_iter().map(|request| line(request)).collect())
+        }
+        Who::Providers(_) => {
+            let attempts = scope.attempts_at(target);
+            (attempts.len() as u64, attempts.into_iter().map(|(request, _)| line(request)).collect())
+        }
+    };
+    if count.contain(found) {
+        return Came::pass(times(found));
+    }
+    let came = Came::fail(format!("{target} is reached {count} times"), times(found));
+    came.because(lines).certain(too_many(count, found))
+}
+
+fn evicted(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>, lasts: Option<&Bounds<Span>>) -> Came {
+    let evictions = scope.evictions_of(Some(target));
+    let found = evictions.len() as u64;
+    let lines = || evictions.iter().map(|one| eviction_line(scope.history, one));
+    if !count.contain(found) {
+        let expected = format!("{target} is evicted {count} times");
+        if found == 0 && scope.attempts_at(target).is_empty() {
+            return Came::unknown(expected, format!("{target} was never tried, so nothing could evict it"));
+        }
+        return Came::fail(expected, times(found)).because(lines()).certain(too_many(count, found));
+    }
+    let wrong = |one: &&&Eviction| lasts.is_some_and(|lasts| !lasts.contain(Span(lasting(one))));
+    if let (Some(first), Some(lasts)) = (evictions.iter().find(wrong), lasts) {
+        let came = Came::fail(format!("each eviction lasts {lasts}"), format!("one lasts {}", human(lasting(first))));
+        return came.because(lines()).certain(true);
+    }
+    Came::pass(times(found))
+}
+
+/// How long an eviction lasts by its deadline, to the millisecond: real clocks round.
+fn lasting(eviction: &Eviction) -> Duration {
+    let micros = eviction.until.since(eviction.began).as_micros();
+    Duration::from_millis(u64::try_from((micros + 500) / 1_000).unwrap_or(u64::MAX))
+}
+
+/// An eviction in one line of evidence.
+pub(super) fn eviction_line(history: &History, one: &Eviction) -> String {
+    let request = history.request(&one.request).map(|request| format!(", request {}", request.number));
+    format!(
+        "{} is out on replica {} from {} to {} ({}), since a {} said {}{}",
+        one.provider,
+        one.replica,
+        one.began,
+        one.until,
+        human(lasting(one)),
+        one.status,
+        one.source,
+        request.unwrap_or_default()
+    )
+}

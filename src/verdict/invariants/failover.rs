@@ -1,0 +1,116 @@
+//! Who may be chosen, and when.
+//!
+//! An eviction lasts from the event that says so to the one that says that it is over, on one
+//! replica. Within one moment the order of the events counts. A deadline is inclusive: a provider
+//! may be chosen at its deadline, whichever event comes first; and since a personality may bring it
+//! back later, nobody is blamed for not choosing it at once.
+
+use super::super::expectations::{eviction_line, line};
+use super::Run;
+use crate::event::history::Eviction;
+use crate::source::duration::human;
+
+pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (request, replica, attempt) in run.attempts() {
+        let seq = attempt.selected_seq;
+        let Some(eviction) = run.out(replica, &attempt.backend, &attempt.provider, seq) else { continue };
+        if attempt.selected >= eviction.until {
+            continue;
+        }
+        let Some(backend) = run.backend(&attempt.backend) else { continue };
+        let active = backend.providers().find(|(_, one)| run.out(replica, &attempt.backend, &one.name, seq).is_none());
+        if let Some((_, active)) = active {
+            broken.push(format!(
+                "{}: {} was chosen at {} while {} was active; {}",
+                line(request),
+                attempt.provider,
+                attempt.selected,
+                active.name,
+                eviction_line(run.history, eviction)
+            ));
+        }
+    }
+    broken
+}
+
+pub(super) fn priority(run: &Run<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (request, replica, attempt) in run.attempts() {
+        let Some(backend) = run.backend(&attempt.backend) else { continue };
+        let better = backend.providers().filter(|(group, _)| *group < attempt.group);
+        for (group, provider) in better {
+            if run.out(replica, &attempt.backend, &provider.name, attempt.selected_seq).is_none() {
+                broken.push(format!(
+                    "{}: {} of group {} was chosen while {} of group {} was active on replica {replica}",
+                    line(request),
+                    attempt.provider,
+                    attempt.group + 1,
+                    provider.name,
+                    group + 1
+                ));
+            }
+        }
+    }
+    broken
+}
+
+pub(super) fn no_early_return(run: &Run<'_>) -> Vec<String> {
+    let early = |one: &&Eviction| !one.forgotten && one.returned.is_some_and(|returned| returned < one.until);
+    let evictions = run.history.evictions.iter().filter(early);
+    evictions
+        .map(|one| {
+            let returned = one.returned.unwrap_or(one.until);
+            let by = human(one.until.since(returned));
+            format!("{}, yet it was back at {returned}, {by} too early", eviction_line(run.history, one))
+        })
+        .collect()
+}
+
+pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for evictions in run.evictions.values() {
+        for pair in evictions.windows(2) {
+            if let [first, second] = pair
+                && first.covers_seq(second.began_seq)
+                && second.began < first.until
+            {
+                broken.push(format!(
+                    "{}; then {}",
+                    eviction_line(run.history, first),
+                    eviction_line(run.history, second)
+                ));
+            }
+        }
+    }
+    broken
+}
+
+pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<String> {
+    run.history
+        .evictions
+        .iter()
+        .filter_map(|one| Some(format!("{}: {}", eviction_line(run.history, one), blame(run, one)?)))
+        .collect()
+}
+
+/// What is wrong with the reason for an eviction, if anything.
+fn blame(run: &Run<'_>, one: &Eviction) -> Option<String> {
+    let Some(request) = run.history.request(&one.request) else {
+        return Some("there is no such request".to_owned());
+    };
+    let mut own = request.attempts.iter().filter(|at| at.backend == one.backend && at.provider == one.provider);
+    let Some(attempt) = own.next_back() else {
+        return Some("that request was never sent to it".to_owned());
+    };
+    if request.replica.is_some_and(|replica| replica != one.replica) {
+        return Some("that request went to another replica".to_owned());
+    }
+    if one.status < 400 {
+        return Some("that is no failure".to_owned());
+    }
+    match attempt.status {
+        Some(status) if status < 400 => Some(format!("its answer was {status}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,221 @@
+//! What single answers have: their model, their headers, their body.
+
+use serde_json::Value as Json;
+
+use super::answers::matches;
+use super::expectations::{Came, Scope, line};
+use crate::event::BODY_LIMIT;
+use crate::event::history::Request;
+use crate::scenario::expect::{HeaderValue, Trait};
+use crate::scenario::pattern::Item;
+
+/// Whether one answer has it.
+enum Has {
+    Yes,
+    No(String),
+    /// The event keeps too little of the body to tell.
+    Unclear(String),
+}
+
+/// Whether every answer (of a kind) has something. Without any such answer nobody knows.
+pub(super) fn every(scope: &Scope<'_>, of: Option<&Item>, that: &Trait) -> Came {
+    let chosen: Vec<&Request> =
+        scope.requests.iter().copied().filter(|request| of.is_none_or(|item| matches(item, request))).collect();
+    let whom = of.map_or_else(|| "answer".to_owned(), ToString::to_string);
+    let expected = format!("every {whom} {that}");
+    if chosen.is_empty() {
+        return Came::unknown(expected, format!("no {whom} came"));
+    }
+    let mut unclear = None;
+    for request in &chosen {
+        match has(that, request) {
+            Has::Yes => {}
+            Has::No(why) => return Came::fail(expected, why).because([line(request)]).certain(true),
+            Has::Unclear(why) => unclear = unclear.or(Some((why, line(request)))),
+        }
+    }
+    match unclear {
+        Some((why, line)) => Came::unknown(expected, why).because([line]),
+        None => Came::pass(match chosen.len() {
+            1 => "1 answer".to_owned(),
+            count => format!("{count} answers"),
+        }),
+    }
+}
+
+fn has(that: &Trait, request: &Request) -> Has {
+    match that {
+        Trait::Model(wanted) => match &request.model {
+            Some(model) if is_model(model, wanted) => Has::Yes,
+            Some(model) => Has::No(format!("one comes from model {model}")),
+            None => Has::No("one names no model".to_owned()),
+        },
+        Trait::BodyContains(part) => body_contains(part, request),
+        Trait::BodyJson(wanted) => body_json(wanted, request),
+        Trait::Header { name, value } => header(name, value, request),
+    }
+}
+
+/// Whether `model` is `wanted`, or a dated version of it: `gpt-4o-2024-08-06`.
+fn is_model(model: &str, wanted: &str) -> bool {
+    let dated = |rest: &str| {
+        let parts: Vec<&str> = rest.split('-').collect();
+        matches!(parts.as_slice(), ["", year, month, day] if (year.len(), month.len(), day.len()) == (4, 2, 2)
+            && [year, month, day].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())))
+    };
+    model == wanted || model.strip_prefix(wanted).is_some_and(dated)
+}
+
+/// Whether the event has the whole body.
+fn whole(request: &Request) -> bool {
+    // A character that the limit would have cut is left out whole.
+    request.body.len() + 4 <= BODY_LIMIT
+}
+
+fn body_contains(part: &str, request: &Request) -> Has {
+    if request.body.contains(part) || streamed_text(&request.body).contains(part) {
+        Has::Yes
+    } else if whole(request) {
+        Has::No(format!("one is {}", shortened(&request.body)))
+    } else {
+        Has::Unclear("only the first 4 KiB of the body are kept".to_owned())
+    }
+}
+
+/// The text of a streamed chat: its pieces joined.
+fn streamed_text(body: &str) -> String {
+    let data = body.lines().filter_map(|line| line.strip_prefix("data:"));
+    let chunks = data.filter_map(|data| serde_json::from_str::<Json>(data.trim()).ok());
+    chunks.filter_map(|chunk| Some(chunk.pointer("/choices/0/delta/content")?.as_str()?.to_owned())).collect()
+}
+
+fn body_json(wanted: &Json, request: &Request) -> Has {
+    match serde_json::from_str::<Json>(&request.body) {
+        Ok(json) => match lacking(wanted, &json, "") {
+            None => Has::Yes,
+            Some(why) => Has::No(why),
+        },
+        Err(_) if whole(request) => Has::No(format!("one is no JSON: {}", shortened(&request.body))),
+        Err(_) => Has::Unclear("only the first 4 KiB of the body are kept".to_owned()),
+    }
+}
+
+/// The first thing that `found` lacks of `wanted`, if any. An object may have more keys, and a list
+/// more items at its end.
+fn lacking(wanted: &Json, found: &Json, path: &str) -> Option<String> {
+    let at = if path.is_empty() { "the body" } else { path };
+    match (wanted, found) {
+        (Json::Object(wanted), Json::Object(found)) => wanted.iter().find_map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match found.get(key) {
+                Some(inner) => lacking(value, inner, &path),
+                None => Some(format!("one has no {path}")),
+            }
+        }),
+        (Json::Array(wanted), Json::Array(found)) => wanted.iter().enumerate().find_map(|(index, value)| {
+            let path = format!("{path}[{index}]");
+            match found.get(index) {
+                Some(inner) => lacking(value, inner, &path),
+                None => Some(format!("one has no {path}")),
+            }
+        }),
+        (Json::Number(one), Json::Number(two)) if one.as_f64() == two.as_f64() => None,
+        _ if wanted == found => None,
+        _ => Some(format!("in one, {at} is {}", shortened(&found.to_string()))),
+    }
+}
+
+fn header(name: &str, value: &HeaderValue, request: &Request) -> Has {
+    let values = || request.headers.iter().filter(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let holds = match value {
+        HeaderValue::Is(wanted) => values().any(|value| value == wanted),
+        HeaderValue::Contains(part) => values().any(|value| value.contains(part.as_str())),
+        HeaderValue::Present => values().next().is_some(),
+        HeaderValue::Absent => values().next().is_none(),
+    };
+    if holds {
+        return Has::Yes;
+    }
+    let found: Vec<_> = values().map(String::as_str).collect();
+    Has::No(if found.is_empty() {
+        format!("one has no {name}")
+    } else {
+        format!("one has {name}: {}", found.join(", "))
+    })
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 120;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None if text.is_empty() => "empty".to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(body: &str) -> Request {
+        Request {
+            body: body.to_owned(),
+            model: Some("gpt-4o-2024-08-06".to_owned()),
+            headers: vec![("retry-after".to_owned(), "60".to_owned())],
+            ..Request::default()
+        }
+    }
+
+    fn holds(that: &Trait, request: &Request) -> Result<(), String> {
+        match has(that, request) {
+            Has::Yes => Ok(()),
+            Has::No(why) | Has::Unclear(why) => Err(why),
+        }
+    }
+
+    #[test]
+    fn a_bare_model_name_means_its_dated_versions_too() {
+        let request = answer("");
+        assert_eq!(holds(&Trait::Model("gpt-4o".into()), &request), Ok(()));
+        assert_eq!(holds(&Trait::Model("gpt-4o-2024-08-06".into()), &request), Ok(()));
+        assert!(holds(&Trait::Model("gpt-4".into()), &request).is_err());
+        let mini = Request { model: Some("gpt-4o-mini-2024-07-18".into()), ..Request::default() };
+        assert!(holds(&Trait::Model("gpt-4o".into()), &mini).is_err());
+    }
+
+    #[test]
+    fn a_json_subset_says_what_is_lacking() {
+        let request = answer(r#"{"code":429,"choices":[{"message":{"content":"Four."}},{}]}"#);
+        let check = |json| holds(&Trait::BodyJson(json), &request);
+        assert_eq!(check(json!({"code": 429.0})), Ok(()));
+        assert_eq!(check(json!({"choices": [{"message": {"content": "Four."}}]})), Ok(()));
+        assert_eq!(check(json!({"code": 500})), Err("in one, code is 429".to_owned()));
+        assert_eq!(check(json!({"choices": [{"index": 0}]})), Err("one has no choices[0].index".to_owned()));
+        assert!(holds(&Trait::BodyJson(json!({})), &answer("no")).unwrap_err().contains("no JSON"));
+    }
+
+    #[test]
+    fn the_text_of_a_stream_is_joined() {
+        let body = "data: {\"choices\":[{\"delta\":{\"content\":\"Fo\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"ur.\"}}]}\n\ndata: [DONE]\n\n";
+        assert_eq!(holds(&Trait::BodyContains("Four.".into()), &answer(body)), Ok(()));
+        assert!(holds(&Trait::BodyContains("Five.".into()), &answer(body)).is_err());
+    }
+
+    #[test]
+    fn what_a_clipped_body_may_have_held_is_unclear() {
+        let request = answer(&"x".repeat(BODY_LIMIT));
+        assert!(matches!(has(&Trait::BodyContains("y".into()), &request), Has::Unclear(_)));
+        assert!(matches!(has(&Trait::BodyJson(json!({})), &request), Has::Unclear(_)));
+    }
+
+    #[test]
+    fn headers_are_compared_without_regard_to_the_case_of_their_names() {
+        let request = answer("");
+        let check = |value| holds(&Trait::Header { name: "Retry-After".to_ascii_lowercase(), value }, &request);
+        assert_eq!(check(HeaderValue::Is("60".into())), Ok(()));
+        assert_eq!(check(HeaderValue::Present), Ok(()));
+        assert_eq!(check(HeaderValue::Is("30".into())), Err("one has retry-after: 60".to_owned()));
+        assert!(check(HeaderValue::Absent).is_err());
+    }
+}

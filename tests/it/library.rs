@@ -1,0 +1,31 @@
+//! labsim as a dev-dependency of somebody else's test.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use labsim::Lab;
+
+/// The five lines that the README promises, inside a runtime of the caller's.
+#[tokio::test]
+async fn a_lab_runs_inside_a_tokio_test() {
+    let lab = Lab::from_file("scenarios/intra-group.yaml").unwrap_or_else(|wrong| panic!("{wrong}"));
+    let run = lab.seed(7).run().unwrap();
+    assert!(run.passed(), "{run}");
+    assert_eq!(run.history.evictions[0].provider, "mock-ratelimit-provider");
+}
+
+#[test]
+fn events_are_heard_as_they_happen() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let statuses = Arc::new(Mutex::new(Vec::new()));
+    let (count, seen) = (heard.clone(), statuses.clone());
+    let lab = Lab::from_file("scenarios/inter-group.yaml").unwrap().on_event(move |event| {
+        assert_eq!(event.seq, count.fetch_add(1, Ordering::SeqCst) as u64);
+        if let labsim::event::Kind::ClientRequestEnded { status, .. } = &event.kind {
+            seen.lock().unwrap().push(status.unwrap());
+        }
+    });
+    let run = lab.run().unwrap();
+    assert_eq!(heard.load(Ordering::SeqCst) as u64, run.history.events);
+    assert_eq!(statuses.lock().unwrap()[..3], [429, 200, 200]);
+}
