@@ -41,6 +41,7 @@ mod tests;
 pub use command::Command;
 pub use pace::{Pace, Pacer};
 pub use screen::{Gate, Options, Screen, ScreenSink, replay};
+pub use terminal::restore;
 
 use crate::event::Event;
 

@@ -335,7 +335,9 @@ impl Model {
             Action::Seek(thousandths) => self.seek(self.moment_of(thousandths)),
             Action::Filter => self.typing = true,
             Action::Type(char) => self.type_filter(|text| text.push(char)),
-            Action::Erase => self.type_filter(|text| drop(text.pop())),
+            Action::Erase => self.type_filter(|text| {
+                text.pop();
+            }),
             Action::Accept => self.typing = false,
             Action::SortBy => self.table.sort = self.table.sort.next(),
             Action::Reverse => self.table.reverse = !self.table.reverse,

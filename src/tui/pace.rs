@@ -22,7 +22,7 @@ pub enum Pace {
 }
 
 /// The fixed paces, slowest first, between which a person moves.
-pub const STEPS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.0, 10.0, 30.0, 100.0, 1000.0];
+const STEPS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.0, 10.0, 30.0, 100.0, 1000.0];
 
 /// Pace around the beginning and the end of a request when following.
 const SLOW: f64 = 0.12;

@@ -49,7 +49,7 @@ pub(super) fn is_taken() -> bool {
 }
 
 /// Gives the terminal back, if it was not given back yet. Errors are passed over: it may be gone.
-pub(super) fn restore() {
+pub fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }

@@ -132,6 +132,7 @@ impl Stream {
             method: "POST".to_owned(),
             path: path.clone(),
             credential: Some("client".to_owned()),
+            arrival: Default::default(),
         });
         self.emit(Kind::GatewayRequestRouted {
             request: request.clone(),
@@ -139,6 +140,7 @@ impl Stream {
             route: "agentgateway-system/mock-ratelimit-failover".to_owned(),
             rule: 0,
             backend: BACKEND.to_owned(),
+            path_match: None,
         });
         let candidate = |name: &str, score: f64| Candidate {
             provider: name.to_owned(),
@@ -210,6 +212,7 @@ impl Stream {
             outcome: Outcome::Complete,
             status: Some(status),
             error: None,
+            retry_after: None,
         });
         let (health, failures) = if status < 400 { (1.0, 0) } else { (0.7, 1) };
         self.emit(Kind::HealthChanged {
@@ -248,6 +251,7 @@ impl Stream {
             attempts: 1,
             error: None,
             reason: None,
+            answer: Default::default(),
         });
         self.emit(Kind::ClientRequestEnded {
             request,
