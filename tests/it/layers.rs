@@ -20,11 +20,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("traffic", &["topology", "event", "world"]),
     ("lab", &["source", "topology", "event", "world", "scenario", "verdict", "sim", "gateway", "traffic", "report"]),
     ("report", &["source", "event", "scenario", "verdict", "lab"]),
+    ("tui", &["source", "event", "verdict"]),
     (
         "cli",
         &[
             "source", "topology", "event", "world", "kube", "scenario", "verdict", "sim", "gateway", "traffic", "lab",
-            "report",
+            "report", "tui",
         ],
     ),
 ];
