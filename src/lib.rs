@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod event;
+pub mod fault;
 pub mod gateway;
 pub mod kube;
 pub mod lab;
