@@ -5,8 +5,10 @@
 //! as its reference. `docs/events.md` lists the kinds.
 
 pub mod bus;
+pub mod facts;
 pub mod history;
 pub mod log;
+pub mod trace;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use bus::{Bus, Sink};
+pub use facts::{Answer, Arrival, Parameters};
 pub use history::History;
 
 /// A moment: microseconds since the lab's start.
@@ -132,6 +135,9 @@ pub enum Kind {
         path: String,
         /// Reference of the credential that came with it.
         credential: Option<String>,
+        /// What else is known of its coming; reports show it.
+        #[serde(default, skip_serializing_if = "facts::is_default")]
+        arrival: Arrival,
     },
     /// The gateway has found the route and chosen the backend.
     GatewayRequestRouted {
@@ -145,6 +151,9 @@ pub enum Kind {
         rule: usize,
         /// Backend as `namespace/name`.
         backend: String,
+        /// The path match of the rule as agentgateway names spans: `/*`, `/openai/*`, `/exact`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path_match: Option<String>,
     },
     /// The gateway has chosen a provider for an attempt.
     ProviderSelected {
@@ -200,6 +209,9 @@ pub enum Kind {
         status: Option<u16>,
         /// What went wrong, if the gateway has words for it.
         error: Option<String>,
+        /// The provider's own `Retry-After`, before any filter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<String>,
     },
     /// A provider's health has changed on one replica.
     HealthChanged {
@@ -276,6 +288,9 @@ pub enum Kind {
         error: Option<String>,
         /// A word for it: `Timeout`, `UpstreamFailure`, …
         reason: Option<String>,
+        /// What else is known of the answer; reports show it.
+        #[serde(default, skip_serializing_if = "facts::is_default")]
+        answer: Answer,
     },
 
     /// A provider has read a request.

@@ -5,16 +5,18 @@
 //! `link` follows its references. Every mistake of all files is found at once.
 //!
 //! ```text
-//!   YAML ─▶ object ─▶ deployment  service  secret  gateway  route  backend  parameters   (read)
-//!                         │◀────────┘         ▲        ▲◀─────┘────▶│
-//!                         └ simulators        └────────────────────┘                      (link)
+//!   HTTPRoute ─ parentRefs ─▶ Gateway
+//!       └───── backendRefs ─▶ AgentgatewayBackend ─ secretRef ─▶ Secret
+//!                                    └─ host, port ─▶ Service ─ selector ─▶ Deployment
 //! ```
 
 mod backend;
 mod deployment;
 mod fields;
 mod gateway;
+mod hidden;
 mod hosts;
+mod kinds;
 mod object;
 mod parameters;
 mod route;
@@ -24,20 +26,22 @@ mod service;
 
 use std::collections::BTreeMap;
 
-use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, yaml};
+use crate::source::{Diagnostic, Diagnostics, FileId, Node, Sources, Spanned, yaml};
 use crate::topology::Topology;
 
 use backend::{Backend, Links};
 use deployment::Deployment;
 use fields::Log;
 use gateway::Gateway;
+use hidden::{Hidden, hide_values};
 use hosts::Hosts;
-use object::{Object, Role};
+use kinds::Role;
+use object::Object;
 use route::HttpRoute;
 use secret::Secret;
 use service::Service;
 
-pub use secret::secret_places;
+pub use hidden::secret_places;
 
 /// Secrets that a scenario gives: name → key → value. Each stands for a Secret of that name in any
 /// namespace, and before one that a manifest has.
@@ -55,18 +59,25 @@ pub fn is_manifest(node: &Node) -> bool {
 /// Of two objects with the same kind, namespace and name the later one counts, as with `kubectl apply`.
 pub fn load(sources: &Sources, files: &[FileId], secrets: &GivenSecrets, findings: &mut Diagnostics) -> Topology {
     let mut documents: Vec<Node> = Vec::new();
+    let mut all_read = true;
     for file in files {
         match yaml::parse(sources, *file) {
             Ok(nodes) => documents.extend(nodes),
-            Err(diagnostic) => findings.push(hide_values(diagnostic, sources)),
+            Err(diagnostic) => {
+                all_read = false;
+                findings.push(hide_values(diagnostic, sources));
+            }
         }
     }
-    let log = Log::new(sources, hidden_places(sources, files, &documents));
+    let log = Log::new(sources, Hidden::find(sources, files, &documents));
     let mut objects = Vec::new();
     for document in &documents {
         object::objects(&log, document, &mut objects);
     }
-    let topology = link(read(objects, &log), secrets, &log);
+    let parts = read(objects, &log);
+    // What a file has that is not YAML is unknown: a reference may lead there.
+    let references = Log::new(sources, Hidden::default());
+    let topology = link(parts, secrets, if all_read { &log } else { &references });
     log.finish(findings);
     topology
 }
@@ -96,7 +107,7 @@ fn read(objects: Vec<Object<'_>>, log: &Log<'_>) -> Parts {
             Role::Gateway => parts.gateways.push(gateway::read(object)),
             Role::HttpRoute => parts.routes.push(route::read(object)),
             Role::Backend => parts.backends.push(backend::read(object)),
-            Role::Parameters => parts.replicas.extend(parameters::read(object)),
+            Role::Parameters => parts.replicas.extend(parameters::read(&object)),
             Role::List | Role::NotModelled => {}
         }
     }
@@ -127,7 +138,7 @@ fn replace<'r>(objects: Vec<Object<'r>>, log: &Log<'_>) -> Vec<(Object<'r>, bool
 }
 
 fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
-    let Parts { mut deployments, services, secrets, mut gateways, routes, backends, replicas } = parts;
+    let Parts { mut deployments, mut services, secrets, mut gateways, routes, backends, replicas } = parts;
     let mut simulators = Vec::new();
     let indices: Vec<Option<usize>> = deployments
         .iter_mut()
@@ -138,70 +149,16 @@ fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
         .collect();
     route::imply(&routes, &mut gateways, log);
     let listeners = gateway::link(&gateways, log);
+    let linked_services = service::link(&mut services, &deployments, &indices, log);
     let links = Links { hosts: Hosts::new(&services), secrets: &secrets, given, log };
     Topology {
         simulators,
-        services: service::link(&services, &deployments, &indices, log),
+        services: linked_services,
         routes: route::link(routes, &backends, &gateways, &listeners, log),
         listeners,
         backends: backend::link(&backends, &links),
         replicas: parameters::link(replicas, log),
     }
-}
-
-/// Credentials are shorter than this only in jest; shorter texts are not searched for elsewhere.
-const MIN_CREDENTIAL: usize = 8;
-
-/// Every place of the files where a credential stands: where the manifests say it, and wherever
-/// the same text stands again.
-fn hidden_places(sources: &Sources, files: &[FileId], documents: &[Node]) -> Vec<Place> {
-    let mut places: Vec<Place> = documents.iter().flat_map(secret_places).collect();
-    let values: Vec<&str> = places.iter().map(|place| text_at(sources, *place)).map(bare).collect();
-    let mut copies = Vec::new();
-    for value in values.into_iter().filter(|value| value.len() >= MIN_CREDENTIAL) {
-        for file in files {
-            let found = sources.file(*file).text.match_indices(value);
-            copies.extend(found.filter_map(|(start, _)| {
-                let (start, end) = (u32::try_from(start).ok()?, u32::try_from(start + value.len()).ok()?);
-                Some(Place { file: *file, start, end })
-            }));
-        }
-    }
-    places.extend(copies);
-    places.sort_unstable();
-    places.dedup();
-    places
-}
-
-fn text_at(sources: &Sources, place: Place) -> &str {
-    sources.file(place.file).text.get(place.start as usize..place.end as usize).unwrap_or_default()
-}
-
-/// A credential without quotes and scheme.
-fn bare(text: &str) -> &str {
-    let text = text.trim_matches(|letter: char| letter == '"' || letter == '\'' || letter.is_whitespace());
-    text.strip_prefix("Bearer ").unwrap_or(text).trim()
-}
-
-/// Hides the values on the lines that a diagnostic shows of a file that is not YAML, where no node
-/// says what is a credential.
-fn hide_values(diagnostic: Diagnostic, sources: &Sources) -> Diagnostic {
-    let shown = diagnostic.primary.iter().chain(&diagnostic.related).map(|(place, _)| *place);
-    let hidden: Vec<Place> = shown.filter_map(|place| value_of_line(sources, place)).collect();
-    diagnostic.hide(hidden)
-}
-
-/// What stands after the first colon of a line, in a file that may hold a credential.
-fn value_of_line(sources: &Sources, place: Place) -> Option<Place> {
-    let text = &sources.file(place.file).text;
-    if !["Secret", "key:", "Bearer", "auth"].iter().any(|word| text.contains(word)) {
-        return None;
-    }
-    let at = place.start as usize;
-    let start = text.get(..at)?.rfind('\n').map_or(0, |line| line + 1);
-    let end = text.get(start..)?.find('\n').map_or(text.len(), |length| start + length);
-    let colon = text.get(start..end)?.find(':').map_or(start, |colon| start + colon + 1);
-    Some(Place { file: place.file, start: u32::try_from(colon).ok()?, end: u32::try_from(end).ok()? })
 }
 
 #[cfg(test)]

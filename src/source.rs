@@ -80,13 +80,11 @@ impl Sources {
     /// The same files with the text at `places` replaced by asterisks, byte for byte.
     #[must_use]
     pub fn without(&self, places: &[Place]) -> Self {
-        let mut files = self.files.clone();
-        for place in places {
-            if let Some(file) = files.get_mut(place.file.0 as usize) {
-                file.text = masked(&file.text, place.start as usize, place.end as usize);
-            }
-        }
-        Self { files }
+        let masked = |(index, file): (usize, &SourceFile)| {
+            let own = places.iter().filter(|place| place.file.0 as usize == index);
+            SourceFile { name: file.name.clone(), text: masked(&file.text, own) }
+        };
+        Self { files: self.files.iter().enumerate().map(masked).collect() }
     }
 
     /// Line and column of the first byte of a place.
@@ -131,12 +129,18 @@ impl fmt::Display for LineColumn {
     }
 }
 
-/// `text` with the bytes from `start` to `end` as asterisks; line breaks stay.
-fn masked(text: &str, start: usize, end: usize) -> String {
-    let start = floor_char_boundary(text, start);
-    let end = floor_char_boundary(text, end).max(start);
-    let mask: String = text[start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
-    [&text[..start], &mask, &text[end..]].concat()
+/// `text` with asterisks at `places`; line breaks stay.
+fn masked<'p>(text: &str, places: impl Iterator<Item = &'p Place>) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for place in places {
+        let start = floor_char_boundary(text, place.start as usize);
+        let end = floor_char_boundary(text, place.end as usize).max(start);
+        for byte in bytes.iter_mut().take(end).skip(start).filter(|byte| **byte != b'\n') {
+            *byte = b'*';
+        }
+    }
+    // Whole characters became asterisks, so that this is still UTF-8.
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The largest character boundary of `text` that is not after `index`.

@@ -190,7 +190,7 @@ pub enum PathRewrite {
     Prefix(String),
 }
 
-/// Header changes in the order in which the Gateway API applies them: set, add, remove.
+/// Header changes. The Gateway API leaves their order open; agentgateway adds, then sets, then removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderChange {
     /// Replaces all values.

@@ -169,14 +169,14 @@ impl Finding {
     /// expected, what came, and the evidence. None for a pass.
     #[must_use]
     pub fn diagnostic(&self) -> Option<Diagnostic> {
-        let title = match self.about {
-            About::Expectation => self.statement.clone(),
-            About::Invariant(name) => format!("{}: {}", name, self.statement),
-        };
-        let diagnostic = match self.outcome {
-            Outcome::Pass => return None,
-            Outcome::Fail => Diagnostic::error(format!("not so: {title}")),
-            Outcome::Unknown => Diagnostic::warning(format!("unknown: {title}")),
+        let statement = &self.statement;
+        let diagnostic = match (self.outcome, self.about) {
+            (Outcome::Pass, _) => return None,
+            (Outcome::Fail, About::Expectation) => Diagnostic::error(format!("expectation failed: {statement}")),
+            (Outcome::Fail, About::Invariant(name)) => {
+                Diagnostic::error(format!("invariant `{name}` is broken: {statement}"))
+            }
+            (Outcome::Unknown, _) => Diagnostic::warning(format!("not exercised: {statement}")),
         };
         let diagnostic = match self.place {
             Some(place) => diagnostic.at(place, self.label.as_str()),
@@ -195,5 +195,7 @@ impl Expectation {
     }
 }
 
+#[cfg(test)]
+mod tape;
 #[cfg(test)]
 mod tests;

@@ -323,13 +323,13 @@ impl History {
                 record.usage = *usage;
                 record.body.clone_from(body);
             }
-            Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential } => {
+            Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential, arrival: _ } => {
                 let record = self.entry(request);
                 record.replica = Some(*replica);
                 record.gateway =
                     Some(GatewayRecord { received: at, credential: credential.clone(), ..GatewayRecord::default() });
             }
-            Kind::GatewayRequestRouted { request, replica: _, route, rule: _, backend } => {
+            Kind::GatewayRequestRouted { request, replica: _, route, rule: _, backend, path_match: _ } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.route = Some(route.clone());
                 gateway.backend = Some(backend.clone());
@@ -369,7 +369,16 @@ impl History {
                     record.credential.clone_from(credential);
                 }
             }
-            Kind::AttemptEnded { request, replica: _, attempt, provider: _, outcome, status, error } => {
+            Kind::AttemptEnded {
+                request,
+                replica: _,
+                attempt,
+                provider: _,
+                outcome,
+                status,
+                error,
+                retry_after: _,
+            } => {
                 if let Some(record) = self.attempt(request, *attempt) {
                     record.ended = Some(at);
                     record.outcome = Some(*outcome);

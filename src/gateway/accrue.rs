@@ -39,10 +39,7 @@ impl Average {
 
     /// Takes in one more value.
     pub fn record(&mut self, value: f64) {
-        // The exact comparison is the rule: only a stored zero is replaced.
-        #[expect(clippy::float_cmp, reason = "zero is the mark of an average without values")]
-        let empty = self.0 == 0.0;
-        self.0 = if empty { value } else { ALPHA * value + (1.0 - ALPHA) * self.0 };
+        self.0 = if self.0 == 0.0 { value } else { ALPHA * value + (1.0 - ALPHA) * self.0 };
     }
 }
 

@@ -101,7 +101,6 @@ struct Response {
 }
 
 #[derive(Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the field names of OpenAI's answer")]
 struct UsageFields {
     prompt_tokens: u64,
     completion_tokens: u64,

@@ -14,7 +14,7 @@ use super::error::Error;
 use super::group::{Observed, Seat};
 use super::provider::Target;
 use super::wait::{self, Wait};
-use crate::event::{At, Kind, Outcome, RequestId, Usage};
+use crate::event::{Answer, Arrival, At, Kind, Outcome, RequestId, Usage};
 
 /// See the module.
 pub(crate) struct Exchange {
@@ -56,6 +56,7 @@ impl Exchange {
             method: request.method.as_str().to_owned(),
             path: request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             credential: credential.clone(),
+            arrival: Arrival::default(),
         });
         Box::new(Self {
             replica: replica.clone(),
@@ -93,6 +94,7 @@ impl Exchange {
             route: self.replica.route_name(route),
             rule,
             backend: self.replica.backend_name(backend),
+            path_match: None,
         });
     }
 
@@ -146,6 +148,7 @@ impl Exchange {
             outcome,
             status: status.map(|status| status.as_u16()),
             error,
+            retry_after: None,
         });
     }
 
@@ -202,6 +205,7 @@ impl Exchange {
             attempts: self.attempts,
             error,
             reason: reason.map(str::to_owned),
+            answer: Answer::default(),
         });
     }
 }

@@ -1,1 +1,8 @@
+//! The gateway from end to end, in virtual time, over the network in memory; and its pure core
+//! against a model of its own.
 
+mod failover;
+mod failures;
+mod lab;
+mod model;
+mod streaming;

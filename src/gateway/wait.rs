@@ -123,7 +123,7 @@ fn go_part(text: &str) -> Option<(u64, &str)> {
     let (unit, rest) = rest.split_at(unit_end);
     let scale: u64 = match unit {
         "ns" => 1,
-        "us" | "µs" | "μs" => 1_000,
+        "us" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
         "m" => 60_000_000_000,
@@ -176,7 +176,7 @@ mod tests {
             ("x-ratelimit-reset-tokens-minute", "7.66", 7.66),
             ("x-ratelimit-reset-requests", "0", 0.0),
             ("x-ratelimit-reset-requests", "6m1", 361.0),
-            ("x-ratelimit-reset-requests", "15µs", 0.000_015),
+            ("x-ratelimit-reset-requests", "15us", 0.000_015),
         ] {
             let (read, source) = read(429, &[(name, value)]).unwrap_or_else(|| panic!("{name}: {value}"));
             assert!((read - seconds).abs() < 1e-9, "{name}: {value} read as {read}");

@@ -1,6 +1,6 @@
-//! AgentgatewayBackend and its Enterprise twin: AI providers by priority.
+//! `AgentgatewayBackend` and its Enterprise twin: AI providers by priority.
 
-use super::fields::{Fields, Log, list};
+use super::fields::{Fields, Log, list, not_modelled};
 use super::hosts::Hosts;
 use super::object::{Object, dns_name};
 use super::secret::Secret;
@@ -141,7 +141,7 @@ fn provider(fields: &Fields<'_>, fallback: &Login, only: Option<&Spanned<String>
     };
     let model = one_of(fields, &PROVIDERS, "provider").and_then(|entry| {
         if entry.key == "openai" {
-            return fields.map("openai")?.text("model").map(|model| model.value);
+            return fields.map("openai")?.need_text_if_there("model").map(|model| model.value);
         }
         fields.log().push(
             Diagnostic::error(format!("labsim does not model `{}` providers", entry.key))
@@ -228,7 +228,7 @@ fn login(policies: &Fields<'_>) -> Login {
             let Some(secret) = auth.map("secretRef") else { return Login::None };
             let other = secret.text("kind").filter(|kind| !matches!(kind.as_str(), "" | "Secret"));
             if let Some(other) = other {
-                auth.log().push(super::fields::not_modelled(&other.value, other.place));
+                auth.log().push(not_modelled(&other.value, other.place));
             }
             secret.text("group");
             secret.need_text("name").map_or(Login::None, Login::Secret)
@@ -238,6 +238,13 @@ fn login(policies: &Fields<'_>) -> Login {
             auth.log().push(Diagnostic::warning(message).at(entry.key_place, "not modelled"));
             Login::None
         }
+    }
+}
+
+impl Backend {
+    /// Its namespace and its name.
+    pub(super) fn path(&self) -> (&str, &str) {
+        (&self.namespace, &self.name.value)
     }
 }
 
@@ -299,7 +306,7 @@ impl Links<'_> {
         let reference = format!("secret:{}/{CREDENTIAL}", name.value);
         let make = |value: &str| {
             let credential = Credential::new(reference.as_str(), value);
-            if credential.key().is_empty() {
+            if ["", "bearer"].contains(&value.trim().to_ascii_lowercase().as_str()) {
                 self.log.push(
                     Diagnostic::warning(format!("the credential in the Secret `{}` is empty", name.value))
                         .at(name.place, "a provider will refuse it"),
@@ -313,6 +320,9 @@ impl Links<'_> {
                 self.log.push(no_key(name, given.keys().map(String::as_str), None));
             }
             return value.map(|value| make(value));
+        }
+        if object::is_one_nameless(namespace, self.secrets.iter().map(Secret::path)) {
+            return None;
         }
         let mut here = self.secrets.iter().filter(|secret| secret.namespace == namespace);
         let Some(secret) = here.find(|secret| secret.name.value == name.value) else {
@@ -331,14 +341,14 @@ impl Links<'_> {
     }
 
     fn no_secret(&self, name: &Spanned<String>, namespace: &str) -> Diagnostic {
-        let known = self.secrets.iter().map(|secret| (secret.namespace.as_str(), secret.name.as_str()));
+        let known = self.secrets.iter().map(Secret::path);
         let given = self.given.keys().map(|given| (namespace, given.as_str()));
         let diagnostic = object::dangling("Secret", name, namespace, known.chain(given));
         let name = &name.value;
         diagnostic
             .help(format!(
-                "a Secret in a manifest:\n  apiVersion: v1\n  kind: Secret\n  metadata: {{name: {name}, namespace: {namespace}}}\n  \
-                 stringData: {{{CREDENTIAL}: Bearer sk-...}}"
+                "a Secret in a manifest:\n  apiVersion: v1\n  kind: Secret\n  \
+                 metadata: {{name: {name}, namespace: {namespace}}}\n  stringData: {{{CREDENTIAL}: Bearer sk-...}}"
             ))
             .help(format!("or one in the scenario:\n  secrets:\n    {name}: {{{CREDENTIAL}: Bearer sk-...}}"))
     }

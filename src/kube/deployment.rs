@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::fields::{Fields, did_you_mean};
+use super::fields::{Fields, did_you_mean, not_modelled};
 use super::object::Object;
-use crate::source::{Diagnostic, Place, Spanned};
+use crate::source::{Diagnostic, Spanned};
 use crate::topology::{POD_NAME_PLACEHOLDER, Simulator};
 
 /// A Deployment, whatever its pods run.
@@ -17,6 +17,8 @@ pub(super) struct Deployment {
     pub(super) labels: BTreeMap<String, String>,
     /// The ports that its containers name or number.
     pub(super) ports: Vec<ContainerPort>,
+    /// Whether ports or the simulator may be missing here, because of mistakes that have been reported.
+    pub(super) unsure: bool,
     /// The simulator in its pods.
     pub(super) simulator: Option<Simulator>,
 }
@@ -39,60 +41,73 @@ const SHELLS: [&str; 5] = ["sh", "bash", "ash", "dash", "env"];
 /// Reads a Deployment.
 pub(super) fn read(object: Object<'_>) -> Deployment {
     let Object { name, namespace, fields, .. } = object;
-    let mut deployment = Deployment {
-        name: name.clone(),
-        namespace: namespace.clone(),
-        labels: BTreeMap::new(),
-        ports: Vec::new(),
-        simulator: None,
-    };
+    let mut deployment =
+        Deployment { name, namespace, labels: BTreeMap::new(), ports: Vec::new(), unsure: false, simulator: None };
     let Some(spec) = fields.need_map("spec") else { return deployment };
-    let replicas = spec.number("replicas", 0..=MAX_REPLICAS).map_or(1, |replicas| replicas.value);
+    let replicas = spec.number("replicas", 0..=MAX_REPLICAS).and_then(|replicas| u32::try_from(replicas.value).ok());
     let selector = spec.need_map("selector");
     let Some(template) = spec.need_map("template") else { return deployment };
     if let Some(metadata) = template.map("metadata") {
-        for name in ["name", "namespace"] {
-            metadata.find(name);
-        }
+        metadata.find_any(&["name", "namespace"]);
         deployment.labels = metadata.labels("labels").into_iter().map(|(key, value)| (key, value.value)).collect();
     }
     if let Some(selector) = selector {
         check_selector(&selector, &deployment.labels);
     }
-    let Some(pod) = template.need_map("spec") else { return deployment };
-    let containers = pod.need_maps("containers", usize::MAX);
-    let mut simulators: Vec<(Simulator, Place)> = Vec::new();
-    for container in &containers {
+    if let Some(pod) = template.need_map("spec") {
+        read_pod(&pod, &mut deployment);
+    }
+    if let (Some(simulator), Some(replicas)) = (&mut deployment.simulator, replicas) {
+        simulator.replicas = replicas;
+    }
+    deployment
+}
+
+/// Finds the simulator among the containers, and everything that they listen on.
+fn read_pod(pod: &Fields<'_>, deployment: &mut Deployment) {
+    let log = pod.log();
+    let errors_before = log.errors();
+    for container in pod.need_maps("containers", usize::MAX) {
         container.need_text("name");
-        deployment.ports.extend(ports(container));
+        let errors = log.errors();
+        deployment.ports.extend(ports(&container));
+        deployment.unsure |= log.errors() > errors;
         let image = container.need_text("image");
         let Some(image) = image.filter(|image| image.contains(SIMULATOR_IMAGE)) else {
-            pass_over(container);
+            pass_over(&container);
             continue;
         };
-        let env = environment(container, &namespace, &deployment.labels);
-        let simulator = Simulator {
-            name: name.value.clone(),
-            namespace: namespace.clone(),
-            replicas: u32::try_from(replicas).unwrap_or(u32::MAX),
-            args: arguments(container, &env),
-            env,
-            place: name.place,
-        };
-        simulators.push((simulator, image.place));
+        if deployment.simulator.is_none() {
+            deployment.simulator = Some(simulator(&container, deployment));
+        } else {
+            pass_over(&container);
+            let message = "a second simulator in the same pod; labsim starts the first one only";
+            log.push(Diagnostic::warning(message).at(image.place, "not simulated"));
+        }
     }
-    if let [_, (_, second), ..] = simulators.as_slice() {
-        let message = "a second simulator in the same pod; labsim starts the first one only";
-        fields.log().push(Diagnostic::warning(message).at(*second, "not simulated"));
+    if deployment.simulator.is_some() {
+        return;
     }
-    if simulators.is_empty() && !containers.is_empty() {
-        fields.log().push(
-            Diagnostic::warning(format!("labsim does not simulate the Deployment `{}`", name.value))
-                .at(name.place, format!("none of its containers has an image with `{SIMULATOR_IMAGE}`")),
+    if log.errors() > errors_before {
+        deployment.unsure = true;
+    } else {
+        log.push(
+            Diagnostic::warning(format!("labsim does not simulate the Deployment `{}`", deployment.name.value))
+                .at(deployment.name.place, format!("none of its containers has an image with `{SIMULATOR_IMAGE}`")),
         );
     }
-    deployment.simulator = simulators.into_iter().next().map(|(simulator, _)| simulator);
-    deployment
+}
+
+fn simulator(container: &Fields<'_>, deployment: &Deployment) -> Simulator {
+    let env = environment(container, &deployment.namespace, &deployment.labels);
+    Simulator {
+        name: deployment.name.value.clone(),
+        namespace: deployment.namespace.clone(),
+        replicas: 1,
+        args: arguments(container, &env),
+        env,
+        place: deployment.name.place,
+    }
 }
 
 /// Nothing that another container says has an effect here.
@@ -166,7 +181,12 @@ fn environment(container: &Fields<'_>, namespace: &str, labels: &BTreeMap<String
             );
         }
         let value = match (given, from) {
-            (Some(value), _) => Some(expand(&value, &env)),
+            (Some(value), from) => {
+                if let Some(from) = from {
+                    from.pass_over();
+                }
+                Some(expand(&value, &env))
+            }
             (None, Some(from)) => downward(&from, namespace, labels),
             (None, None) => Some(String::new()),
         };
@@ -203,7 +223,7 @@ fn downward(from: &Fields<'_>, namespace: &str, labels: &BTreeMap<String, String
         return Some(labels.get(label).cloned().unwrap_or_default());
     }
     if OTHER_POD_FIELDS.contains(&path.as_str()) || path.starts_with("metadata.annotations['") {
-        field.log().push(super::fields::not_modelled(&path.value, path.place));
+        field.log().push(not_modelled(&path.value, path.place));
         return None;
     }
     let known: Vec<&str> =

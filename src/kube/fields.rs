@@ -6,15 +6,16 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
+use super::hidden::Hidden;
 use super::schema::{self, Field};
 use crate::source::diagnostic::nearest;
-use crate::source::{Diagnostic, Diagnostics, Entry, Node, Place, Sources, Spanned, Value};
+use crate::source::{Diagnostic, Diagnostics, Entry, Node, Place, Severity, Sources, Spanned, Value};
 
 /// What is found while manifests are read.
 pub(super) struct Log<'r> {
     sources: &'r Sources,
     found: RefCell<Vec<Diagnostic>>,
-    hidden: Vec<Place>,
+    hidden: Hidden,
 }
 
 /// A map of a manifest in the course of being read.
@@ -43,8 +44,8 @@ pub(super) const PORTS: RangeInclusive<u64> = 1..=65_535;
 const MAX_LISTED: usize = 12;
 
 impl<'r> Log<'r> {
-    /// An empty log; nothing of what stands at `hidden` is ever shown.
-    pub(super) fn new(sources: &'r Sources, hidden: Vec<Place>) -> Self {
+    /// An empty log; nothing of `hidden` is ever shown.
+    pub(super) fn new(sources: &'r Sources, hidden: Hidden) -> Self {
         Self { sources, found: RefCell::default(), hidden }
     }
 
@@ -53,23 +54,23 @@ impl<'r> Log<'r> {
         self.found.borrow_mut().push(diagnostic);
     }
 
-    /// Where a place is, in words: `lab.yaml:3:5`.
-    pub(super) fn describe(&self, place: Place) -> String {
-        self.sources.describe(place)
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.found.borrow().iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
     }
 
     /// All findings in the order of the files.
     pub(super) fn finish(self, findings: &mut Diagnostics) {
         let mut found = self.found.into_inner();
         found.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|(place, _)| (place.file, place.start)));
-        findings.extend(found.into_iter().map(|diagnostic| diagnostic.hide(self.hidden.iter().copied())));
+        findings.extend(found.into_iter().map(|diagnostic| self.hidden.keep_out_of(diagnostic)));
     }
 
-    /// What stands at a node: `the number `5``, `a list`; without its value if it is a secret.
+    /// What stands at a node, in words; without its value if it is a credential.
     fn found(&self, node: &Node) -> String {
         let text = self.text_at(node.place);
         match &node.value {
-            _ if self.hidden.contains(&node.place) => node.kind().to_owned(),
+            _ if self.hidden.is_at(node.place) => node.kind().to_owned(),
             Value::Bool(_) => format!("`{text}`"),
             Value::Int(_) | Value::Float(_) => format!("the number `{text}`"),
             Value::String(text) if text.is_empty() => "an empty text".to_owned(),
@@ -88,7 +89,7 @@ impl<'r> Log<'r> {
         let found = self.found(node);
         let mut diagnostic = Diagnostic::error(format!("`{name}` must be {expected}, found {found}"))
             .at(node.place, format!("expected {expected}"));
-        let hidden = self.hidden.contains(&node.place);
+        let hidden = self.hidden.is_at(node.place);
         match &node.value {
             Value::Int(_) | Value::Float(_) | Value::Bool(_) if expected.starts_with("text") => {
                 let example = if hidden { String::new() } else { format!(": `\"{}\"`", self.text_at(node.place)) };

@@ -13,6 +13,8 @@ pub(super) struct Gateway {
     pub(super) namespace: String,
     /// Its listeners.
     pub(super) listeners: Vec<Listener>,
+    /// Whether listeners may be missing here, because of mistakes that have been reported.
+    pub(super) unsure: bool,
 }
 
 /// A listener of a Gateway.
@@ -39,8 +41,9 @@ const IMPLIED_GATEWAY: &str = "gateway";
 /// Reads a Gateway.
 pub(super) fn read(object: Object<'_>) -> Gateway {
     let Object { name, namespace, fields, .. } = object;
-    let mut gateway = Gateway { name, namespace, listeners: Vec::new() };
+    let mut gateway = Gateway { name, namespace, listeners: Vec::new(), unsure: false };
     let Some(spec) = fields.need_map("spec") else { return gateway };
+    let errors = fields.log().errors();
     for fields in &spec.need_maps("listeners", 64) {
         let Some(listener) = listener(fields) else { continue };
         if let Some(first) = gateway.listeners.iter().find(|other| other.name.value == listener.name.value) {
@@ -52,6 +55,7 @@ pub(super) fn read(object: Object<'_>) -> Gateway {
         }
         gateway.listeners.push(listener);
     }
+    gateway.unsure = fields.log().errors() > errors;
     gateway
 }
 
@@ -77,7 +81,10 @@ fn listener(fields: &Fields<'_>) -> Option<Listener> {
 /// The Gateway API lets only routes of the Gateway's own namespace attach unless told otherwise.
 fn allows_any_namespace(listener: &Fields<'_>) -> bool {
     let Some(routes) = listener.map("allowedRoutes") else { return false };
-    let _ = routes.maps("kinds").iter().map(|kind| (kind.text("group"), kind.text("kind"))).count();
+    for kind in routes.maps("kinds") {
+        kind.text("group");
+        kind.text("kind");
+    }
     let Some(namespaces) = routes.map("namespaces") else { return false };
     let from = namespaces.choice("from", &["Same", "All", "Selector", "None"]).map(|from| from.value);
     if let Some(entry) = namespaces.find("selector")
@@ -94,7 +101,7 @@ fn allows_any_namespace(listener: &Fields<'_>) -> bool {
 impl Gateway {
     /// The Gateway that a reference implies where no manifest describes it.
     pub(super) fn implied(name: Spanned<String>, namespace: String) -> Self {
-        Self { name, namespace, listeners: Vec::new() }
+        Self { name, namespace, listeners: Vec::new(), unsure: false }
     }
 
     /// Adds the listener that a reference implies, unless it is there.

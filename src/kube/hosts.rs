@@ -1,12 +1,13 @@
 //! Which host names lead somewhere in a lab.
 
 use super::fields::{Log, list};
+use super::object::is_one_nameless;
 use super::service::Service;
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::Authority;
 
-/// The names of a lab: its Services, and OpenAI.
+/// The names of a lab: its Services, and `api.openai.com`.
 pub(super) struct Hosts<'l> {
     services: &'l [Service],
 }
@@ -33,7 +34,7 @@ impl<'h> ServiceName<'h> {
 }
 
 impl<'l> Hosts<'l> {
-    /// The names of these Services, and OpenAI.
+    /// The names of these Services, and `api.openai.com`.
     pub(super) fn new(services: &'l [Service]) -> Self {
         Self { services }
     }
@@ -62,10 +63,20 @@ impl<'l> Hosts<'l> {
             self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
         });
         let Some(service) = service else {
-            log.push(self.no_host(host, name, namespace));
+            let asked = ServiceName::parse(name).and_then(|wanted| wanted.namespace).unwrap_or(namespace);
+            if !is_one_nameless(asked, self.services.iter().map(Service::path)) {
+                log.push(self.no_host(host, name, namespace));
+            }
             return authority;
         };
-        if !service.ports.iter().any(|known| known.number.value == port.value) {
+        if let Some(why) = &service.nowhere {
+            log.push(
+                Diagnostic::error(format!("nothing answers at `{}` in this lab", host.value))
+                    .at(host.place, format!("the Service `{}` {why}", service.name.value))
+                    .note_at(service.name.place, "this Service"),
+            );
+        }
+        if !service.unsure && !service.ports.iter().any(|known| known.number.value == port.value) {
             log.push(no_port(service, port));
         }
         let is_short = !name.contains('.');

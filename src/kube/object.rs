@@ -1,8 +1,9 @@
-//! What every manifest has: kind, name, namespace. And which kinds there are.
+//! What every manifest has: kind, name, namespace.
 
 use std::collections::BTreeMap;
 
-use super::fields::{Fields, Log, did_you_mean, list};
+use super::fields::{Fields, Log, list};
+use super::kinds::{KINDS, Kind, Role, split};
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Node, Place, Spanned, Value};
 
@@ -18,142 +19,8 @@ pub(super) struct Object<'r> {
     pub(super) fields: Fields<'r>,
 }
 
-/// A kind of Kubernetes object.
-#[derive(Debug)]
-pub(super) struct Kind {
-    /// Its name.
-    pub(super) name: &'static str,
-    /// The group of its API; empty for the core.
-    pub(super) group: &'static str,
-    /// The versions that labsim reads; any where there are none.
-    versions: &'static [&'static str],
-    /// What labsim makes of it.
-    pub(super) role: Role,
-}
-
-/// What labsim makes of a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Pods: a simulator, perhaps.
-    Deployment,
-    /// A name for pods.
-    Service,
-    /// Credentials.
-    Secret,
-    /// Listeners.
-    Gateway,
-    /// Routes.
-    HttpRoute,
-    /// Providers by priority.
-    Backend,
-    /// How the gateway is deployed.
-    Parameters,
-    /// A list of objects.
-    List,
-    /// Nothing.
-    NotModelled,
-}
-
-/// The group of the gateway's own API.
-pub(super) const AGENTGATEWAY: &str = "agentgateway.dev";
-/// The group of its enterprise edition.
-pub(super) const ENTERPRISE: &str = "enterpriseagentgateway.solo.io";
-/// The group of the Gateway API.
-pub(super) const GATEWAY_API: &str = "gateway.networking.k8s.io";
 /// Where an object is that does not say.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
-
-const fn kind(name: &'static str, group: &'static str, versions: &'static [&'static str], role: Role) -> Kind {
-    Kind { name, group, versions, role }
-}
-
-const fn other(name: &'static str, group: &'static str) -> Kind {
-    kind(name, group, &[], Role::NotModelled)
-}
-
-/// Every kind that labsim knows.
-pub(super) static KINDS: &[Kind] = &[
-    kind("Deployment", "apps", &["v1"], Role::Deployment),
-    kind("Service", "", &["v1"], Role::Service),
-    kind("Secret", "", &["v1"], Role::Secret),
-    kind("List", "", &["v1"], Role::List),
-    kind("Gateway", GATEWAY_API, &["v1", "v1beta1"], Role::Gateway),
-    kind("HTTPRoute", GATEWAY_API, &["v1", "v1beta1"], Role::HttpRoute),
-    kind("AgentgatewayBackend", AGENTGATEWAY, &["v1alpha1"], Role::Backend),
-    kind("EnterpriseAgentgatewayBackend", ENTERPRISE, &["v1alpha1"], Role::Backend),
-    kind("AgentgatewayParameters", AGENTGATEWAY, &["v1alpha1"], Role::Parameters),
-    kind("EnterpriseAgentgatewayParameters", ENTERPRISE, &["v1alpha1"], Role::Parameters),
-    other("AgentgatewayPolicy", AGENTGATEWAY),
-    other("EnterpriseAgentgatewayPolicy", ENTERPRISE),
-    other("ConfigMap", ""),
-    other("Endpoints", ""),
-    other("Event", ""),
-    other("LimitRange", ""),
-    other("Namespace", ""),
-    other("Node", ""),
-    other("PersistentVolume", ""),
-    other("PersistentVolumeClaim", ""),
-    other("Pod", ""),
-    other("ResourceQuota", ""),
-    other("ServiceAccount", ""),
-    other("DaemonSet", "apps"),
-    other("ReplicaSet", "apps"),
-    other("StatefulSet", "apps"),
-    other("HorizontalPodAutoscaler", "autoscaling"),
-    other("CronJob", "batch"),
-    other("Job", "batch"),
-    other("EndpointSlice", "discovery.k8s.io"),
-    other("Ingress", "networking.k8s.io"),
-    other("NetworkPolicy", "networking.k8s.io"),
-    other("PodDisruptionBudget", "policy"),
-    other("ClusterRole", "rbac.authorization.k8s.io"),
-    other("ClusterRoleBinding", "rbac.authorization.k8s.io"),
-    other("Role", "rbac.authorization.k8s.io"),
-    other("RoleBinding", "rbac.authorization.k8s.io"),
-    other("PriorityClass", "scheduling.k8s.io"),
-    other("CustomResourceDefinition", "apiextensions.k8s.io"),
-    other("BackendTLSPolicy", GATEWAY_API),
-    other("GRPCRoute", GATEWAY_API),
-    other("GatewayClass", GATEWAY_API),
-    other("ListenerSet", GATEWAY_API),
-    other("ReferenceGrant", GATEWAY_API),
-    other("TCPRoute", GATEWAY_API),
-    other("TLSRoute", GATEWAY_API),
-    other("UDPRoute", GATEWAY_API),
-    other("InferencePool", "inference.networking.k8s.io"),
-    other("Backend", "gateway.kgateway.dev"),
-    other("DirectResponse", "gateway.kgateway.dev"),
-    other("GatewayExtension", "gateway.kgateway.dev"),
-    other("GatewayParameters", "gateway.kgateway.dev"),
-    other("HTTPListenerPolicy", "gateway.kgateway.dev"),
-    other("TrafficPolicy", "gateway.kgateway.dev"),
-    other("PodMonitor", "monitoring.coreos.com"),
-    other("PrometheusRule", "monitoring.coreos.com"),
-    other("ServiceMonitor", "monitoring.coreos.com"),
-];
-
-impl Kind {
-    /// The kind whose fields the schema table has: the Enterprise kinds have the shape of the others.
-    fn schema(&self) -> &'static str {
-        match self.role {
-            Role::Backend => "AgentgatewayBackend",
-            Role::Parameters => "AgentgatewayParameters",
-            _ => self.name,
-        }
-    }
-
-    fn api_version(&self) -> String {
-        match (self.group, self.versions.first().copied().unwrap_or("v1")) {
-            ("", version) => version.to_owned(),
-            (group, version) => format!("{group}/{version}"),
-        }
-    }
-
-    fn has(&self, api_version: &str) -> bool {
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        group == self.group && (self.versions.is_empty() || self.versions.contains(&version))
-    }
-}
 
 impl Object<'_> {
     /// Whether Kubernetes would take `other` for this object.
@@ -192,33 +59,38 @@ fn kind_of(log: &Log<'_>, node: &Node) -> Option<(&'static Kind, Place)> {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let diagnostic =
             Diagnostic::error(format!("unknown kind `{kind_text}`")).at(kind_place, "labsim knows no such kind");
-        log.push(match nearest(kind_text, names.iter().copied()) {
+        let near = nearest(kind_text, names.iter().copied());
+        log.push(match near {
             Some(_) => diagnostic.suggest(kind_text, names),
             None => diagnostic.help(format!("labsim reads {}", list(&modelled()))),
         });
-        return None;
+        // Reading on as what was meant finds its other mistakes, and no false ones about references to it.
+        return Some((KINDS.iter().find(|kind| Some(kind.name) == near)?, kind_place));
     };
-    let (api_version, api_place) = api_version?;
-    if !kind.has(api_version) {
-        let known: Vec<String> = match kind.versions {
-            [] => vec![kind.api_version()],
-            versions => versions.iter().map(|version| kind_version(kind, version)).collect(),
-        };
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let diagnostic = Diagnostic::error(format!("{} is not in `{api_version}`", kind.name))
-            .at(api_place, format!("no {} here", kind.name))
-            .note_at(kind_place, "this kind");
-        log.push(match known.as_slice() {
-            [only] => diagnostic.help(format!("write `apiVersion: {only}`")),
-            several => did_you_mean(diagnostic, api_version, several),
-        });
-        return None;
+    if let Some((api_version, place)) = api_version
+        && !kind.is_in(api_version)
+    {
+        log.push(wrong_version(kind, kind_place, api_version, place));
+        if kind.role == Role::NotModelled {
+            return None;
+        }
+        // A group that is far off belongs to somebody else's kind of the same name.
+        let (group, _) = split(api_version);
+        if group != kind.group && nearest(group, [kind.group]).is_none() && kind.group.contains('.') {
+            return None;
+        }
     }
     Some((kind, kind_place))
 }
 
-fn kind_version(kind: &Kind, version: &str) -> String {
-    if kind.group.is_empty() { version.to_owned() } else { format!("{}/{version}", kind.group) }
+fn wrong_version(kind: &Kind, kind_place: Place, api_version: &str, place: Place) -> Diagnostic {
+    let diagnostic = Diagnostic::error(format!("{} is not in `{api_version}`", kind.name))
+        .at(place, format!("no {} here", kind.name))
+        .note_at(kind_place, "this kind");
+    match kind.api_versions().as_slice() {
+        [] => diagnostic.help(format!("it is in the group `{}`", kind.group)),
+        [first, ..] => diagnostic.help(format!("write `apiVersion: {first}`")),
+    }
 }
 
 fn modelled() -> Vec<&'static str> {
@@ -240,15 +112,13 @@ fn header<'n>(log: &Log<'_>, node: &'n Node, name: &str) -> Option<(&'n str, Pla
         });
         return None;
     };
-    match entry.value.as_str() {
-        Some(text) => Some((text, entry.value.place)),
-        None => {
-            let place = if entry.value.is_null() { entry.key_place } else { entry.value.place };
-            let message = format!("`{name}` must be text, found {}", entry.value.kind());
-            log.push(Diagnostic::error(message).at(place, "expected text"));
-            None
-        }
+    if let Some(text) = entry.value.as_str() {
+        return Some((text, entry.value.place));
     }
+    let place = if entry.value.is_null() { entry.key_place } else { entry.value.place };
+    let message = format!("`{name}` must be text, found {}", entry.value.kind());
+    log.push(Diagnostic::error(message).at(place, "expected text"));
+    None
 }
 
 fn object<'r>(log: &'r Log<'r>, node: &'r Node, kind: &'static Kind, kind_place: Place) -> Object<'r> {
@@ -278,6 +148,12 @@ pub(super) fn dns_name(fields: &Fields<'_>, field: &'static str) -> Option<Spann
         );
     }
     Some(name)
+}
+
+/// Whether an object of this namespace has no name that could be read: a reference that leads nowhere
+/// may mean it, and what is wrong has been said.
+pub(super) fn is_one_nameless<'a>(namespace: &str, known: impl IntoIterator<Item = (&'a str, &'a str)>) -> bool {
+    known.into_iter().any(|(where_, name)| where_ == namespace && name.is_empty())
 }
 
 /// The error for a reference to an object that is not there.

@@ -1,4 +1,4 @@
-//! AgentgatewayParameters and its Enterprise twin: how many replicas the gateway has.
+//! `AgentgatewayParameters` and its Enterprise twin: how many replicas the gateway has.
 
 use super::fields::Log;
 use super::object::Object;
@@ -8,7 +8,7 @@ use crate::source::{Diagnostic, Spanned};
 const MAX_REPLICAS: u64 = 100;
 
 /// Reads the number of replicas, if the manifest says it. What `kubectl patch` takes is enough.
-pub(super) fn read(object: Object<'_>) -> Option<Spanned<u32>> {
+pub(super) fn read(object: &Object<'_>) -> Option<Spanned<u32>> {
     let spec = object.fields.map("spec")?;
     let deployment = spec.map("deployment")?;
     let replicas = deployment.map("spec")?.number("replicas", 1..=MAX_REPLICAS)?;

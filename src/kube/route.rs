@@ -1,4 +1,4 @@
-//! HTTPRoute: which requests go to which backends, and what is changed on the way.
+//! `HTTPRoute`: which requests go to which backends, and what is changed on the way.
 
 mod attach;
 mod filter;
@@ -6,9 +6,10 @@ mod matching;
 mod timeout;
 
 use super::backend::Backend;
-use super::fields::{Fields, Log, did_you_mean, list};
+use super::fields::{Fields, Log, did_you_mean};
 use super::gateway::Gateway;
-use super::object::{GATEWAY_API, KINDS, Kind, Object, Role, dangling};
+use super::kinds::{GATEWAY_API, KINDS, Kind, Role};
+use super::object::{Object, dangling, is_one_nameless};
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::{self, Filter, PathMatch, PathRewrite, RouteMatch, Rule, WeightedBackend};
 
@@ -52,7 +53,7 @@ pub(super) fn read(object: Object<'_>) -> HttpRoute {
         fields.log().push(Diagnostic::warning(message).at(route.name.place, label));
     };
     let parents = spec.maps("parentRefs");
-    if parents.is_empty() {
+    if parents.is_empty() && spec.find("parentRefs").is_none() && !spec.is_any_misspelt(&["parentRefs"]) {
         warn(
             format!("the route `{}` has no `parentRefs`", route.name.value),
             "attached to no Gateway: nothing serves it",
@@ -63,7 +64,7 @@ pub(super) fn read(object: Object<'_>) -> HttpRoute {
     if spec.find("rules").is_some() {
         let rules = spec.need_maps("rules", MAX_RULES);
         route.rules = rules.iter().map(|fields| rule(fields, &route.namespace)).collect();
-    } else {
+    } else if !spec.is_any_misspelt(&["rules"]) {
         warn(format!("the route `{}` has no `rules`", route.name.value), "matches every path and leads nowhere");
         route.rules = vec![(Rule { matches: vec![matching::every_path()], ..Rule::default() }, Vec::new())];
     }
@@ -117,7 +118,7 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
     let (request_timeout, backend_request_timeout) =
         fields.map("timeouts").map_or((None, None), |timeouts| timeout::read(&timeouts));
     let given = fields.maps("backendRefs");
-    if given.is_empty() && fields.find("filters").is_none() {
+    if given.is_empty() && fields.find("filters").is_none() && !fields.is_any_misspelt(&["backendRefs", "filters"]) {
         fields.log().push(Diagnostic::warning("this rule has no `backendRefs`").at(fields.place(), "leads nowhere"));
     }
     let refs = given.iter().filter_map(|fields| backend_ref(fields, namespace)).collect();
@@ -167,9 +168,13 @@ fn backend_kind(fields: &Fields<'_>) -> Option<&'static Kind> {
     }
     let place = |part: &Option<Spanned<String>>| part.as_ref().map_or(fields.place(), |part| part.place);
     let diagnostic = if let Some(right) = backends().find(|kind| kind.name == kind_text) {
-        Diagnostic::error(format!("{} is not in the group `{group_text}`", right.name))
-            .at(if group.is_some() { place(&group) } else { place(&kind) }, "the group is wrong")
-            .help(format!("write `group: {}`", right.group))
+        let diagnostic = match &group {
+            Some(group) => Diagnostic::error(format!("{} is not in the group `{group_text}`", right.name))
+                .at(group.place, "the group is wrong"),
+            None => Diagnostic::error(format!("{} needs its `group` beside it", right.name))
+                .at(place(&kind), "`group` is missing"),
+        };
+        diagnostic.help(format!("write `group: {}`", right.group))
     } else if let Some(right) = backends().find(|kind| kind.group == group_text) {
         let diagnostic = Diagnostic::error(format!("there is no backend of the kind `{kind_text}`"))
             .at(place(&kind), "the kind is wrong");
@@ -211,7 +216,10 @@ fn lead(mut rule: Rule, refs: &[BackendRef], backends: &[Backend], log: &Log<'_>
             backend.kind == one.kind.name && backend.name.value == one.name.value && backend.namespace == one.namespace
         });
         let Some(backend) = found else {
-            log.push(no_backend(one, backends));
+            let same = backends.iter().filter(|backend| backend.kind == one.kind.name).map(Backend::path);
+            if !is_one_nameless(&one.namespace, same) {
+                log.push(no_backend(one, backends));
+            }
             continue;
         };
         if backends.get(backend).is_some_and(|backend| backend.is_other) {
@@ -228,15 +236,10 @@ fn lead(mut rule: Rule, refs: &[BackendRef], backends: &[Backend], log: &Log<'_>
 fn no_backend(one: &BackendRef, backends: &[Backend]) -> Diagnostic {
     let (same, other): (Vec<_>, Vec<_>) = backends.iter().partition(|backend| backend.kind == one.kind.name);
     let twin = other.iter().find(|twin| twin.name.value == one.name.value && twin.namespace == one.namespace);
-    let known = same.iter().map(|backend| (backend.namespace.as_str(), backend.name.as_str()));
+    let known = same.iter().map(|backend| backend.path());
     let diagnostic = dangling(one.kind.name, &one.name, &one.namespace, known);
     match twin {
         None => diagnostic,
         Some(twin) => diagnostic.note_at(twin.name.place, format!("a {} of that name", twin.kind)),
     }
-}
-
-/// Names of listeners in a sentence.
-fn names_of(gateway: &Gateway) -> String {
-    list(&gateway.listeners.iter().map(|listener| listener.name.as_str()).collect::<Vec<_>>())
 }

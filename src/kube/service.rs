@@ -1,7 +1,7 @@
 //! Service: a name and ports that lead to the pods of a Deployment.
 
 use super::deployment::Deployment;
-use super::fields::{Fields, Log, NumberOrName, list};
+use super::fields::{Fields, Log, NumberOrName, did_you_mean, list, not_modelled};
 use super::object::Object;
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Place, Spanned};
@@ -18,6 +18,10 @@ pub(super) struct Service {
     selector: Vec<(String, Spanned<String>)>,
     selector_place: Place,
     headless: bool,
+    /// Why it leads to nothing in a lab, though nothing is wrong with it.
+    pub(super) nowhere: Option<String>,
+    /// Whether ports may be missing here, because of mistakes that have been reported.
+    pub(super) unsure: bool,
 }
 
 /// A port of a Service.
@@ -33,8 +37,16 @@ pub(super) struct Port {
 pub(super) fn read(object: Object<'_>) -> Service {
     let Object { name, namespace, fields, .. } = object;
     let place = name.place;
-    let mut service =
-        Service { name, namespace, ports: Vec::new(), selector: Vec::new(), selector_place: place, headless: false };
+    let mut service = Service {
+        name,
+        namespace,
+        ports: Vec::new(),
+        selector: Vec::new(),
+        selector_place: place,
+        headless: false,
+        nowhere: None,
+        unsure: false,
+    };
     let Some(spec) = fields.need_map("spec") else { return service };
     let kind = spec.choice("type", &["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]);
     let external = kind.filter(|kind| kind.value == "ExternalName");
@@ -43,12 +55,13 @@ pub(super) fn read(object: Object<'_>) -> Service {
             Diagnostic::warning("labsim does not model Services of the type ExternalName; this one leads nowhere")
                 .at(external.place, "not modelled"),
         );
+        service.nowhere = Some("is of the type ExternalName".to_owned());
         spec.find("externalName");
     }
     if let Some(affinity) = spec.choice("sessionAffinity", &["None", "ClientIP"])
         && affinity.value == "ClientIP"
     {
-        fields.log().push(super::fields::not_modelled("sessionAffinity", affinity.place));
+        fields.log().push(not_modelled("sessionAffinity", affinity.place));
     }
     service.headless = spec.text("clusterIP").is_some_and(|address| address.value == "None");
     let selector = spec.find("selector");
@@ -56,14 +69,17 @@ pub(super) fn read(object: Object<'_>) -> Service {
     service.selector_place = selector.map_or(place, |entry| entry.key_place);
     if external.is_some() {
         service.selector.clear();
-    } else if selector.is_none() {
+    } else if selector.is_none() && !spec.is_any_misspelt(&["selector"]) {
         fields.log().push(
             Diagnostic::warning(format!("the Service `{}` has no selector; it leads nowhere here", service.name.value))
                 .at(place, "not modelled"),
         );
+        service.nowhere = Some("has no selector".to_owned());
     }
+    let errors = fields.log().errors();
     let ports = if external.is_some() || service.headless { spec.maps("ports") } else { spec.need_maps("ports", 250) };
     service.ports = ports.iter().filter_map(|fields| port(fields, ports.len() > 1)).collect();
+    service.unsure = fields.log().errors() > errors;
     check_ports(&service.ports, fields.log());
     service
 }
@@ -74,7 +90,7 @@ fn port(fields: &Fields<'_>, several: bool) -> Option<Port> {
     let number = fields.need("port", fields.port("port"));
     let target = fields.port_or_name("targetPort");
     if let Some(other) = protocol.filter(|protocol| protocol.value != "TCP") {
-        fields.log().push(super::fields::not_modelled(other.value, other.place));
+        fields.log().push(not_modelled(other.value, other.place));
         return None;
     }
     Some(Port { name: name.map(|name| name.value), number: number?, target })
@@ -99,33 +115,30 @@ fn check_ports(ports: &[Port], log: &Log<'_>) {
 
 /// Finds the simulator behind each port. `simulators` holds, for each Deployment, the index of its simulator.
 pub(super) fn link(
-    services: &[Service],
+    services: &mut [Service],
     deployments: &[Deployment],
     simulators: &[Option<usize>],
     log: &Log<'_>,
 ) -> Vec<topology::Service> {
     let mut linked = Vec::new();
-    for service in services.iter().filter(|service| !service.selector.is_empty()) {
+    for service in services.iter_mut().filter(|service| !service.selector.is_empty()) {
         let picked: Vec<usize> = (0..deployments.len())
             .filter(|index| deployments.get(*index).is_some_and(|one| service.picks(one)))
             .collect();
         let (Some(index), None) = (picked.first().copied(), picked.get(1)) else {
-            log.push(if picked.is_empty() {
-                service.picks_nothing(deployments)
-            } else {
-                service.picks_several(picked.iter().filter_map(|index| deployments.get(*index)))
-            });
+            if !picked.is_empty() {
+                log.push(service.picks_several(picked.iter().filter_map(|index| deployments.get(*index))));
+            } else if !deployments.iter().any(|one| one.namespace == service.namespace && one.labels.is_empty()) {
+                // Pods without labels have been reported already.
+                log.push(service.picks_nothing(deployments));
+            }
             continue;
         };
         let Some(deployment) = deployments.get(index) else { continue };
         let Some(simulator) = simulators.get(index).copied().flatten() else {
-            log.push(
-                Diagnostic::warning(format!(
-                    "labsim does not simulate what the Service `{}` leads to",
-                    service.name.value
-                ))
-                .at(service.name.place, format!("Deployment `{}`", deployment.name.value)),
-            );
+            let nowhere =
+                format!("leads to the Deployment `{}`, which labsim does not simulate", deployment.name.value);
+            service.nowhere = Some(nowhere).filter(|_| !deployment.unsure);
             continue;
         };
         for port in &service.ports {
@@ -143,6 +156,11 @@ pub(super) fn link(
 }
 
 impl Service {
+    /// Its namespace and its name.
+    pub(super) fn path(&self) -> (&str, &str) {
+        (&self.namespace, &self.name.value)
+    }
+
     fn picks(&self, deployment: &Deployment) -> bool {
         deployment.namespace == self.namespace && self.matches_labels(deployment)
     }
@@ -154,37 +172,21 @@ impl Service {
     /// The pods' port behind a port of the Service.
     fn target(&self, port: &Port, deployment: &Deployment, log: &Log<'_>) -> u16 {
         // A headless name leads to the pods themselves: nothing translates the port.
-        let target = port.target.as_ref().filter(|_| !self.headless);
-        match target.map(|target| (target.place, &target.value)) {
-            None => port.number.value,
-            Some((place, NumberOrName::Number(number))) => {
-                let known: Vec<u16> = deployment.ports.iter().map(|port| port.number).collect();
-                if !known.is_empty() && !known.contains(number) {
-                    let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-                    log.push(
-                        Diagnostic::warning(format!(
-                            "no container of `{}` has the port {number}",
-                            deployment.name.value
-                        ))
-                        .at(place, "leads to a closed port, perhaps")
-                        .help(format!("its containers list {}", list(&known))),
-                    );
-                }
+        let Some(target) = port.target.as_ref().filter(|_| !self.headless) else { return port.number.value };
+        match &target.value {
+            NumberOrName::Number(number) => {
+                warn_of_closed_port(*number, target.place, deployment, log);
                 *number
             }
-            Some((place, NumberOrName::Name(name))) => {
-                let named = deployment.ports.iter().find(|port| port.name.as_ref() == Some(name));
-                named.map_or_else(
-                    || {
-                        let names: Vec<&str> =
-                            deployment.ports.iter().filter_map(|port| port.name.as_deref()).collect();
-                        let message = format!("no container of `{}` has a port named `{name}`", deployment.name.value);
-                        let diagnostic = Diagnostic::error(message).at(place, "dangling reference");
-                        log.push(super::fields::did_you_mean(diagnostic, name, &names));
-                        port.number.value
-                    },
-                    |port| port.number,
-                )
+            NumberOrName::Name(name) => {
+                let mut ports = deployment.ports.iter();
+                let Some(found) = ports.find(|port| port.name.as_ref() == Some(name)) else {
+                    if !deployment.unsure {
+                        log.push(no_such_name(name, target.place, deployment));
+                    }
+                    return port.number.value;
+                };
+                found.number
             }
         }
     }
@@ -234,6 +236,25 @@ impl Service {
             known => diagnostic.help(format!("the labels of pods there: {}", list(known))),
         }
     }
+}
+
+fn warn_of_closed_port(number: u16, place: Place, deployment: &Deployment, log: &Log<'_>) {
+    let ports = &deployment.ports;
+    if ports.is_empty() || ports.iter().any(|port| port.number == number) {
+        return;
+    }
+    let known: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
+    log.push(
+        Diagnostic::warning(format!("no container of `{}` has the port {number}", deployment.name.value))
+            .at(place, "leads to a closed port, perhaps")
+            .help(format!("its containers list {}", list(&known))),
+    );
+}
+
+fn no_such_name(name: &str, place: Place, deployment: &Deployment) -> Diagnostic {
+    let names: Vec<&str> = deployment.ports.iter().filter_map(|port| port.name.as_deref()).collect();
+    let message = format!("no container of `{}` has a port named `{name}`", deployment.name.value);
+    did_you_mean(Diagnostic::error(message).at(place, "dangling reference"), name, &names)
 }
 
 fn labels_of(deployment: &Deployment) -> Vec<String> {

@@ -57,7 +57,7 @@ impl Pod {
 
 fn pod(simulator: &Simulator, index: usize, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {
     let name = simulator.pod_name(replica);
-    let args: Vec<String> = simulator.args.iter().map(|arg| arg.value.clone()).collect();
+    let args: Vec<String> = simulator.args.iter().map(|arg| arg.value.replace(POD_NAME_PLACEHOLDER, &name)).collect();
     let named = |(key, value): (&String, &String)| (key.clone(), value.replace(POD_NAME_PLACEHOLDER, &name));
     let env: BTreeMap<String, String> = simulator.env.iter().map(named).collect();
     match vllm::Config::parse(&args, &env) {

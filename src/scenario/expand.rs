@@ -10,16 +10,25 @@ use crate::source::{Diagnostic, Node, Place, Value};
 /// Where variables come from.
 pub(super) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
 
-/// Expands every variable under `root`. `part` tells the place of a part of a scalar. Returns the
-/// scalars that were expanded, with what they became.
+/// What became of the variables of a file.
+#[derive(Debug, Default)]
+pub(super) struct Expansion {
+    /// Scalars that were expanded, with what they became.
+    pub(super) values: Vec<(Place, String)>,
+    /// Scalars that could not be expanded.
+    pub(super) broken: Vec<Place>,
+    /// Why not.
+    pub(super) findings: Vec<Diagnostic>,
+}
+
+/// Expands every variable under `root`. `part` tells the place of a part of a scalar.
 pub(super) fn expand(
     root: &mut Node,
     text: &str,
     variables: Variables<'_>,
     part: &dyn Fn(&str, Place, Range<usize>) -> Place,
-    findings: &mut Vec<Diagnostic>,
-) -> Vec<(Place, String)> {
-    let mut expanded = Vec::new();
+) -> Expansion {
+    let mut expansion = Expansion::default();
     walk(root, &mut |node| {
         let Value::String(written) = &node.value else { return };
         if !written.contains('$') {
@@ -27,18 +36,19 @@ pub(super) fn expand(
         }
         match expanded_text(written, variables) {
             Ok(value) => {
-                expanded.push((node.place, value.clone()));
+                expansion.values.push((node.place, value.clone()));
                 let quoted =
                     text.get(node.place.start as usize..).is_some_and(|at| at.starts_with(['"', '\'', '|', '>']));
                 node.value = if quoted { Value::String(value) } else { plain(&value) };
             }
             Err((range, message)) => {
                 let place = part(written, node.place, range);
-                findings.push(Diagnostic::error(message).at(place, "").help(HELP));
+                expansion.findings.push(Diagnostic::error(message).at(place, "").help(HELP));
+                expansion.broken.push(node.place);
             }
         }
     });
-    expanded
+    expansion
 }
 
 const HELP: &str = "`${NAME:-default}` has a default, and `$$` is a dollar sign";

@@ -8,14 +8,17 @@ use std::ops::{Range, RangeInclusive};
 
 use serde::de::DeserializeOwned;
 
+use super::expand::Expansion;
 use super::names::Names;
 use crate::source::decode::UnknownField;
+use crate::source::yaml::plain;
 use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Spanned, Value};
 
 /// What reading a scenario file needs: its text, the lab's names, and where findings go.
 pub(super) struct Reader<'r> {
     text: &'r str,
     names: OnceCell<Names>,
+    variables: Expansion,
     findings: RefCell<Diagnostics>,
 }
 
@@ -30,7 +33,7 @@ pub(super) struct Fields<'n> {
 
 impl<'r> Reader<'r> {
     pub(super) fn new(text: &'r str) -> Self {
-        Self { text, names: OnceCell::new(), findings: RefCell::default() }
+        Self { text, names: OnceCell::new(), variables: Expansion::default(), findings: RefCell::default() }
     }
 
     /// Tells the names that expectations may use, once the manifests are read.
@@ -45,21 +48,41 @@ impl<'r> Reader<'r> {
     }
 
     pub(super) fn push(&self, diagnostic: Diagnostic) {
-        self.findings.borrow_mut().push(diagnostic);
+        // What is wrong with a value whose variable is not set is only that.
+        let follows = |(place, _): &(Place, String)| self.variables.broken.contains(place);
+        if !diagnostic.primary.as_ref().is_some_and(follows) {
+            self.findings.borrow_mut().push(diagnostic);
+        }
     }
 
     pub(super) fn extend(&self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
-        self.findings.borrow_mut().extend(diagnostics);
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.borrow().has_errors()
     }
 
     pub(super) fn finish(self) -> Diagnostics {
         self.findings.into_inner()
     }
 
+    /// Tells where variables were expanded, and where they could not be.
+    pub(super) fn expanded(&mut self, variables: Expansion) {
+        self.extend(variables.findings.iter().cloned());
+        self.variables = variables;
+    }
+
     /// Decodes a value through serde.
     pub(super) fn decode<T: DeserializeOwned>(&self, node: &Node) -> Option<T> {
         let decoder = Decoder::default();
         let value = decoder.decode(node);
+        if value.is_none()
+            && let Some(unquoted) = unquoted(node)
+            && let Some(value) = Decoder::default().decode(&unquoted)
+        {
+            return Some(value);
+        }
         self.extend(decoder.finish_strict().all().iter().cloned());
         value
     }
@@ -86,7 +109,10 @@ impl<'r> Reader<'r> {
     pub(super) fn scalar(&self, node: &Node) -> Option<String> {
         match &node.value {
             Value::String(text) => Some(text.clone()),
-            Value::Int(_) | Value::Float(_) => Some(self.written(node.place).to_owned()),
+            Value::Int(_) | Value::Float(_) => {
+                let expanded = self.variables.values.iter().find(|(place, _)| *place == node.place);
+                Some(expanded.map_or_else(|| self.written(node.place).to_owned(), |(_, value)| value.clone()))
+            }
             _ => None,
         }
     }
@@ -127,7 +153,8 @@ impl<'r> Reader<'r> {
     /// The entries of a map whose keys are free.
     pub(super) fn entries<'n>(&self, node: &'n Node, what: &str) -> &'n [Entry] {
         if !matches!(node.value, Value::Map(_) | Value::Null) {
-            self.push(self.expected(node, &format!("a map, {what}")));
+            // What was found is not shown: it may be a secret.
+            self.push(Diagnostic::error(format!("expected a map, {what}, found {}", node.kind())).at(node.place, ""));
         }
         node.entries()
     }
@@ -144,6 +171,21 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// The text of a value that must not be shown, whatever it is.
+    pub(super) fn secret(&self, entry: &Entry) -> Option<String> {
+        if entry.value.is_null() {
+            self.push(no_value(entry));
+            return None;
+        }
+        let text = entry.value.as_str();
+        if text.is_none() {
+            let diagnostic =
+                Diagnostic::error(format!("expected text under `{}`", entry.key)).at(entry.value.place, "");
+            self.push(diagnostic.help("put it in quotes"));
+        }
+        text.map(str::to_owned)
+    }
+
     /// The text of a value that must be text.
     pub(super) fn text(&self, entry: &Entry) -> Option<Spanned<String>> {
         if entry.value.is_null() {
@@ -154,6 +196,13 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// What a value would be without its quotes, if that is no text. A value with a variable in it often
+/// has to be quoted, since `{` means something else between brackets.
+fn unquoted(node: &Node) -> Option<Node> {
+    let value = plain(node.as_str()?);
+    Some(Node { value, place: node.place }).filter(|node| node.as_str().is_none())
+}
+
 fn no_value(entry: &Entry) -> Diagnostic {
     Diagnostic::error(format!("`{}` has no value", entry.key)).at(entry.key_place, "a value is missing")
 }
@@ -161,10 +210,8 @@ fn no_value(entry: &Entry) -> Diagnostic {
 /// From the key to the end of the value.
 pub(super) fn whole_entry(entry: &Entry) -> Place {
     let end = entry.value.place.end.max(entry.key_place.end);
-    match entry.value.place.start >= entry.key_place.start {
-        true => Place { end, ..entry.key_place },
-        false => entry.key_place,
-    }
+    // The value of an alias may stand elsewhere.
+    if entry.value.place.start >= entry.key_place.start { Place { end, ..entry.key_place } } else { entry.key_place }
 }
 
 impl<'n> Fields<'n> {
@@ -209,7 +256,8 @@ impl<'n> Fields<'n> {
     /// A whole number within a range.
     pub(super) fn whole(&self, key: &str, range: RangeInclusive<u64>) -> Option<Spanned<u64>> {
         let node = &self.value(key)?.value;
-        let number = match node.value {
+        let unquoted = unquoted(node);
+        let number = match unquoted.as_ref().unwrap_or(node).value {
             Value::Int(number) => u64::try_from(number).ok(),
             _ => None,
         };

@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use super::fields::Reader;
 use super::names::Names;
+use super::redact::{self, Redacted};
 use super::{Scenario, expand, read};
 use crate::kube::{self, GivenSecrets};
 use crate::source::diagnostic::unreadable;
@@ -37,7 +38,7 @@ pub enum LoadError {
     Unreadable(Diagnostic),
     /// It, or something that it names, is wrong.
     Invalid {
-        /// The files that were read.
+        /// The files that were read; secrets are asterisks.
         sources: Sources,
         /// Everything that is wrong, and the warnings.
         findings: Diagnostics,
@@ -98,7 +99,10 @@ pub fn load_from(files: &dyn Files, path: &Path) -> Result<Scenario, LoadError> 
     match loaded(files, path, &text, &mut sources, file) {
         Ok(scenario) => Ok(scenario),
         Err(Stop::NotAScenario) => Err(LoadError::NotAScenario),
-        Err(Stop::Invalid(findings)) => Err(LoadError::Invalid { sources, findings: in_order(&findings) }),
+        Err(Stop::Invalid(findings)) => {
+            let sources = redact::redacted(&sources, file, &[]).shown;
+            Err(LoadError::Invalid { sources, findings: in_order(&findings) })
+        }
     }
 }
 
@@ -117,11 +121,11 @@ impl From<Diagnostic> for Stop {
 
 fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, file: FileId) -> Result<Scenario, Stop> {
     let mut root = root(yaml::parse(sources, file)?, file)?;
-    let reader = Reader::new(text);
-    let mut findings = Vec::new();
+    let mut reader = Reader::new(text);
     let part = |scalar: &str, place, range| reader.part(scalar, place, range);
-    let expansions = expand::expand(&mut root, text, &|name| files.variable(name), &part, &mut findings);
-    reader.extend(findings);
+    let variables = expand::expand(&mut root, text, &|name| files.variable(name), &part);
+    let expansions = variables.values.clone();
+    reader.expanded(variables);
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
@@ -131,7 +135,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     }
     let topology = topology.unwrap_or_default();
     let head = read::head(top);
-    let gateway = read::gateway(&reader, &lab, topology.replicas.as_ref());
+    let gateway = read::gateway(&reader, &lab, top, topology.replicas.as_ref());
     let steps = read::steps(&reader, top);
     let expect = read::run_expectations(&reader, top, &steps);
 
@@ -139,8 +143,9 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     if findings.has_errors() {
         return Err(Stop::Invalid(findings));
     }
+    let Redacted { shown, recorded } = redact::redacted(sources, file, &expansions);
     Ok(Scenario {
-        sources: std::mem::take(sources),
+        sources: shown,
         file,
         name: head.name,
         about: head.about,
@@ -151,7 +156,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
         expect,
         topology,
         warnings: in_order(&findings),
-        expansions,
+        recorded,
     })
 }
 

@@ -143,9 +143,10 @@ fn unknown(providers: &[Named], text: &str, place: Place) -> Diagnostic {
     let suggested = diagnostic.clone().suggest(text, names.iter().map(String::as_str));
     if suggested.help.is_empty() {
         let listed: Vec<_> = providers.iter().map(|named| format!("`{}`", named.id.provider)).collect();
-        return diagnostic.help(match listed.is_empty() {
-            true => "the manifests describe no provider".to_owned(),
-            false => format!("providers here: {}", listed.join(", ")),
+        return diagnostic.help(if listed.is_empty() {
+            "the manifests describe no provider".to_owned()
+        } else {
+            format!("providers here: {}", listed.join(", "))
         });
     }
     suggested

@@ -442,12 +442,14 @@ impl<'p> Parser<'p> {
                 None
             }
         };
+        let before = self.findings.len();
         let target = match self.peek() {
             Some('@') => self.target()?,
-            _ => Some(None),
+            _ => None,
         };
         let place = (self.locate)(start..self.at);
-        Ok(answer.zip(target).map(|(answer, target)| Item { answer, target, place }))
+        let sound = self.findings.len() == before;
+        Ok(answer.filter(|_| sound).map(|answer| Item { answer, target, place }))
     }
 
     fn not_an_item(&self) -> Wrong {
@@ -462,8 +464,8 @@ impl<'p> Parser<'p> {
         }
     }
 
-    /// `@name`; the outer option is none where the name is wrong, which has been reported.
-    fn target(&mut self) -> Result<Option<Option<Target>>, Wrong> {
+    /// `@name`; none where the name is wrong, which is then among the findings.
+    fn target(&mut self) -> Result<Option<Target>, Wrong> {
         let at_sign = self.here();
         self.at += 1;
         let start = self.at;
@@ -473,7 +475,7 @@ impl<'p> Parser<'p> {
                 .help(format!("a provider, a `host:port`, a model, or `{GATEWAY}`")));
         }
         match self.names.resolve(name, (self.locate)(start..self.at)) {
-            Ok(target) => Ok(Some(Some(target))),
+            Ok(target) => Ok(Some(target)),
             Err(diagnostic) => {
                 self.findings.push(diagnostic);
                 Ok(None)

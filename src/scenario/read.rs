@@ -110,7 +110,7 @@ fn secrets(reader: &Reader<'_>, entry: &Entry) -> GivenSecrets {
     for secret in reader.entries(&entry.value, "from a Secret's name to its keys") {
         let mut keys = BTreeMap::new();
         for key in reader.entries(&secret.value, "from a key to its value") {
-            keys.extend(reader.text(key).map(|value| (key.key.clone(), value.value)));
+            keys.extend(reader.secret(key).map(|value| (key.key.clone(), value)));
         }
         if keys.is_empty() && matches!(secret.value.value, Value::Map(_) | Value::Null) {
             reader.push(
@@ -125,7 +125,12 @@ fn secrets(reader: &Reader<'_>, entry: &Entry) -> GivenSecrets {
 }
 
 /// The gateway: what the scenario says, else what the manifests say.
-pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, manifest: Option<&Spanned<u32>>) -> GatewaySpec {
+pub(super) fn gateway(
+    reader: &Reader<'_>,
+    lab: &Lab<'_>,
+    top: Fields<'_>,
+    manifest: Option<&Spanned<u32>>,
+) -> GatewaySpec {
     let fields = lab.gateway;
     let own = fields.and_then(|fields| fields.whole("replicas", 1..=u64::from(MAX_REPLICAS)));
     let own = own.and_then(|count| u32::try_from(count.value).ok());
@@ -138,20 +143,17 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, manifest: Option<&Span
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality(reader, fields, lab.place),
+        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line())),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
 }
 
-fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Option<Place>) -> Personality {
+fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place) -> Personality {
     let newest = Personality::newest();
     let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
         let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
         let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
-        reader.push(match place {
-            Some(place) => diagnostic.at(place, ""),
-            None => diagnostic,
-        });
+        reader.push(diagnostic.at(place, ""));
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };
@@ -258,13 +260,13 @@ const SEND: &[&str] =
 
 fn send(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
     let fields = reader.fields(&entry.value, "a request", SEND)?;
-    let times = fields.whole("times", 1..=u64::from(MAX_TIMES));
-    let times = times.and_then(|times| u32::try_from(times.value).ok()).unwrap_or(1);
+    let said = fields.whole("times", 1..=u64::from(MAX_TIMES)).map(|times| times.value);
+    let times = if fields.entry("times").is_some() { said } else { Some(1) };
     let stream: Option<bool> = fields.get("stream");
     let method = method(fields);
-    let expect = fields.entry("expect").map_or_else(Vec::new, |entry| {
-        expectations::read(reader, &entry.value, &expectations::Scope::Step { times: u64::from(times) })
-    });
+    let expect = fields
+        .entry("expect")
+        .map_or_else(Vec::new, |entry| expectations::read(reader, &entry.value, &expectations::Scope::Step { times }));
     let content = content(fields, &method);
     let stream = match &content {
         Content::Body(body) => body.get("stream").and_then(Json::as_bool).unwrap_or(false),
@@ -277,8 +279,8 @@ fn send(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
         content,
         stream,
         headers: fields.value("headers").map(|entry| headers(reader, entry)).unwrap_or_default(),
-        key: fields.get::<String>("key").map(|key| Credential::new(CLIENT, &key)),
-        times,
+        key: fields.entry("key").and_then(|entry| reader.secret(entry)).map(|key| Credential::new(CLIENT, &key)),
+        times: times.and_then(|times| u32::try_from(times).ok()).unwrap_or(1),
         gap: fields.get("gap").unwrap_or(GAP),
         expect,
     })))

@@ -5,20 +5,28 @@
 //! endpoint (`chat`, …) with `params`, `prompt` and `models`, `limits`, then `prose` and `latency`
 //! for the answer, `reply` for the response, `record` for the events.
 
+mod answer;
 mod auth;
 mod chat;
+mod completions;
+mod embeddings;
 mod engine;
 mod error;
 mod latency;
 mod limits;
+mod logprobs;
 mod models;
+mod moderations;
 mod params;
 mod prompt;
 mod prose;
 mod record;
 mod reply;
+mod responses;
+mod schema;
 mod text;
 mod tokens;
+mod tools;
 
 #[cfg(test)]
 mod tests;
@@ -100,6 +108,10 @@ impl FakeOpenai {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Endpoint {
     Chat,
+    Completions,
+    Responses,
+    Embeddings,
+    Moderations,
     Models,
     Model(String),
 }
@@ -108,6 +120,10 @@ impl Endpoint {
     fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
         let (endpoint, takes) = match path.strip_prefix("/v1/") {
             Some("chat/completions") => (Self::Chat, Method::POST),
+            Some("completions") => (Self::Completions, Method::POST),
+            Some("embeddings") => (Self::Embeddings, Method::POST),
+            Some("moderations") => (Self::Moderations, Method::POST),
+            Some("responses") => (Self::Responses, Method::POST),
             Some("models") => (Self::Models, Method::GET),
             Some(rest) => match rest.strip_prefix("models/").filter(|id| !id.is_empty()) {
                 Some(id) => (Self::Model(id.to_owned()), Method::GET),
@@ -132,26 +148,21 @@ async fn serve(State(fake): State<FakeOpenai>, request: Request) -> Response {
     let mut ids = engine.arrive();
     let request_id = ids.hex("req_", 32);
     let (head, body) = request.into_parts();
-    let body = match head.method {
-        Method::POST => read_body(body, engine.config.max_body_bytes).await,
-        _ => Ok(Bytes::new()),
-    };
+    let is_post = head.method == Method::POST;
+    let body = if is_post { read_body(body, engine.config.max_body_bytes).await } else { Ok(Bytes::new()) };
     let json: Option<Json> = body.as_ref().ok().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut record =
-        (head.method == Method::POST).then(|| Record::received(&engine.world, &head.headers, path, json.as_ref()));
+    let received = || Record::received(&engine.world, &head.headers, path, json.as_ref());
+    let mut record = is_post.then(received).flatten();
     let mut answered = answer(engine, ids, &head, body, json.as_ref());
-    if let Some(record) = &mut record {
-        let (status, usage) = match &answered.result {
-            Ok(reply) => (StatusCode::OK, reply.usage),
-            Err(error) => (error.status, None),
-        };
-        record.answering(status.as_u16(), usage);
+    let after = answered.result.as_mut().map_or(Duration::ZERO, |reply| std::mem::take(&mut reply.after));
+    if !after.is_zero() {
+        tokio::time::sleep(after).await;
     }
-    if let Ok(reply) = &mut answered.result {
-        let after = std::mem::take(&mut reply.after);
-        if !after.is_zero() {
-            tokio::time::sleep(after).await;
+    if let Some(record) = &mut record {
+        match &answered.result {
+            Ok(reply) => record.answering(StatusCode::OK.as_u16(), reply.usage),
+            Err(error) => record.answering(error.status.as_u16(), None),
         }
     }
     respond(engine, answered, &request_id, started.elapsed(), record)
@@ -185,25 +196,33 @@ fn answer(
         Err(error) => return Answered { result: Err(error), ..answered },
     };
     let mut call = Call { engine, ids, organization, limit_headers: Vec::new() };
-    let object = body.and_then(|body| object_of(&head.headers, &body, json));
-    answered.result = object.and_then(|object| dispatch(&mut call, &endpoint, &object));
+    let nothing = Map::new();
+    let object = body.and_then(|body| {
+        if is_json(&head.headers, &body) {
+            json.and_then(Json::as_object).ok_or_else(ApiError::bad_json)
+        } else {
+            Ok(&nothing)
+        }
+    });
+    answered.result = object.and_then(|object| dispatch(&mut call, &endpoint, object));
     answered.organization = Some(call.organization);
     answered.limit_headers = call.limit_headers;
     answered
 }
 
-/// The JSON object in a body. What is not sent as JSON is not read, and so lacks everything.
-fn object_of(headers: &HeaderMap, body: &Bytes, json: Option<&Json>) -> Result<Map<String, Json>, ApiError> {
+/// Whether a body is to be read as JSON. One that is not sent as JSON is not read, and so lacks everything.
+fn is_json(headers: &HeaderMap, body: &Bytes) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    if body.is_empty() || content_type.is_some_and(|kind| !kind.to_ascii_lowercase().contains("json")) {
-        return Ok(Map::new());
-    }
-    json.and_then(Json::as_object).cloned().ok_or_else(ApiError::bad_json)
+    !body.is_empty() && content_type.is_none_or(|kind| kind.to_ascii_lowercase().contains("json"))
 }
 
 fn dispatch(call: &mut Call<'_>, endpoint: &Endpoint, body: &Map<String, Json>) -> Result<Reply, ApiError> {
     match endpoint {
         Endpoint::Chat => chat::reply(call, body),
+        Endpoint::Completions => completions::reply(call, body),
+        Endpoint::Responses => responses::reply(call, body),
+        Endpoint::Embeddings => embeddings::reply(call, body),
+        Endpoint::Moderations => moderations::reply(call, body),
         Endpoint::Models => {
             let models: Vec<Json> = models::all().iter().map(models::Model::json).collect();
             Ok(Reply::whole(Duration::ZERO, &json!({"object": "list", "data": models}), None))

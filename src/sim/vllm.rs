@@ -1,58 +1,195 @@
-//! stub
-use crate::event::*;
-use crate::world::World;
-use std::collections::BTreeMap;
+//! The vLLM simulator: what a gateway sees of llm-d-inference-sim, in the lab's time.
+//!
+//! ```text
+//! config ─▶ http ─▶ chat | completions | responses | messages ─▶ run ─▶ reply ─▶ http
+//!           routes   (what is asked for: ask)                     │      (bytes)
+//!           failure                                               ├─ engine   who runs, who waits
+//!           models                                                ├─ answer   what it says
+//!                                                                 ├─ latency  how long it takes
+//!                                                                 └─ metrics  what is counted
+//! ```
+//!
+//! It follows the original's newest release, in its flags, bodies, texts and names. Where the original errs in a
+//! way that nobody builds on, it does not: a configuration that is wrong ends with a code, an oversized
+//! body with 413, an empty list of tools is no list, and an echo keeps letters beyond ASCII.
+
+mod admin;
+mod answer;
+mod ask;
+mod body;
+mod chat;
+mod checks;
+mod command;
+mod completions;
+mod config;
+mod embeddings;
+mod engine;
+mod error;
+mod failure;
+mod fake;
+mod file;
+mod flags;
+mod go;
+mod http;
+mod json;
+mod latency;
+mod messages;
+mod metrics;
+mod models;
+mod operations;
+mod reply;
+mod responses;
+mod routes;
+mod run;
+mod tokenize;
+mod tools;
+mod witness;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::Router;
+use axum::body::Body;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+pub use config::{Config, ConfigError, Warning};
+use engine::Engine;
+use failure::Injector;
+use metrics::Metrics;
+use models::Models;
+
+use crate::world::{Clock, Random, Seed, World};
+
+/// A simulator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
-pub struct Config {
-    port: u16,
-}
-pub struct Warning {
-    pub message: String,
-    pub argument: Option<usize>,
-}
-#[derive(Debug)]
-pub struct ConfigError;
-impl ConfigError {
-    pub fn argument(&self) -> Option<usize> {
-        None
-    }
-    pub fn is_help(&self) -> bool {
-        false
-    }
-}
-impl std::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("x")
-    }
-}
-impl Config {
-    pub fn usage() -> String {
-        String::new()
-    }
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-    pub fn parse(_: &[String], _: &BTreeMap<String, String>) -> Result<(Self, Vec<Warning>), ConfigError> {
-        Ok((Self { port: 8000 }, vec![]))
-    }
-}
-#[derive(Clone)]
-pub struct Simulator {
+pub struct Simulator(Arc<Inner>);
+
+pub(crate) struct Inner {
     world: World,
     host: String,
+    started: Instant,
+    config: RwLock<Arc<Config>>,
+    models: Models,
+    engine: Arc<Engine>,
+    metrics: Metrics,
+    injector: Injector,
+    /// Chance of what answers say.
+    answers: Mutex<Random>,
+    /// Chance of how long answers take.
+    pacing: Mutex<Random>,
+    ids: Ids,
+    pod_headers: Vec<(HeaderName, HeaderValue)>,
+    dates: Dates,
+    draining: AtomicBool,
+    sleeping: AtomicBool,
 }
+
+/// Names requests: the same seed and port give the same names.
+struct Ids {
+    seed: i64,
+    port: i64,
+    next: AtomicU64,
+}
+
+/// The `Date` header, made once a second.
+#[derive(Default)]
+struct Dates(Mutex<Option<(i64, HeaderValue)>>);
+
 impl Simulator {
-    pub fn new(_: Config, world: World, host: &str) -> Self {
-        Self { world, host: host.into() }
+    /// A simulator with nothing running. `host` is the pod's name for events and for chance.
+    #[must_use]
+    pub fn new(config: Config, world: World, host: &str) -> Self {
+        let stream = |name: &str| match config.seed {
+            Some(seed) => Seed(seed.cast_unsigned()).stream(&format!("vllm/{name}")),
+            None => world.seed.stream(&format!("sim/{host}/{name}")),
+        };
+        let seed = config.seed.unwrap_or_else(|| (stream("ids").bits() >> 1).cast_signed());
+        Self(Arc::new(Inner {
+            started: Instant::now(),
+            models: Models::new(&config),
+            engine: Engine::new(&config, world.clock),
+            metrics: Metrics::new(config.display_name(), config.max_model_len, config.fake.as_ref()),
+            injector: Injector::new(stream("failures")),
+            answers: Mutex::new(stream("answers")),
+            pacing: Mutex::new(stream("pacing")),
+            ids: Ids { seed, port: config.port, next: AtomicU64::new(0) },
+            pod_headers: pod_headers(&config),
+            dates: Dates::default(),
+            draining: AtomicBool::new(false),
+            sleeping: AtomicBool::new(false),
+            config: RwLock::new(Arc::new(config)),
+            host: host.to_owned(),
+            world,
+        }))
     }
-    pub fn drain(&self) {}
-    pub fn router(&self) -> axum::Router {
-        let me = self.clone();
-        axum::Router::new().fallback(move |req:axum::extract::Request| { let me=me.clone(); async move {
-   let id=req.headers().get("x-request-id").and_then(|v|v.to_str().ok()).map(str::to_owned);
-   let cred=me.world.credentials.of(req.headers());
-   me.world.bus.emit(Kind::ProviderRequestReceived{request:id.clone(),attempt:0,host:me.host.clone(),path:req.uri().path().into(),model:None,stream:false,credential:cred});
-   me.world.bus.emit(Kind::ProviderRequestEnded{request:id,attempt:0,host:me.host.clone(),status:429,outcome:Outcome::Complete,injected:Some("rate_limit".into()),usage:None});
-   (http::StatusCode::TOO_MANY_REQUESTS,[("content-type","application/json")],r#"{"error":{"message":"Rate limit reached for mock-gpt-4o in organization org-xxx on requests per min (RPM): Limit 3, Used 3, Requested 1.","type":"RateLimitError","param":null,"code":429}}"#) }})
+
+    /// Everything that it serves.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        let inner = self.0.clone();
+        Router::new().fallback(move |request: ::http::Request<Body>| http::handle(inner.clone(), request))
     }
+
+    /// Answers inference requests with 503 from now on; what runs goes on.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The id that a request goes by.
+    fn request_id(&self, headers: &HeaderMap) -> String {
+        let sent = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        match sent.filter(|id| !id.is_empty() && self.config().request_ids) {
+            Some(id) => id.to_owned(),
+            None => self.ids.next(),
+        }
+    }
+}
+
+impl Ids {
+    fn next(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{}-{number}", self.seed, self.port);
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+    }
+}
+
+impl Dates {
+    fn at(&self, clock: &Clock) -> HeaderValue {
+        let now = clock.unix_seconds();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((second, value)) if *second == now => value.clone(),
+            _ => {
+                let value = HeaderValue::from_str(&clock.http_date()).unwrap_or(HeaderValue::from_static(""));
+                *last = Some((now, value.clone()));
+                value
+            }
+        }
+    }
+}
+
+/// Headers that say which pod answers.
+fn pod_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    let mut add = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.push((HeaderName::from_static(name), value));
+        }
+    };
+    if let Some(pod) = config.pod_name() {
+        add("x-inference-pod", pod);
+        add("x-inference-port", &config.port.to_string());
+    }
+    if !config.pod.namespace.is_empty() {
+        add("x-inference-namespace", &config.pod.namespace);
+    }
+    headers
 }

@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hidden_is_not_shown_and_moves_nothing() {
+        let mut sources = Sources::default();
+        let file = sources.add("lab.yaml", "key: sk-secret, kee: 1\n");
+        let secret = Place { file, start: 5, end: 14 };
+        let text = Diagnostic::error("unknown field `kee`")
+            .at(Place { file, start: 16, end: 19 }, "not a field")
+            .hide([secret])
+            .render(&sources, false);
+        assert!(text.contains("lab.yaml:1:17") && text.contains("key: *********, kee: 1"), "{text}");
+    }
+
+    #[test]
     fn a_rendered_diagnostic_has_place_underline_and_help() {
         let mut sources = Sources::default();
         let file = sources.add("lab.yaml", "steps:\n  - sned: {}\n");

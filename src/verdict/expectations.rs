@@ -196,7 +196,7 @@ fn pointing(mut came: Came, pattern: &Pattern, expected: &[&Item], label: &str) 
 }
 
 fn one_of(expected: &[&Item], could_end: bool) -> String {
-    let mut all: Vec<String> = expected.iter().map(|item| item.to_string()).collect();
+    let mut all: Vec<String> = expected.iter().map(ToString::to_string).collect();
     all.dedup();
     if could_end || all.is_empty() {
         all.push("the end".to_owned());

@@ -136,10 +136,10 @@ fn upper_gamma(a: f64, x: f64) -> f64 {
 const TERMS: u32 = 10_000;
 const PRECISION: f64 = 1e-15;
 
-fn lower_series(a: f64, x: f64) -> f64 {
-    let (mut term, mut sum) = (1.0 / a, 1.0 / a);
+fn lower_series(shape: f64, x: f64) -> f64 {
+    let (mut term, mut sum) = (1.0 / shape, 1.0 / shape);
     for n in 1..TERMS {
-        term *= x / (a + f64::from(n));
+        term *= x / (shape + f64::from(n));
         sum += term;
         if term < sum * PRECISION {
             break;
@@ -148,20 +148,20 @@ fn lower_series(a: f64, x: f64) -> f64 {
     sum
 }
 
-fn upper_fraction(a: f64, x: f64) -> f64 {
+fn upper_fraction(shape: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
     let away_from_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
-    let mut b = x + 1.0 - a;
-    let mut c = 1.0 / TINY;
-    let mut d = 1.0 / away_from_zero(b);
-    let mut value = d;
+    let mut partial = x + 1.0 - shape;
+    let mut above = 1.0 / TINY;
+    let mut below = 1.0 / away_from_zero(partial);
+    let mut value = below;
     for n in 1..TERMS {
         let n = f64::from(n);
-        let an = -n * (n - a);
-        b += 2.0;
-        d = 1.0 / away_from_zero(an * d + b);
-        c = away_from_zero(b + an / c);
-        let factor = d * c;
+        let numerator = -n * (n - shape);
+        partial += 2.0;
+        below = 1.0 / away_from_zero(numerator * below + partial);
+        above = away_from_zero(partial + numerator / above);
+        let factor = below * above;
         value *= factor;
         if (factor - 1.0).abs() < PRECISION {
             break;
@@ -216,7 +216,7 @@ mod tests {
             (3, 16.266_236_196_238_13, 0.001),
             (10, 18.307_038_053_275_146, 0.05),
             (10, 2.558_212_158_320_35, 0.99),
-            (100, 124.342_113_404_004_09, 0.05),
+            (100, 124.342_113_404_004_1, 0.05),
         ] {
             let tail = chi_squared_tail(statistic, degrees);
             assert!((tail - p).abs() < 1e-9, "{degrees} {statistic}: {tail}");
@@ -243,7 +243,7 @@ mod tests {
         assert!(chi_squared(&[5_000, 3_750, 938, 312], &probabilities).p_value > 0.99);
         assert!(chi_squared(&[5_060, 3_700, 920, 320], &probabilities).p_value > 0.1);
         assert!(chi_squared(&[4_000, 4_750, 938, 312], &probabilities).p_value < 1e-9);
-        assert_eq!(chi_squared(&[1, 1], &[1.0, 0.0]).p_value, 0.0);
+        assert!(chi_squared(&[1, 1], &[1.0, 0.0]).p_value <= 0.0);
     }
 
     #[test]
@@ -259,6 +259,6 @@ mod tests {
         assert_eq!(first.by_frequency()[0], ("429 200{2}", Tally { count: 2, seed: 3 }));
         assert!((first.share("200{3}") - 0.25).abs() < 1e-12);
         let test = first.chi_squared(&[("429 200{2}", 0.5), ("200 429 200", 0.5)]);
-        assert_eq!(test.p_value, 0.0, "`200{{3}}` should never have come");
+        assert!(test.p_value <= 0.0, "`200{{3}}` should never have come");
     }
 }

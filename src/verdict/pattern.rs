@@ -40,9 +40,10 @@ pub fn run<'p, T>(pattern: &'p Pattern, requests: &[T], means: impl Fn(&Item, &T
         }
         current = automaton.closure(next, &mut seen);
     }
-    match current.contains(&automaton.end) {
-        true => Match::Whole,
-        false => Match::TooFew { expected: automaton.expected(&current) },
+    if current.contains(&automaton.end) {
+        Match::Whole
+    } else {
+        Match::TooFew { expected: automaton.expected(&current) }
     }
 }
 

@@ -137,9 +137,10 @@ fn header(name: &str, value: &HeaderValue, request: &Request) -> Has {
         return Has::Yes;
     }
     let found: Vec<_> = values().map(String::as_str).collect();
-    Has::No(match found.is_empty() {
-        true => format!("one has no {name}"),
-        false => format!("one has {name}: {}", found.join(", ")),
+    Has::No(if found.is_empty() {
+        format!("one has no {name}")
+    } else {
+        format!("one has {name}: {}", found.join(", "))
     })
 }
 

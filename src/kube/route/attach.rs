@@ -1,10 +1,10 @@
 //! `parentRefs` → listeners, by the rules of the Gateway API.
 
-use super::{HttpRoute, Parent, names_of};
-use crate::kube::fields::{Log, did_you_mean};
+use super::{HttpRoute, Parent};
+use crate::kube::fields::{Log, did_you_mean, list};
 use crate::kube::gateway::{Gateway, Listener};
-use crate::source::Diagnostic;
 use crate::source::diagnostic::nearest;
+use crate::source::{Diagnostic, Place};
 use crate::topology;
 
 /// Adds the Gateways that routes refer to and no manifest describes.
@@ -55,7 +55,8 @@ pub(super) fn attach(
             Ok(chosen) => attached.extend(chosen.iter().filter_map(|listener| {
                 listeners.iter().position(|one| one.gateway == gateway.path() && one.name == listener.name.value)
             })),
-            Err(diagnostic) => log.push(diagnostic),
+            Err(_) if gateway.unsure => {}
+            Err(diagnostic) => log.push(*diagnostic),
         }
     }
     attached.sort_unstable();
@@ -69,51 +70,67 @@ impl Parent {
     }
 
     /// The listeners of `gateway` that this reference attaches `route` to, or why there are none.
-    fn listeners<'g>(&self, gateway: &'g Gateway, route: &HttpRoute) -> Result<Vec<&'g Listener>, Diagnostic> {
-        let mut left: Vec<&Listener> = gateway.listeners.iter().collect();
-        let gateway_name = &gateway.name.value;
-        if let Some(section) = &self.section {
-            left.retain(|listener| listener.name.value == section.value);
-            if left.is_empty() {
-                let message = format!("the Gateway `{gateway_name}` has no listener `{}`", section.value);
-                let names: Vec<&str> = gateway.listeners.iter().map(|listener| listener.name.as_str()).collect();
-                let diagnostic = Diagnostic::error(message).at(section.place, "dangling reference");
-                return Err(did_you_mean(diagnostic, &section.value, &names));
-            }
-        }
-        if let Some(port) = &self.port {
-            left.retain(|listener| listener.port == port.value);
-            if left.is_empty() {
-                let known: Vec<String> =
-                    gateway.listeners.iter().map(|one| format!("{} ({})", one.port, one.name)).collect();
-                let message = format!("the Gateway `{gateway_name}` has no such listener on port {}", port.value);
-                let diagnostic = Diagnostic::error(message).at(port.place, "dangling reference");
-                return Err(diagnostic.help(format!("it listens on {}", known.join(", "))));
-            }
-        }
-        let place = self.section.as_ref().map_or(self.name.place, |section| section.place);
-        left.retain(|listener| listener.serves_http);
-        if left.is_empty() {
-            return Err(
-                Diagnostic::error("this listener does not serve HTTP").at(place, "no HTTPRoute can attach here")
-            );
-        }
-        left.retain(|listener| listener.any_namespace || route.namespace == gateway.namespace);
-        if left.is_empty() {
-            let message = format!("the Gateway `{gateway_name}` takes no routes of namespace `{}`", route.namespace);
-            return Err(Diagnostic::error(message)
-                .at(place, "the route is not allowed here")
-                .help("allow it in the listener: `allowedRoutes: {namespaces: {from: All}}`"));
-        }
-        left.retain(|listener| serves_a_host_of(listener, route));
-        if left.is_empty() {
-            let message = format!("no listener of the Gateway `{gateway_name}` serves a host of this route");
-            return Err(Diagnostic::error(message)
-                .at(place, "nothing would reach the route")
-                .help(format!("compare `hostnames` with the `hostname` of {}", names_of(gateway))));
-        }
-        Ok(left)
+    fn listeners<'g>(&self, gateway: &'g Gateway, route: &HttpRoute) -> Result<Vec<&'g Listener>, Box<Diagnostic>> {
+        let named = |listener: &Listener| self.section.as_ref().is_none_or(|name| name.value == listener.name.value);
+        let numbered = |listener: &Listener| self.port.as_ref().is_none_or(|port| port.value == listener.port);
+        let allowed = |listener: &Listener| listener.any_namespace || route.namespace == gateway.namespace;
+        let left = narrow(gateway.listeners.iter().collect(), named, || self.no_section(gateway))?;
+        let left = narrow(left, numbered, || self.no_port(gateway))?;
+        let left = narrow(
+            left,
+            |listener| listener.serves_http,
+            || Diagnostic::error("this listener does not serve HTTP").at(self.place(), "no HTTPRoute can attach here"),
+        )?;
+        let left = narrow(left, allowed, || self.not_allowed(gateway, route))?;
+        narrow(left, |listener| serves_a_host_of(listener, route), || self.no_host(gateway))
     }
+
+    fn place(&self) -> Place {
+        self.section.as_ref().map_or(self.name.place, |section| section.place)
+    }
+
+    fn no_section(&self, gateway: &Gateway) -> Diagnostic {
+        let wrong = self.section.as_ref().map_or("", |section| section.value.as_str());
+        let names: Vec<&str> = gateway.listeners.iter().map(|listener| listener.name.as_str()).collect();
+        let message = format!("the Gateway `{}` has no listener `{wrong}`", gateway.name.value);
+        did_you_mean(Diagnostic::error(message).at(self.place(), "dangling reference"), wrong, &names)
+    }
+
+    fn no_port(&self, gateway: &Gateway) -> Diagnostic {
+        let known: Vec<String> = gateway.listeners.iter().map(|one| format!("{} ({})", one.port, one.name)).collect();
+        let place = self.port.as_ref().map_or(self.place(), |port| port.place);
+        Diagnostic::error(format!("the Gateway `{}` has no such listener on this port", gateway.name.value))
+            .at(place, "dangling reference")
+            .help(format!("it listens on {}", known.join(", ")))
+    }
+
+    fn not_allowed(&self, gateway: &Gateway, route: &HttpRoute) -> Diagnostic {
+        let (name, namespace) = (&gateway.name.value, &route.namespace);
+        Diagnostic::error(format!("the Gateway `{name}` takes no routes of namespace `{namespace}`"))
+            .at(self.place(), "the route is not allowed here")
+            .help("allow it in the listener: `allowedRoutes: {namespaces: {from: All}}`")
+    }
+
+    fn no_host(&self, gateway: &Gateway) -> Diagnostic {
+        Diagnostic::error(format!("no listener of the Gateway `{}` serves a host of this route", gateway.name.value))
+            .at(self.place(), "nothing would reach the route")
+            .help(format!("compare `hostnames` with the `hostname` of {}", names_of(gateway)))
+    }
+}
+
+/// The listeners that `keep` keeps; where none is left, why.
+fn narrow(
+    listeners: Vec<&Listener>,
+    keep: impl Fn(&Listener) -> bool,
+    why: impl FnOnce() -> Diagnostic,
+) -> Result<Vec<&Listener>, Box<Diagnostic>> {
+    let left: Vec<&Listener> = listeners.into_iter().filter(|listener| keep(listener)).collect();
+    if left.is_empty() { Err(Box::new(why())) } else { Ok(left) }
+}
+
+/// Names of listeners in a sentence.
+fn names_of(gateway: &Gateway) -> String {
+    list(&gateway.listeners.iter().map(|listener| listener.name.as_str()).collect::<Vec<_>>())
 }
 
 fn serves_a_host_of(listener: &Listener, route: &HttpRoute) -> bool {

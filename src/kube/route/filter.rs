@@ -28,7 +28,10 @@ const TYPES: [(&str, &str); 7] = [
 /// Reads a filter.
 pub(super) fn read(fields: &Fields<'_>) -> Option<Found> {
     let names = TYPES.map(|(name, _)| name);
-    let chosen = fields.need("type", fields.choice("type", &names))?;
+    let Some(chosen) = fields.need("type", fields.choice("type", &names)) else {
+        fields.find_any(&TYPES.map(|(_, field)| field));
+        return None;
+    };
     let (kind, field) = *TYPES.iter().find(|(name, _)| *name == chosen.value)?;
     let found = |filter| Some(Found { kind, place: chosen.place, filter });
     let others = fields.find_any(&TYPES.map(|(_, other)| if other == field { "type" } else { other }));

@@ -75,9 +75,11 @@ fn pairs(fields: &Fields<'_>, name: &'static str) -> Vec<(String, TextMatch)> {
         let kind = pair.choice("type", &[EXACT, REGULAR_EXPRESSION]);
         let is_regex = kind.is_some_and(|kind| kind.value == REGULAR_EXPRESSION);
         let name = pair.need_text("name").and_then(|name| header_name(&pair, name));
-        let value = pair.need_text("value").and_then(|value| match is_regex {
-            true => regex(&pair, &value).map(TextMatch::Regex),
-            false => Some(TextMatch::Exact(value.value)),
+        let value = pair.need_text("value").and_then(|value| {
+            if is_regex {
+                return regex(&pair, &value).map(TextMatch::Regex);
+            }
+            Some(TextMatch::Exact(value.value))
         });
         if let (Some(name), Some(value)) = (name, value) {
             pairs.push((name, value));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::kube::fields::Fields;
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Node, Spanned, Value};
 
 /// Reads `timeouts`: for the request, and for one attempt at a backend. Zero means none.
 pub(super) fn read(fields: &Fields<'_>) -> (Option<Duration>, Option<Duration>) {
@@ -23,13 +23,19 @@ pub(super) fn read(fields: &Fields<'_>) -> (Option<Duration>, Option<Duration>) 
 }
 
 fn duration(fields: &Fields<'_>, name: &'static str) -> Option<Spanned<Duration>> {
+    let help = "whole numbers with `h`, `m`, `s` or `ms`, such as `120s`, `1m30s` or `500ms`";
+    if let Some(Node { value: Value::Int(number), place }) = fields.find(name).map(|entry| &entry.value) {
+        let diagnostic = Diagnostic::error(format!("`{name}` has no unit")).at(*place, "not a duration");
+        fields.log().push(diagnostic.help(format!("write `{number}s` for seconds; {help}")));
+        return None;
+    }
     let text = fields.text(name)?;
     let parsed = parse(&text.value);
     if parsed.is_none() {
         fields.log().push(
             Diagnostic::error(format!("`{}` is not a duration of the Gateway API", text.value))
                 .at(text.place, "not a duration")
-                .help("whole numbers with `h`, `m`, `s` or `ms`, such as `120s`, `1m30s` or `500ms`"),
+                .help(help),
         );
     }
     parsed.map(|duration| Spanned::new(duration, text.place))

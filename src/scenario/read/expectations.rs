@@ -13,10 +13,10 @@ use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
 /// What the expectations speak of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scope {
-    /// One step, which sends so many requests.
-    Step { times: u64 },
-    /// The whole run, which sends so many requests.
-    Run { times: u64 },
+    /// One step, which sends so many requests, if that could be read.
+    Step { times: Option<u64> },
+    /// The whole run, which sends so many requests, if that could be read.
+    Run { times: Option<u64> },
 }
 
 const KNOWN: &[&str] =
@@ -24,11 +24,21 @@ const KNOWN: &[&str] =
 
 /// What is expected of the run as a whole.
 pub(crate) fn run_expectations(reader: &Reader<'_>, top: Fields<'_>, steps: &[Spanned<Step>]) -> Vec<Expectation> {
-    let sends = || steps.iter().filter_map(|step| if let Step::Send(send) = &step.value { Some(send) } else { None });
-    let times = sends().map(|send| u64::from(send.times)).sum();
+    let sends = steps.iter().filter_map(|step| if let Step::Send(send) = &step.value { Some(send) } else { None });
+    let times = sends.map(|send| u64::from(send.times)).sum();
+    // With a step missing nobody knows how many requests there are.
+    let times = (!reader.has_errors()).then_some(times);
     let expect = top.entry("expect").map_or_else(Vec::new, |entry| read(reader, &entry.value, &Scope::Run { times }));
-    let none = expect.is_empty() && sends().all(|send| send.expect.is_empty());
-    if none && top.entry("expect").is_none_or(|entry| matches!(entry.value.value, Value::Map(_) | Value::Null)) {
+    // Expectations that are wrong have been reported, and are no reason to say that there are none.
+    let steps = top.entry("steps").map_or(&[][..], |entry| match &entry.value.value {
+        Value::Seq(items) => items,
+        _ => &[],
+    });
+    let expects = |entry: &Entry| entry.value.get("expect").is_some_and(|expect| !expect.is_null());
+    let any = steps.iter().flat_map(Node::entries).any(expects);
+    if !any
+        && top.entry("expect").is_none_or(|entry| entry.value.is_null() || entry.value.value == Value::Map(Vec::new()))
+    {
         let diagnostic = Diagnostic::warning("the scenario expects nothing").at(top.first_line(), "");
         reader.push(diagnostic.help("only the invariants that hold for every run will be checked"));
     }
@@ -69,7 +79,7 @@ impl Read<'_> {
             return;
         };
         let locate = |part| self.reader.part(&text, place, part);
-        match Pattern::parse(&text, place, &locate, &self.reader.names()) {
+        match Pattern::parse(&text, place, &locate, self.reader.names()) {
             Ok(pattern) => {
                 self.possible(&pattern);
                 self.add(place, Check::Pattern(pattern));
@@ -80,7 +90,7 @@ impl Read<'_> {
 
     /// A pattern that no run could follow is found before one starts.
     fn possible(&self, pattern: &Pattern) {
-        let times = self.scope.times();
+        let Some(times) = self.scope.times() else { return };
         let takes = match pattern.length() {
             (least, _) if least > times => format!("takes at least {}", requests(least)),
             (_, Some(most)) if most < times => format!("takes at most {}", requests(most)),
@@ -92,7 +102,8 @@ impl Read<'_> {
 
     fn status(&mut self, fields: Fields<'_>) {
         let Some(entry) = fields.value("status") else { return };
-        let mut least_of_all = 0_u64;
+        // A class and a status of it may mean the same requests; two statuses do not.
+        let (mut least_of_classes, mut least_of_others) = (0, 0_u64);
         for one in self.reader.entries(&entry.value, "from an answer such as `200` to its count") {
             let answer = Answer::parse(&one.key).map_err(|(message, help)| {
                 let diagnostic = Diagnostic::error(message).at(one.key_place, "");
@@ -100,24 +111,19 @@ impl Read<'_> {
             });
             let Some(count) = self.count(one) else { continue };
             let Ok(answer) = answer else { continue };
-            if !matches!(answer, Answer::Class(_)) {
-                least_of_all = least_of_all.saturating_add(count.least.unwrap_or(0));
-            }
-            let alone = count.least.unwrap_or(0);
-            if alone > self.scope.times() {
-                self.too_many(one, alone);
+            let least = count.least.unwrap_or(0);
+            match answer {
+                Answer::Class(_) => least_of_classes = least.max(least_of_classes),
+                Answer::Status(_) | Answer::Ending(_) => least_of_others = least.saturating_add(least_of_others),
             }
             self.add(whole_entry(one), Check::Status { answer, count });
         }
-        if least_of_all > self.scope.times() && !self.found.is_empty() {
-            self.too_many(entry, least_of_all);
+        let least = least_of_classes.max(least_of_others);
+        if let Some(times) = self.scope.times().filter(|times| least > *times) {
+            let message = format!("no run can give this: it takes at least {}", requests(least));
+            let label = format!("{} {}", self.scope.sends(), requests(times));
+            self.reader.push(Diagnostic::error(message).at(whole_entry(entry), label));
         }
-    }
-
-    fn too_many(&self, entry: &Entry, least: u64) {
-        let diagnostic = Diagnostic::error(format!("no run can give this: it takes at least {}", requests(least)));
-        let label = format!("{} {}", self.scope.sends(), requests(self.scope.times()));
-        self.reader.push(diagnostic.at(whole_entry(entry), label));
     }
 
     fn reached(&mut self, fields: Fields<'_>) {
@@ -204,7 +210,7 @@ impl Read<'_> {
         let Some(entry) = fields.value("answers") else { return };
         for one in self.reader.entries(&entry.value, "from an answer such as `429@mock` to what it has") {
             let locate = |part| self.reader.part(&one.key, one.key_place, part);
-            let item = match Item::parse(&one.key, &locate, &self.reader.names()) {
+            let item = match Item::parse(&one.key, &locate, self.reader.names()) {
                 Ok(item) => Some(Item { place: one.key_place, ..item }),
                 Err(findings) => {
                     self.reader.extend(findings);
@@ -346,7 +352,7 @@ fn requests(count: u64) -> String {
 }
 
 impl Scope {
-    fn times(self) -> u64 {
+    fn times(self) -> Option<u64> {
         match self {
             Self::Step { times } | Self::Run { times } => times,
         }

@@ -1,6 +1,6 @@
 //! What every endpoint needs: the configuration, the counters, and the chance of one call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use super::Config;
 use super::error::ApiError;
 use super::latency::Pace;
 use super::limits::{Demand, Limiter};
-use super::models::{self, Model};
+use super::models::Model;
 use crate::world::{Random, Seed, World};
 
 /// The state that all requests share.
@@ -18,6 +18,8 @@ pub(crate) struct Engine {
     arrivals: AtomicU64,
     answers: Mutex<BTreeMap<&'static str, u64>>,
     limiter: Mutex<Limiter>,
+    /// Tokens of the responses that later ones may go on with, the oldest first.
+    stored: Mutex<VecDeque<(String, u64)>>,
     draining: AtomicBool,
 }
 
@@ -29,6 +31,7 @@ impl Engine {
             arrivals: AtomicU64::new(0),
             answers: Mutex::default(),
             limiter: Mutex::default(),
+            stored: Mutex::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -110,14 +113,18 @@ impl Call<'_> {
         verdict.refusal.map_or(Ok(()), Err)
     }
 
-    /// The model that a request asks for.
-    pub(crate) fn model(&self, asked: Option<&serde_json::Value>) -> Result<Model, ApiError> {
-        match asked {
-            None => Err(ApiError::no_model()),
-            Some(serde_json::Value::String(id)) if id.is_empty() => Err(ApiError::no_model()),
-            Some(serde_json::Value::String(id)) => models::find(id).ok_or_else(|| ApiError::unknown_model(id)),
-            Some(_) => Err(ApiError::front_door(http::StatusCode::BAD_REQUEST, "invalid model ID")),
+    /// Keeps a response, so that a later one may go on with it.
+    pub(crate) fn remember(&self, id: &str, tokens: u64) {
+        let mut stored = lock(&self.engine.stored);
+        if stored.len() >= MOST_STORED {
+            stored.pop_front();
         }
+        stored.push_back((id.to_owned(), tokens));
+    }
+
+    /// Tokens of a response that was kept.
+    pub(crate) fn recall(&self, id: &str) -> Option<u64> {
+        lock(&self.engine.stored).iter().rev().find(|(stored, _)| stored == id).map(|(_, tokens)| *tokens)
     }
 
     /// `fp_` and ten hexadecimal digits: the same for each answer of a dated model.
@@ -128,6 +135,9 @@ impl Call<'_> {
 
 /// What a request counts as that does not say how long an answer may be.
 const DEFAULT_TOKENS: u64 = 16;
+
+/// Older responses are forgotten.
+const MOST_STORED: usize = 1_000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

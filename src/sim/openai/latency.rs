@@ -36,7 +36,7 @@ impl Spread {
 }
 
 impl Default for LatencyModel {
-    /// As measured from outside: a short answer in about 800 ms, a stream's first token after about 300 ms.
+    /// A short answer in about 800 ms, mostly between 400 ms and 1.5 s; a stream's first token after about 300 ms.
     fn default() -> Self {
         Self {
             first_token: Spread::millis(300, 0.3),

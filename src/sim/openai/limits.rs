@@ -81,7 +81,7 @@ impl Bucket {
             Some(micros) => Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)),
             None if parts == 0 => Duration::ZERO,
             // A limit of zero never fills.
-            None => Duration::from_secs(86_400),
+            None => Duration::from_hours(24),
         }
     }
 

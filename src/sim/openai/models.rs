@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use super::error::ApiError;
+
 /// A model, under the name that requests use or under its dated one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Model {
@@ -190,6 +192,16 @@ pub(crate) fn all() -> Vec<Model> {
 /// The model called `id`.
 pub(crate) fn find(id: &str) -> Option<Model> {
     all().into_iter().find(|model| model.id == id)
+}
+
+/// The model that a request asks for.
+pub(crate) fn asked(id: Option<&Json>) -> Result<Model, ApiError> {
+    match id {
+        None => Err(ApiError::no_model()),
+        Some(Json::String(id)) if id.is_empty() => Err(ApiError::no_model()),
+        Some(Json::String(id)) => find(id).ok_or_else(|| ApiError::unknown_model(id)),
+        Some(_) => Err(ApiError::front_door(http::StatusCode::BAD_REQUEST, "invalid model ID")),
+    }
 }
 
 fn model(row: &Row, id: &'static str) -> Model {

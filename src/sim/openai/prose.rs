@@ -241,11 +241,11 @@ fn in_words(number: usize) -> String {
         0..=19 => unit(number),
         20..=99 => {
             let tens = TENS.get(number / 10).copied().unwrap_or_default();
-            if number % 10 == 0 { tens.to_owned() } else { format!("{tens}-{}", unit(number % 10)) }
+            if number.is_multiple_of(10) { tens.to_owned() } else { format!("{tens}-{}", unit(number % 10)) }
         }
         _ => {
             let hundreds = format!("{} hundred", unit(number / 100));
-            if number % 100 == 0 { hundreds } else { format!("{hundreds} {}", in_words(number % 100)) }
+            if number.is_multiple_of(100) { hundreds } else { format!("{hundreds} {}", in_words(number % 100)) }
         }
     }
 }

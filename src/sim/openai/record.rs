@@ -21,8 +21,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Tells that a request was read.
-    pub(crate) fn received(world: &World, headers: &HeaderMap, path: &str, body: Option<&Json>) -> Self {
+    /// Tells that a request was read; nothing if nobody listens.
+    pub(crate) fn received(world: &World, headers: &HeaderMap, path: &str, body: Option<&Json>) -> Option<Self> {
+        if !world.bus.is_heard() {
+            return None;
+        }
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let request = text("x-request-id");
         let attempt = text("x-retry-attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
@@ -36,10 +39,10 @@ impl Record {
             stream: field("stream").and_then(Json::as_bool).unwrap_or(false),
             credential: world.credentials.of(headers),
         });
-        Self { world: world.clone(), request, attempt, status: 0, usage: None, open: true }
+        Some(Self { world: world.clone(), request, attempt, status: 0, usage: None, open: true })
     }
 
-    /// Notes what is about to be answered.
+    /// Notes what is being answered. Without it, nothing was: the status stays 0.
     pub(crate) fn answering(&mut self, status: u16, usage: Option<Usage>) {
         self.status = status;
         self.usage = usage;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 use super::error::indented;
 use super::record::Record;
 use crate::event::{Outcome, Usage};
+use crate::sim::sse;
 
 /// What the fake answers to a request that it accepts.
 #[derive(Debug)]
@@ -47,17 +48,21 @@ pub(crate) struct Piece {
 impl Piece {
     /// A server-sent event without a name.
     pub(crate) fn data(gap: Duration, json: &Json) -> Self {
-        Self { gap, data: Bytes::from(format!("data: {json}\n\n")) }
+        let mut data = Vec::new();
+        sse::data(&mut data, json);
+        Self { gap, data: data.into() }
     }
 
     /// A server-sent event with a name.
     pub(crate) fn event(gap: Duration, name: &str, json: &Json) -> Self {
-        Self { gap, data: Bytes::from(format!("event: {name}\ndata: {json}\n\n")) }
+        let mut data = Vec::new();
+        sse::event(&mut data, name, json);
+        Self { gap, data: data.into() }
     }
 
     /// What ends a stream.
     pub(crate) fn done() -> Self {
-        Self { gap: Duration::ZERO, data: Bytes::from_static(b"data: [DONE]\n\n") }
+        Self { gap: Duration::ZERO, data: Bytes::from_static(sse::DONE) }
     }
 }
 
@@ -135,4 +140,9 @@ impl Body for TimedBody {
     fn size_hint(&self) -> SizeHint {
         if self.is_whole { SizeHint::with_exact(self.left) } else { SizeHint::default() }
     }
+}
+
+/// Letters that fill up a stream's event, so that its length tells little of the text's.
+pub(crate) fn obfuscation(ids: &mut super::engine::Ids, length: usize) -> String {
+    ids.alphanumeric("", 1 + 12_usize.wrapping_sub(length) % 16)
 }

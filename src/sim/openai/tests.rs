@@ -2,3 +2,9 @@
 
 mod chat;
 mod client;
+mod errors;
+mod limits;
+mod mutants;
+mod others;
+mod responses;
+mod tools;

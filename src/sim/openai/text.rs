@@ -83,7 +83,15 @@ pub(crate) fn room(model: &Model, param: &str, prompt_tokens: u64, asked: Option
     let context = model.context;
     let asked_in_all = prompt_tokens.saturating_add(asked.unwrap_or(0));
     let start = format!("This model's maximum context length is {context} tokens. However, ");
-    let message = if prompt_tokens > context {
+    let message = if param == "input" && asked_in_all > context {
+        "Your input exceeds the context window of this model. Please adjust your input and try again.".to_owned()
+    } else if param == "prompt" && asked_in_all > context {
+        format!(
+            "{start}you requested {asked_in_all} tokens ({prompt_tokens} in your prompt; {} for the completion). Please \
+             reduce your prompt; or completion length.",
+            asked.unwrap_or(0)
+        )
+    } else if prompt_tokens > context {
         format!("{start}your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.")
     } else if asked_in_all > context {
         format!(
@@ -94,5 +102,7 @@ pub(crate) fn room(model: &Model, param: &str, prompt_tokens: u64, asked: Option
     } else {
         return Ok(asked.unwrap_or(model.output).min(context - prompt_tokens));
     };
-    Err(ApiError::param(param, Some("context_length_exceeded"), message))
+    let error = ApiError::param(param, Some("context_length_exceeded"), message);
+    // The older endpoint names neither the parameter nor a code.
+    Err(if param == "prompt" { ApiError { param: None, code: None, ..error } } else { error })
 }

@@ -1,1 +1,275 @@
-//! Tests.
+//! Every invariant is broken by a tape with one lie in it, and by nothing else.
+
+use std::time::Duration;
+
+use super::super::tape::{FALLBACK, MOCK, PRIMARY, Tape};
+use super::super::{JudgeOptions, judge as judge_run};
+use super::*;
+use crate::event::{At, Kind, Outcome as End};
+use crate::scenario::tests::sound;
+
+/// The names of the invariants that a run breaks.
+fn broken(tape: &Tape) -> Vec<&'static str> {
+    let scenario = sound("steps: [{ send: { path: /openai, times: 3 } }]");
+    let verdict = judge_run(&scenario, &tape.history(), JudgeOptions::default());
+    let failed = verdict.invariants().filter(|finding| finding.outcome == Outcome::Fail);
+    failed
+        .map(|finding| {
+            assert!(!finding.detail.is_empty(), "without evidence: {finding:#?}");
+            match finding.about {
+                About::Invariant(name) => name,
+                About::Expectation => unreachable!(),
+            }
+        })
+        .collect()
+}
+
+/// 429 of the failing provider, two answers of the other, a minute, and the same again.
+fn sound_tape() -> Tape {
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        tape.failure(0);
+        tape.success(0);
+        tape.success(0);
+        tape.pass(60_000);
+        tape.comes_back(MOCK);
+        tape.failure(0);
+        tape.success(0);
+    });
+    tape
+}
+
+fn of<'k>(kind: &'k Kind, id: &str) -> Option<&'k Kind> {
+    match kind {
+        Kind::ClientRequestEnded { request, .. }
+        | Kind::GatewayRequestEnded { request, .. }
+        | Kind::AttemptEnded { request, .. }
+        | Kind::GatewayRequestReceived { request, .. }
+        | Kind::ProviderRequestReceived { request: Some(request), .. }
+        | Kind::ProviderRequestEnded { request: Some(request), .. } => (request == id).then_some(kind),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_sound_run_breaks_nothing() {
+    assert_eq!(broken(&sound_tape()), [""; 0]);
+}
+
+#[test]
+fn a_request_that_never_ends_or_ends_twice_is_found() {
+    let tape = sound_tape();
+    let lost = tape.without(|kind| matches!(of(kind, "r2"), Some(Kind::ClientRequestEnded { .. })));
+    assert_eq!(broken(&lost), ["one-end"]);
+    let open = tape.without(|kind| matches!(of(kind, "r2"), Some(Kind::GatewayRequestEnded { .. })));
+    assert_eq!(broken(&open), ["one-end"]);
+    let attempt = tape.without(|kind| matches!(of(kind, "r2"), Some(Kind::AttemptEnded { .. })));
+    assert_eq!(broken(&attempt), ["one-end"]);
+    let mut twice = tape.clone();
+    let end = tape.events.iter().position(|one| matches!(of(&one.kind, "r2"), Some(Kind::ClientRequestEnded { .. })));
+    let copy = tape.events[end.unwrap()].clone();
+    twice.events.insert(end.unwrap(), copy);
+    assert_eq!(broken(&twice.renumbered()), ["one-end"]);
+}
+
+#[test]
+fn stories_that_differ_are_found() {
+    let tape = sound_tape();
+    let status = tape.changed(|kind| {
+        if let Kind::GatewayRequestEnded { request, status, .. } = kind
+            && request == "r2"
+        {
+            *status = 503;
+        }
+    });
+    assert_eq!(broken(&status), ["double-entry"]);
+    let unseen = tape.without(|kind| {
+        let kind = of(kind, "r2");
+        matches!(kind, Some(Kind::ProviderRequestReceived { .. } | Kind::ProviderRequestEnded { .. }))
+    });
+    assert_eq!(broken(&unseen), ["double-entry"]);
+    let refused = tape.changed(|kind| {
+        if let Kind::AttemptEnded { request, outcome, .. } = kind
+            && request == "r2"
+        {
+            *outcome = End::Refused;
+        }
+    });
+    assert_eq!(broken(&refused), ["double-entry"]);
+    let model = tape.changed(|kind| {
+        if let Kind::ProviderRequestReceived { request: Some(request), model, .. } = kind
+            && request == "r2"
+        {
+            *model = Some("gpt-4o-mini".into());
+        }
+    });
+    assert_eq!(broken(&model), ["double-entry"]);
+    let extra = tape.changed(|kind| {
+        if let Kind::ProviderRequestReceived { request: Some(request), attempt, .. } = kind
+            && request == "r2"
+        {
+            *attempt = 1;
+        }
+    });
+    assert_eq!(broken(&extra), ["double-entry"]);
+    let stranger = tape.changed(|kind| {
+        if let Kind::ProviderRequestReceived { request: Some(request), .. } = kind
+            && request == "r2"
+        {
+            *request = "r99".into();
+        }
+    });
+    assert_eq!(broken(&stranger), ["double-entry"]);
+}
+
+#[test]
+fn a_credential_that_goes_astray_is_found() {
+    let tape = sound_tape();
+    let sent = tape.changed(|kind| {
+        if let Kind::AttemptStarted { provider, credential, .. } = kind
+            && provider == MOCK
+        {
+            *credential = Some("secret:openai-secret/Authorization".into());
+        }
+    });
+    assert_eq!(broken(&sent), ["credential-isolation"]);
+    let leaked = tape.changed(|kind| {
+        if let Kind::ProviderRequestReceived { host, credential, .. } = kind
+            && host.starts_with("mock")
+        {
+            *credential = Some("secret:openai-secret/Authorization".into());
+        }
+    });
+    assert_eq!(broken(&leaked), ["credential-isolation"]);
+    // Passed through, the client's own credential is the right one for the mock, and for nobody else.
+    let passed = tape.changed(|kind| match kind {
+        Kind::GatewayRequestReceived { credential, .. } => *credential = Some("client".into()),
+        Kind::AttemptStarted { provider, credential, .. } if provider == MOCK => *credential = Some("client".into()),
+        Kind::ProviderRequestReceived { host, credential, .. } if host.starts_with("mock") => {
+            *credential = Some("client".into());
+        }
+        _ => {}
+    });
+    assert_eq!(broken(&passed), [""; 0]);
+}
+
+#[test]
+fn a_request_for_an_evicted_provider_is_found() {
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        tape.failure(0);
+        tape.exchange(0, 0, MOCK, 429);
+    });
+    assert_eq!(broken(&tape), ["evicted-stays-out"]);
+}
+
+#[test]
+fn evicted_providers_may_serve_while_all_are_out() {
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        tape.failure(0);
+        for (group, provider) in [(0, PRIMARY), (1, FALLBACK)] {
+            let id = tape.exchange(0, group, provider, 429);
+            tape.evict(provider, &id, At::after(Duration::from_mins(5)));
+        }
+        tape.exchange(0, 0, MOCK, 429);
+    });
+    assert_eq!(broken(&tape), [""; 0]);
+}
+
+#[test]
+fn a_lower_group_used_too_early_is_found() {
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        tape.failure(0);
+        tape.exchange(0, 1, FALLBACK, 200);
+    });
+    assert_eq!(broken(&tape), ["priority"]);
+}
+
+#[test]
+fn within_one_moment_the_order_of_events_counts() {
+    // Chosen in the same microsecond, before the eviction: in flight, and nobody's fault.
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        let id = tape.exchange(0, 0, MOCK, 429);
+        tape.exchange(0, 0, MOCK, 429);
+        tape.evict(MOCK, &id, At::after(Duration::from_mins(1)));
+    });
+    for event in &mut tape.events {
+        event.at_us = At::default();
+    }
+    assert_eq!(broken(&tape), [""; 0]);
+    // At the deadline the provider may be chosen, whether or not it has been said to be back.
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        let id = tape.exchange(0, 0, MOCK, 429);
+        tape.evict(MOCK, &id, At::after(Duration::from_millis(55 + 60_000)));
+        tape.pass(60_000);
+        tape.exchange(0, 0, MOCK, 429);
+    });
+    assert_eq!(broken(&tape), [""; 0]);
+}
+
+#[test]
+fn an_early_return_is_found_and_a_restart_is_none() {
+    let play = |early: bool, restart: bool| {
+        let mut tape = Tape::default();
+        tape.step(0, |tape| {
+            tape.failure(0);
+            tape.pass(if early { 59_900 } else { 60_000 });
+            if restart {
+                tape.emit(Kind::ReplicaStopped { replica: 0 });
+                tape.emit(Kind::ReplicaStarted { replica: 0 });
+            } else {
+                tape.comes_back(MOCK);
+            }
+            tape.failure(0);
+        });
+        broken(&tape)
+    };
+    assert_eq!(play(false, false), [""; 0]);
+    assert_eq!(play(true, false), ["no-early-return"]);
+    assert_eq!(play(true, true), [""; 0]);
+}
+
+#[test]
+fn an_eviction_within_an_eviction_is_found() {
+    let mut tape = Tape::default();
+    tape.step(0, |tape| {
+        let first = tape.exchange(0, 0, MOCK, 429);
+        let second = tape.exchange(0, 0, MOCK, 429);
+        tape.evict(MOCK, &first, At::after(Duration::from_mins(1)));
+        tape.evict(MOCK, &second, At::after(Duration::from_mins(2)));
+    });
+    assert_eq!(broken(&tape), ["one-eviction-at-a-time"]);
+}
+
+#[test]
+fn an_eviction_without_a_failure_is_found() {
+    let until = At::after(Duration::from_mins(5));
+    let play = |inside: &dyn Fn(&mut Tape)| {
+        let mut tape = Tape::default();
+        tape.step(0, |tape| inside(tape));
+        broken(&tape)
+    };
+    let on_success = |tape: &mut Tape| {
+        let id = tape.exchange(0, 0, PRIMARY, 200);
+        tape.evict(PRIMARY, &id, until);
+    };
+    assert_eq!(play(&on_success), ["eviction-cause"]);
+    let of_another = |tape: &mut Tape| {
+        let id = tape.exchange(0, 0, MOCK, 429);
+        tape.evict(PRIMARY, &id, until);
+    };
+    assert_eq!(play(&of_another), ["eviction-cause"]);
+    let for_nothing = |tape: &mut Tape| tape.evict(PRIMARY, "r99", until);
+    assert_eq!(play(&for_nothing), ["eviction-cause"]);
+}
+
+#[test]
+fn every_invariant_has_a_name_and_a_statement() {
+    let names: std::collections::BTreeSet<_> = INVARIANTS.iter().map(|one| one.name).collect();
+    assert_eq!(names.len(), INVARIANTS.len());
+    assert!(INVARIANTS.iter().all(|one| !one.statement.is_empty() && !one.statement.ends_with('.')));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use super::client::{Answer, KEY, Lab, accepting, request, with_key};
+use super::client::{Answer, KEY, Lab, accepting, request, with, with_key};
 use crate::event::{Kind, Outcome, Usage};
 
 fn two_and_two() -> Json {
@@ -14,11 +14,6 @@ fn two_and_two() -> Json {
 
 fn question(text: &str) -> Json {
     json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]})
-}
-
-fn with(mut body: Json, name: &str, value: impl Into<Json>) -> Json {
-    body[name] = value.into();
-    body
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,15 +287,15 @@ async fn a_client_that_leaves_cancels() {
     let streaming = lab.start(post(), with(question("Tell me about rivers"), "stream", true).to_string()).await;
     drop(streaming);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let ended: Vec<Outcome> = lab
+    let ended: Vec<(u16, Outcome)> = lab
         .events()
         .into_iter()
         .filter_map(|kind| match kind {
-            Kind::ProviderRequestEnded { outcome, .. } => Some(outcome),
+            Kind::ProviderRequestEnded { status, outcome, .. } => Some((status, outcome)),
             _ => None,
         })
         .collect();
-    assert_eq!(ended, [Outcome::Cancelled, Outcome::Cancelled]);
+    assert_eq!(ended, [(0, Outcome::Cancelled), (200, Outcome::Cancelled)]);
 }
 
 #[tokio::test(start_paused = true)]

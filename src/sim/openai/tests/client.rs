@@ -138,6 +138,17 @@ impl Lab {
     }
 }
 
+/// A chat with one question.
+pub(super) fn ask(question: &str) -> Json {
+    serde_json::json!({"model": "gpt-4o", "messages": [{"role": "user", "content": question}]})
+}
+
+/// `body` with one more member.
+pub(super) fn with(mut body: Json, name: &str, value: impl Into<Json>) -> Json {
+    body[name] = value.into();
+    body
+}
+
 /// The default configuration with [`KEY`].
 pub(super) fn accepting() -> Config {
     Config::accepting([KEY.to_owned()])

@@ -1,0 +1,179 @@
+//! What must never be shown: where credentials stand in a file, and how findings pass over them.
+
+use crate::source::diagnostic::nearest;
+use crate::source::{Diagnostic, FileId, Node, Place, Sources, Value};
+
+/// The credentials of some files.
+#[derive(Default)]
+pub(super) struct Hidden {
+    /// Where they stand, in order.
+    places: Vec<Place>,
+    /// Those long enough to be found again elsewhere.
+    values: Vec<String>,
+}
+
+/// Credentials are shorter than this only in jest; shorter texts are not searched for elsewhere.
+const MIN_CREDENTIAL: usize = 12;
+
+impl Hidden {
+    /// Every place where a credential stands: where the manifests say it, and wherever the same
+    /// text stands again.
+    pub(super) fn find(sources: &Sources, files: &[FileId], documents: &[Node]) -> Self {
+        let mut places: Vec<Place> = documents.iter().flat_map(secret_places).collect();
+        let values = places.iter().map(|place| bare(text_at(sources, *place)).to_owned());
+        let mut values: Vec<String> = values.filter(|value| value.len() >= MIN_CREDENTIAL).collect();
+        values.sort_unstable();
+        values.dedup();
+        for value in &values {
+            for file in files {
+                let found = sources.file(*file).text.match_indices(value.as_str());
+                places.extend(found.filter_map(|(start, _)| place_at(*file, start, value.len())));
+            }
+        }
+        places.sort_unstable();
+        places.dedup();
+        Self { places, values }
+    }
+
+    /// Whether a credential stands exactly here.
+    pub(super) fn is_at(&self, place: Place) -> bool {
+        self.places.binary_search(&place).is_ok()
+    }
+
+    /// The same finding without any credential in it.
+    pub(super) fn keep_out_of(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+        let labels = diagnostic.primary.iter_mut().chain(&mut diagnostic.related).map(|(_, label)| label);
+        let texts =
+            labels.chain(&mut diagnostic.help).chain([&mut diagnostic.message]).chain(&mut diagnostic.replacement);
+        for text in texts {
+            for value in self.values.iter().filter(|value| !value.contains('\n')) {
+                if text.contains(value.as_str()) {
+                    *text = text.replace(value.as_str(), "…");
+                }
+            }
+        }
+        let shown: Vec<FileId> =
+            diagnostic.primary.iter().chain(&diagnostic.related).map(|(place, _)| place.file).collect();
+        diagnostic.hide(self.places.iter().copied().filter(|place| shown.contains(&place.file)))
+    }
+}
+
+fn place_at(file: FileId, start: usize, length: usize) -> Option<Place> {
+    Some(Place { file, start: u32::try_from(start).ok()?, end: u32::try_from(start + length).ok()? })
+}
+
+fn text_at(sources: &Sources, place: Place) -> &str {
+    sources.file(place.file).text.get(place.start as usize..place.end as usize).unwrap_or_default()
+}
+
+/// A credential without quotes and scheme.
+fn bare(text: &str) -> &str {
+    let text = text.trim_matches(|letter: char| letter == '"' || letter == '\'' || letter.is_whitespace());
+    text.strip_prefix("Bearer ").unwrap_or(text).trim()
+}
+
+/// Hides the values on the lines that a diagnostic shows of a file that is not YAML, where no node
+/// says what is a credential.
+pub(super) fn hide_values(diagnostic: Diagnostic, sources: &Sources) -> Diagnostic {
+    let shown: Vec<Place> = diagnostic.primary.iter().chain(&diagnostic.related).map(|(place, _)| *place).collect();
+    let Some(file) = shown.first().map(|place| place.file) else { return diagnostic };
+    let text = &sources.file(file).text;
+    if !["Secret", "key:", "Bearer", "auth"].iter().any(|word| text.contains(word)) {
+        return diagnostic;
+    }
+    let first = shown.iter().map(|place| place.start).min().unwrap_or_default();
+    let last = shown.iter().map(|place| place.end).max().unwrap_or_default();
+    let mut start = 0;
+    let mut hidden = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let end = start + u32::try_from(line.len()).unwrap_or(u32::MAX - start);
+        if start <= last && first <= end {
+            // A line without a colon may be the text of a value.
+            let value = line.find(':').and_then(|colon| u32::try_from(colon + 1).ok()).unwrap_or(0);
+            hidden.push(Place { file, start: start + value, end });
+        }
+        start = end;
+    }
+    diagnostic.hide(hidden)
+}
+
+/// The places of a manifest that may hold credentials: values of Secrets, inline keys of providers,
+/// values of headers and variables whose names say so. Nothing there may be shown or recorded.
+#[must_use]
+pub fn secret_places(node: &Node) -> Vec<Place> {
+    let mut places = Vec::new();
+    search(node, &mut places);
+    places
+}
+
+/// Fields of a Secret that hold nothing secret.
+const PUBLIC: [&str; 5] = ["apiVersion", "kind", "metadata", "type", "immutable"];
+
+/// Fields below `auth` that hold names and not credentials.
+const NAMES_OF_AUTH: [&str; 8] =
+    ["name", "namespace", "group", "kind", "secretRef", "passthrough", "location", "serviceName"];
+
+/// Words in the names of headers and variables that hold credentials.
+const CREDENTIAL_WORDS: [&str; 8] =
+    ["authorization", "apikey", "token", "secret", "password", "passwd", "cookie", "credentials"];
+
+fn search(node: &Node, places: &mut Vec<Place>) {
+    match &node.value {
+        Value::Seq(items) => items.iter().for_each(|item| search(item, places)),
+        Value::Map(entries) => {
+            let named = node.get("name").and_then(Node::as_str).is_some_and(names_a_credential);
+            let is_secret = is_secret(node);
+            for entry in entries {
+                match entry.key.as_str() {
+                    key if is_secret && !PUBLIC.contains(&key) => scalars(&entry.value, places),
+                    "auth" => auth(&entry.value, places),
+                    "stringData" | "kubectl.kubernetes.io/last-applied-configuration" => scalars(&entry.value, places),
+                    "value" if named => scalars(&entry.value, places),
+                    key if entry.value.entries().is_empty() && names_a_credential(key) => scalars(&entry.value, places),
+                    _ => search(&entry.value, places),
+                }
+            }
+        }
+        Value::String(text) if ["Bearer ", "sk-"].iter().any(|start| text.starts_with(start)) => {
+            places.push(node.place);
+        }
+        _ => {}
+    }
+}
+
+/// Whether an object is a Secret, or would be if its author could spell.
+fn is_secret(node: &Node) -> bool {
+    let is_object = node.get("apiVersion").is_some() || node.get("metadata").is_some();
+    let kind = node.get("kind").and_then(Node::as_str);
+    is_object && kind.is_some_and(|kind| nearest(kind, ["Secret"]).is_some())
+}
+
+fn names_a_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    name.ends_with("-key") || name.split('-').any(|word| CREDENTIAL_WORDS.contains(&word))
+}
+
+/// Everything below `auth` that is not the name of something.
+fn auth(node: &Node, places: &mut Vec<Place>) {
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                match (entry.value.entries().is_empty(), NAMES_OF_AUTH.contains(&entry.key.as_str())) {
+                    (true, true) if entry.key != "secretRef" && entry.key != "passthrough" => {}
+                    (true, _) => scalars(&entry.value, places),
+                    (false, _) => auth(&entry.value, places),
+                }
+            }
+        }
+        _ => scalars(node, places),
+    }
+}
+
+fn scalars(node: &Node, places: &mut Vec<Place>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Seq(items) => items.iter().for_each(|item| scalars(item, places)),
+        Value::Map(entries) => entries.iter().for_each(|entry| scalars(&entry.value, places)),
+        _ => places.push(node.place),
+    }
+}
