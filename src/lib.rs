@@ -12,13 +12,13 @@
 
 pub mod cli;
 pub mod event;
+pub mod fault;
 pub mod gateway;
 pub mod kube;
 pub mod lab;
 pub mod report;
 pub mod scenario;
 pub mod sim;
-pub mod report;
 pub mod source;
 pub mod topology;
 pub mod traffic;

@@ -57,9 +57,15 @@ impl Args {
 }
 
 /// Runs a lab under a screen and returns once the person has closed it.
-pub(super) fn run(args: &Args, lab: &Lab, interrupt: &Interrupt, mut sinks: Vec<Box<dyn Sink>>) -> anyhow::Result<Result<Run, RunError>> {
+pub(super) fn run(
+    args: &Args,
+    lab: &Lab,
+    interrupt: &Interrupt,
+    mut sinks: Vec<Box<dyn Sink>>,
+) -> anyhow::Result<Result<Run, RunError>> {
     let judge = Box::new(Judging::new(lab.scenario().clone()));
-    let (screen, commands) = Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
+    let (screen, commands) =
+        Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
     obey(commands, interrupt.clone())?;
     sinks.push(Box::new(screen.sink()));
     let lab = lab.clone().throttle(Arc::new(Held(screen.gate())));
