@@ -250,6 +250,15 @@ impl Stream {
         }
     }
 
+    /// The other end's real address, where the network is TCP.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+        }
+    }
+
     /// Resets the connection.
     pub fn reset(self) {
         match self {
