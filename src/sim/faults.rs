@@ -63,14 +63,11 @@ async fn act(State(layer): State<Layer>, request: Request, next: Next) -> Respon
     }
     let response = next.run(incoming.into_request()).await;
     let (stream, change) = layer.after(&shown, &response, &mut plan);
-    let response = with_headers(response, plan.headers);
-    if !change && plan.later.is_zero() {
-        return response;
-    }
-    if stream {
-        streamed(&layer, response, plan.events, plan.later, breaker).await
-    } else {
-        whole(response, plan.later, plan.bodies, breaker).await
+    let response = with_headers(response, std::mem::take(&mut plan.headers));
+    match (change || !plan.later.is_zero(), stream) {
+        (false, _) => response,
+        (true, true) => streamed(response, plan, layer.board, breaker).await,
+        (true, false) => whole(response, plan.later, plan.bodies, breaker).await,
     }
 }
 
@@ -196,18 +193,12 @@ fn with_headers(mut response: Response, faulty: Headers) -> Response {
 }
 
 /// A stream whose events pass through the faults.
-async fn streamed(
-    layer: &Layer,
-    response: Response,
-    events: Chain,
-    later: Duration,
-    breaker: Option<Breaker>,
-) -> Response {
-    let (head, inner) = response.into_parts();
-    let mut body = FaultyBody::new(inner, events, layer.board.clone(), breaker);
+async fn streamed(mut response: Response, plan: Plan, board: FaultBoard, breaker: Option<Breaker>) -> Response {
+    let inner = std::mem::take(response.body_mut());
+    let mut body = FaultyBody::new(inner, plan.events, board, breaker);
     // While the head is late, what comes is taken in, so that its gaps stay what they are.
-    body.absorb_for(later).await;
-    Response::from_parts(head, Body::new(body))
+    body.absorb_for(plan.later).await;
+    response.map(|_| Body::new(body))
 }
 
 /// A body, not a stream, that faults change.

@@ -102,6 +102,7 @@ impl FaultBoard {
     }
 
     /// Injects a fault at those whom `aim` means (see [`Injection::aim`]), and gives its number.
+    #[expect(clippy::must_use_candidate, reason = "most do not ask for the number")]
     pub fn inject(&self, injection: Injection, aim: Aim) -> u64 {
         let Inner { world, next, .. } = &*self.0;
         let id = next.fetch_add(1, Ordering::Relaxed) + 1;
@@ -140,6 +141,7 @@ impl FaultBoard {
     }
 
     /// Takes faults back, and gives the numbers of those that were.
+    #[expect(clippy::must_use_candidate, reason = "most do not ask for the numbers")]
     pub fn clear(&self, which: &Clear) -> Vec<u64> {
         let chosen: Vec<u64> = {
             let active = lock(&self.0.active);

@@ -123,7 +123,9 @@ impl FaultyBody {
         if rung != *seen {
             *seen = rung;
             let gone: Vec<u64> = self.chain.ids().filter(|id| *id != 0 && !board.has(*id)).collect();
-            gone.into_iter().for_each(|id| self.chain.remove(id, now));
+            for id in gone {
+                self.chain.remove(id, now);
+            }
         }
     }
 

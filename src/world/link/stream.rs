@@ -192,7 +192,9 @@ impl Linked {
             for reading in [true, false] {
                 let chain = &mut shaped.pipe(reading).chain;
                 let gone: Vec<u64> = chain.ids().filter(|id| !there(id)).collect();
-                gone.into_iter().for_each(|id| chain.remove(id, now));
+                for id in gone {
+                    chain.remove(id, now);
+                }
             }
         }
         for active in &meeting {
