@@ -17,9 +17,9 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets -- --deny warnings
 
-# Write the expected output of tests/cases anew; read the diff before you commit it
+# Write anew what tests compare with: cases, screens, reports, tables in docs; read the diff before you commit it
 bless:
-    LABSIM_BLESS=1 cargo test --test it cases
+    LABSIM_BLESS=1 cargo test
 
 # Speed and memory; figures in docs/performance.md
 bench:

@@ -22,6 +22,7 @@ pub mod sim;
 pub mod source;
 pub mod topology;
 pub mod traffic;
+pub mod tui;
 pub mod verdict;
 pub mod world;
 

@@ -303,6 +303,7 @@ impl History {
     }
 
     /// Takes in the next event.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event, so that none is forgotten")]
     pub fn apply(&mut self, event: &Event) {
         let at = event.at_us;
         self.now = at;
@@ -538,16 +539,15 @@ impl History {
     }
 
     fn entry(&mut self, id: &str) -> &mut Request {
-        let index = match self.by_id.get(id) {
-            Some(index) => *index,
-            None => {
-                let index = self.requests.len();
-                // Where nobody is the client, the gateway is the first to see a request.
-                let request = Request { id: id.to_owned(), number: index + 1, sent: self.now, ..Request::default() };
-                self.requests.push(request);
-                self.by_id.insert(id.to_owned(), index);
-                index
-            }
+        let index = if let Some(index) = self.by_id.get(id) {
+            *index
+        } else {
+            let index = self.requests.len();
+            // Where nobody is the client, the gateway is the first to see a request.
+            let request = Request { id: id.to_owned(), number: index + 1, sent: self.now, ..Request::default() };
+            self.requests.push(request);
+            self.by_id.insert(id.to_owned(), index);
+            index
         };
         &mut self.requests[index]
     }

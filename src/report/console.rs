@@ -3,7 +3,7 @@
 //! [`Live`] turns each event into the lines that it adds; [`verdict`] and [`summary`] close the run;
 //! [`frequencies`] shows what many seeds gave.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::style::{Meaning, Style};
@@ -12,7 +12,7 @@ use crate::event::log::Header;
 use crate::event::{Event, History, Kind, Outcome};
 use crate::lab::Run;
 use crate::source::duration::human;
-use crate::verdict::{Outcome as Verdict, PatternCounts, Verdict as Judged};
+use crate::verdict::{About, Outcome as Verdict, PatternCounts, Verdict as Judged};
 
 /// Turns events into lines as they come.
 #[derive(Debug)]
@@ -218,17 +218,27 @@ fn whole_millis(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
-/// Each expectation and invariant with its outcome; what failed is explained.
+/// Each expectation with its outcome, the invariants in one line while they hold, and an explanation
+/// of what failed.
 #[must_use]
 pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
     let judged = &run.verdict;
     let mut out = String::new();
+    let several = judged.expectations().filter_map(|finding| finding.step).any(|step| step > 0);
     for finding in &judged.findings {
-        if detail == Detail::Quiet && finding.outcome == Verdict::Pass {
+        let is_invariant = finding.about != About::Expectation;
+        let folded = is_invariant && detail < Detail::Verbose || detail == Detail::Quiet;
+        if folded && finding.outcome == Verdict::Pass {
             continue;
         }
         let (mark, meaning) = mark(finding.outcome);
-        let _ = writeln!(out, "{} {}", style.paint(meaning, mark), finding.statement);
+        let step = finding.step.filter(|_| several).map(|step| format!("step {}: ", step + 1)).unwrap_or_default();
+        let _ = writeln!(out, "{} {step}{}", style.paint(meaning, mark), finding.statement);
+    }
+    let held = judged.invariants().filter(|finding| finding.outcome == Verdict::Pass).count();
+    if detail == Detail::Normal && held > 0 {
+        let text = format!("{held} invariants hold");
+        let _ = writeln!(out, "{} {text}", style.paint(Meaning::Good, "✓"));
     }
     out.push_str(&explanations(run, judged, style));
     out
@@ -284,20 +294,6 @@ fn latencies(history: &History) -> hdrhistogram::Histogram<u32> {
     histogram
 }
 
-/// A whole run as plain text: requests, verdict, summary.
-#[must_use]
-pub fn whole_run(run: &Run) -> String {
-    let mut out = String::new();
-    for request in &run.history.requests {
-        let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
-        let _ = writeln!(out, "{} {} {status} {endpoint}", request.number, request.sent);
-    }
-    out.push_str(&verdict(run, Style::PLAIN, Detail::Normal));
-    out.push_str(&summary(run, Style::PLAIN));
-    out
-}
-
 /// How often each pattern came over many seeds, step by step.
 #[must_use]
 pub fn frequencies(steps: &[(String, PatternCounts)], style: Style) -> String {
@@ -319,4 +315,17 @@ pub fn frequencies(steps: &[(String, PatternCounts)], style: Style) -> String {
         }
     }
     out
+}
+
+/// A whole run as plain text: requests, verdict, summary.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for request in &self.history.requests {
+            let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+            writeln!(f, "{} {} {status} {endpoint}", request.number, request.sent)?;
+        }
+        f.write_str(&verdict(self, Style::PLAIN, Detail::Normal))?;
+        f.write_str(&summary(self, Style::PLAIN))
+    }
 }

@@ -120,7 +120,7 @@ impl Diagnostic {
         };
         let title = level.primary_title(self.message.as_str());
         let mut group = match &self.primary {
-            None => title.element(annotate_snippets::Padding),
+            None => annotate_snippets::Group::with_title(title),
             Some((place, label)) => self
                 .snippets(sources, *place, label)
                 .into_iter()
@@ -198,7 +198,6 @@ impl Diagnostics {
     }
 
     /// All findings.
-    #[must_use]
     pub fn all(&self) -> &[Diagnostic] {
         &self.found
     }

@@ -52,8 +52,9 @@ impl Personality {
     /// The newest version of agentgateway that this labsim can be: what a scenario gets that names none.
     #[must_use]
     pub fn newest() -> Self {
-        let versions = Self::ALL.into_iter().filter(|one| *one != Self::Reference && one.is_implemented());
-        versions.last().unwrap_or(Self::Agentgateway012)
+        let mut newest_first = Self::ALL.into_iter().rev();
+        let is_it = |one: &Self| *one != Self::Reference && one.is_implemented();
+        newest_first.find(is_it).unwrap_or(Self::Agentgateway012)
     }
 
     fn names() -> String {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{root, run, stdout};
+use crate::support::{root, run, stderr, stdout};
 
 #[test]
 fn every_kind_of_event_is_described() {
@@ -23,10 +23,34 @@ fn every_kind_of_event_is_described() {
 }
 
 #[test]
-fn the_readme_has_the_two_commands_and_a_run_as_it_is_printed() {
+fn the_readme_has_the_two_commands() {
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
     assert!(readme.contains("cargo run --release -- run scenarios/intra-group.yaml"));
     assert!(readme.contains("cargo test"));
-    let printed = stdout(&run(&["run", "scenarios/intra-group.yaml"]));
-    assert!(readme.contains(printed.trim_end()), "the README shows another run than this:\n{printed}");
+}
+
+/// What the README shows between `<!-- NAME -->` and `<!-- /NAME -->` is what the command prints.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let file = root().join("README.md");
+    let mut readme = fs::read_to_string(&file).expect("README.md");
+    let intra = "scenarios/intra-group.yaml";
+    let error = run(&["run", "tests/cases/dangling-backend/scenario.yaml"]);
+    let shown = [
+        ("run", stdout(&run(&["run", intra]))),
+        ("seeds", stdout(&run(&["run", intra, "--seeds", "10000"]))),
+        ("error", stderr(&error)),
+    ];
+    for (name, printed) in shown {
+        let (open, close) = (format!("<!-- {name} -->\n```text\n"), format!("```\n<!-- /{name} -->"));
+        let start = readme.find(&open).unwrap_or_else(|| panic!("no {open}")) + open.len();
+        let end = start + readme[start..].find(&close).unwrap_or_else(|| panic!("no {close}"));
+        let printed = format!("{}\n", printed.trim_end());
+        if std::env::var_os("LABSIM_BLESS").is_some() {
+            readme.replace_range(start..end, &printed);
+            fs::write(&file, &readme).expect("the README can be written");
+        } else {
+            assert_eq!(&readme[start..end], printed, "{name}: `just bless` writes it anew");
+        }
+    }
 }

@@ -19,19 +19,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sim", &["source", "topology", "event", "world", "fault"]),
     ("gateway", &["source", "topology", "event", "world"]),
     ("traffic", &["topology", "event", "world"]),
-    (
-        "lab",
-        &[
-            "source", "topology", "event", "world", "scenario", "verdict", "sim", "gateway", "traffic", "report",
-            "fault",
-        ],
-    ),
+    ("lab", &["source", "topology", "event", "world", "scenario", "verdict", "sim", "gateway", "traffic", "fault"]),
     ("report", &["source", "event", "scenario", "verdict", "lab"]),
+    ("tui", &["source", "event", "verdict"]),
     (
         "cli",
         &[
             "source", "topology", "event", "world", "kube", "scenario", "verdict", "sim", "gateway", "traffic", "lab",
-            "report", "fault",
+            "report", "tui", "fault",
         ],
     ),
 ];
