@@ -133,7 +133,7 @@ pub(crate) mod tests {
         let tokens = texts.iter().map(|text| chunk(serde_json::json!({"content": text}), Json::Null));
         let last = [chunk(serde_json::json!({}), "stop".into()), Item::Bytes(done()), Item::End];
         let items = [role].into_iter().chain(tokens).chain(last);
-        (0..).step_by(usize::try_from(gap).unwrap()).map(|at| at as u64).zip(items).collect()
+        (0_u64..).map(|number| number * gap).zip(items).collect()
     }
 
     /// The texts of the events in `items`, `[DONE]`, and how it ended, with their times.

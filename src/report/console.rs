@@ -109,7 +109,20 @@ impl Live {
                 let text = format!("{provider} health {health:.3}, latency {latency_seconds:.3}s{}", self.on(*replica));
                 vec![self.aside(event, "♥", Meaning::Faint, &text)]
             }
-            Kind::StepStarted { .. }
+            Kind::FaultInjected { fault, target, .. } => {
+                vec![self.aside(event, "!", Meaning::Doubtful, &format!("fault {fault} injected at {target}"))]
+            }
+            Kind::FaultCleared { fault_id, reason } => {
+                let known = self.history.faults.iter().rev().find(|fault| fault.id == *fault_id);
+                let what = known.map_or_else(|| fault_id.to_string(), |one| format!("{} at {}", one.fault, one.target));
+                let why = if reason == "expired" { " by itself" } else { "" };
+                vec![self.aside(event, "!", Meaning::Good, &format!("fault {what} is over{why}"))]
+            }
+            Kind::FaultStruck { fault, place, .. } if self.detail == Detail::Verbose => {
+                vec![self.aside(event, "!", Meaning::Faint, &format!("fault {fault} struck {place}"))]
+            }
+            Kind::FaultStruck { .. }
+            | Kind::StepStarted { .. }
             | Kind::StepEnded { .. }
             | Kind::ReplicaStarted { .. }
             | Kind::ClientRequestSent { .. }

@@ -39,6 +39,6 @@ mod tests {
     #[test]
     fn the_name_is_not_found_after_the_time() {
         let fault = DnsFailure { time: Distribution::millis(60_000) };
-        assert_eq!(fault.connecting(&mut Loaded(0.0)), Connecting::Unresolved(Duration::from_secs(60)));
+        assert_eq!(fault.connecting(&mut Loaded(0.0)), Connecting::Unresolved(Duration::from_mins(1)));
     }
 }
