@@ -126,6 +126,9 @@ pub(super) fn request_of(event: &Event) -> Option<&str> {
         | Kind::ReplicaStopped { .. }
         | Kind::HealthChanged { .. }
         | Kind::ProviderReturned { .. }
+        | Kind::FaultInjected { .. }
+        | Kind::FaultStruck { .. }
+        | Kind::FaultCleared { .. }
         | Kind::Note { .. } => None,
     }
 }

@@ -106,6 +106,14 @@ pub(super) fn line(event: &Event) -> (Role, String) {
             )
         }
         Kind::Note { text } => (Role::Note, text.clone()),
+        Kind::FaultInjected { fault_id, fault, target, .. } => {
+            (Role::Bad, format!("fault {fault_id} is injected: {fault} at {target}"))
+        }
+        Kind::FaultStruck { fault_id, fault, request, place, .. } => {
+            let whom = request.as_deref().unwrap_or("a connection");
+            (Role::Bad, format!("fault {fault_id} ({fault}) strikes {whom} at {place}"))
+        }
+        Kind::FaultCleared { fault_id, reason } => (Role::Returning, format!("fault {fault_id} is cleared: {reason}")),
     }
 }
 

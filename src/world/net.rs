@@ -332,6 +332,7 @@ impl Stream {
         match self {
             Self::Memory(_) => None,
             Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Linked(linked) => linked.peer(),
         }
     }
 
