@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How many plain chat completions a second `labsim vllm-sim` answers, as a share of what nginx does with a
-# static answer of the same bytes; both in turn, on the cores that wrk uses too. Then: cold start, idle memory.
+# static answer of the same bytes; both in turn, on the cores that wrk uses too.
 #
 #     benches/throughput.sh [ROUNDS [SECONDS]]        default: 5 rounds of 4 seconds
 #
@@ -56,22 +56,6 @@ for round in $(seq "$rounds"); do
     ours=$(rate "$port")
     echo "round $round: nginx $nginx · labsim $ours · ratio $(awk -v a="${ours%% *}" -v b="${nginx%% *}" 'BEGIN { printf "%.2f", a / b }')"
 done | tee "$work/rounds"
-sort -t' ' -k1 "$work/rounds" | sed 's/.*ratio //' | sort -n | awk '{ all[NR] = $1 } END { print "ratio, median: " all[int((NR + 1) / 2)] }'
+sed 's/.*ratio //' "$work/rounds" | sort -n | awk '{ all[NR] = $1 } END { print "ratio, median: " all[int((NR + 1) / 2)] }'
 end "$web"; web=
 end "$server"; server=
-
-# From its start to its first answer, asked for every millisecond.
-cold() {
-    local from to
-    from=$(date +%s%N)
-    serve
-    until "${ask[@]}" --fail "http://127.0.0.1:$port/v1/chat/completions" 2>/dev/null; do :; done
-    to=$(date +%s%N)
-    echo $(((to - from) / 100000))
-    end "$server"; server=
-}
-for _ in $(seq 11); do cold; done | sort -n | awk '{ all[NR] = $1 / 10 } END { print "cold start to first answer, with curl'"'"'s own start: median " all[6] " ms, least " all[1] " ms" }'
-serve
-ready "$port"
-sleep 0.5
-awk '/VmRSS/ { printf "resident, idle: %.1f MiB\n", $2 / 1024 }' "/proc/$server/status"
