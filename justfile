@@ -24,6 +24,9 @@ bless:
 # Speed and memory; figures in docs/performance.md
 bench:
     cargo bench
+    benches/throughput.sh
+    benches/streams.sh
+    benches/cold_start.py
 
 # The lab's own curl commands against `labsim up`, on port 8080
 curl:

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{Exit, signals};
 use crate::event::Bus;
 use crate::lab::Interrupt;
-use crate::sim;
 use crate::topology::Authority;
-use crate::world::{Clock, Credentials, Net, Seed, World};
+use crate::world::serve::Server;
+use crate::world::{Clock, Credentials, Listener, Net, Seed, World};
 
 /// A server that can be told to refuse what comes next.
 pub(super) trait Drains {
@@ -19,7 +19,7 @@ pub(super) trait Drains {
 /// How long requests under way may take once the server is told to end.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Serves what `make` makes at `address`. A first signal drains it, a second ends it at once.
+/// Serves what `start` starts at `address`. A first signal drains it, a second ends it at once.
 ///
 /// # Errors
 /// The machine's, if it gives no runtime or no signal handler.
@@ -27,7 +27,7 @@ pub(super) fn serve<S: Drains>(
     what: &str,
     address: SocketAddr,
     seed: u64,
-    make: impl FnOnce(World) -> (S, axum::Router),
+    start: impl FnOnce(World, Listener) -> (S, Server),
 ) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::default();
     let of_signals = interrupt.clone();
@@ -57,8 +57,7 @@ pub(super) fn serve<S: Drains>(
             }
         };
         let at = listener.address().unwrap_or(address);
-        let (server, router) = make(world);
-        let serving = sim::serve(listener, router);
+        let (server, serving) = start(world, listener);
         eprintln!("{what} listens at http://{at}");
         interrupt.triggered().await;
         server.drain();

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::Exit;
 use super::alone::{self, Drains};
+use crate::sim;
 use crate::sim::openai::{Config, FakeOpenai, LatencyModel};
 
 /// What `labsim openai` is told.
@@ -49,9 +50,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         config.latency = LatencyModel::none();
     }
     let address = SocketAddr::new(args.address, args.port);
-    alone::serve("openai", address, args.seed, |world| {
+    alone::serve("openai", address, args.seed, |world, listener| {
         let openai = FakeOpenai::new(config, world);
-        let router = openai.router();
-        (openai, router)
+        let serving = sim::serve(listener, openai.router());
+        (openai, serving)
     })
 }

@@ -49,10 +49,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     };
     let address = SocketAddr::new(host, config.port());
-    alone::serve("vllm-sim", address, 0, |world| {
+    alone::serve("vllm-sim", address, 0, |world, listener| {
         let simulator = Simulator::new(config, world, "vllm-sim");
-        let router = simulator.router();
-        (simulator, router)
+        let serving = simulator.serve(listener);
+        (simulator, serving)
     })
 }
 

@@ -1,0 +1,11 @@
+-- A plain chat completion for wrk, and a last line that a script can read.
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{"model":"sim","messages":[{"role":"user","content":"What is 2+2? Answer in one word."}]}'
+
+function done(summary, latency)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format("RATE %.0f p99 %.2f failed %d\n",
+    summary.requests / (summary.duration / 1e6), latency:percentile(99) / 1000, failed))
+end
