@@ -47,7 +47,7 @@ pub(super) struct Args {
     record: Option<PathBuf>,
     /// How the live screen looks and behaves
     #[command(flatten)]
-    screen: screen::Args,
+    screen: screen::ScreenArgs,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
@@ -222,7 +222,12 @@ impl Args {
 }
 
 /// The recording of a run, where one is asked for.
-fn recorder(args: &Args, path: &Path, several: bool, header: &Header) -> anyhow::Result<Result<Option<Box<dyn Sink>>, Exit>> {
+fn recorder(
+    args: &Args,
+    path: &Path,
+    several: bool,
+    header: &Header,
+) -> anyhow::Result<Result<Option<Box<dyn Sink>>, Exit>> {
     let Some(path) = args.recording(path, None, several)? else { return Ok(Ok(None)) };
     Ok(match File::create(&path) {
         Ok(file) => Ok(Some(Box::new(Recorder::new(file, header)))),

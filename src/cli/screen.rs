@@ -15,7 +15,7 @@ use crate::verdict::{self, About, JudgeOptions, Outcome};
 
 /// What a screen is told on the command line.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ScreenArgs {
     /// Never open the live screen
     #[arg(long, conflicts_with_all = ["close", "speed", "theme", "keys"])]
     no_tui: bool,
@@ -33,7 +33,7 @@ pub(super) struct Args {
     keys: Option<PathBuf>,
 }
 
-impl Args {
+impl ScreenArgs {
     /// Whether there is somebody to watch and something to watch at.
     pub(super) fn is_wanted(&self) -> bool {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -57,9 +57,15 @@ impl Args {
 }
 
 /// Runs a lab under a screen and returns once the person has closed it.
-pub(super) fn run(args: &Args, lab: &Lab, interrupt: &Interrupt, mut sinks: Vec<Box<dyn Sink>>) -> anyhow::Result<Result<Run, RunError>> {
+pub(super) fn run(
+    args: &ScreenArgs,
+    lab: &Lab,
+    interrupt: &Interrupt,
+    mut sinks: Vec<Box<dyn Sink>>,
+) -> anyhow::Result<Result<Run, RunError>> {
     let judge = Box::new(Judging::new(lab.scenario().clone()));
-    let (screen, commands) = Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
+    let (screen, commands) =
+        Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
     obey(commands, interrupt.clone())?;
     sinks.push(Box::new(screen.sink()));
     let lab = lab.clone().throttle(Arc::new(Held(screen.gate())));
@@ -133,6 +139,7 @@ impl Judging {
         let explanation = reasons.chain(finding.detail.iter().cloned()).collect::<Vec<_>>().join("\n");
         Finding {
             step: finding.step,
+            invariant: finding.about != About::Expectation,
             statement: finding.statement.clone(),
             decision,
             explanation: (!explanation.is_empty()).then_some(explanation),

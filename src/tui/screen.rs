@@ -110,7 +110,10 @@ impl Screen {
                 drawn: Drawn::default(),
             };
             let done = driver.run(guard);
-            gate_of_screen.open();
+            if done.is_err() {
+                // Nobody watches any more: the run need not wait for anyone.
+                gate_of_screen.open();
+            }
             done
         })?;
         match opened.recv() {
@@ -331,10 +334,10 @@ impl Driver {
                 return Ok(());
             }
             self.wait_for_input(if self.moves() { FRAME } else { IDLE })?;
+            self.pass_commands();
             if self.do_effects(&mut guard) {
                 return Ok(());
             }
-            self.pass_commands();
         }
     }
 
@@ -355,8 +358,8 @@ impl Driver {
 
     /// Whether time goes by on the screen.
     fn moves(&self) -> bool {
-        !self.model.pacer.is_paused() && !(self.model.over && self.model.at >= self.model.latest())
-            || self.model.message.is_some()
+        let goes_on = !self.model.pacer.is_paused() && !self.model.is_at_end();
+        goes_on || self.model.message.is_some()
     }
 
     fn is_done(&mut self) -> bool {
@@ -364,7 +367,7 @@ impl Driver {
             self.pass(Command::Quit);
             return true;
         }
-        self.options.close && self.model.over && self.model.at >= self.model.latest()
+        self.options.close && self.model.is_at_end()
     }
 
     fn wait_for_input(&mut self, mut wait: Duration) -> io::Result<()> {
@@ -372,7 +375,7 @@ impl Driver {
             match terminal_event::read()? {
                 terminal_event::Event::Key(key) if key.kind != terminal_event::KeyEventKind::Release => {
                     if let Some(action) = self.model.keys.action(key, self.model.context()) {
-                        self.model.act(action);
+                        self.model.act(&action);
                     }
                 }
                 terminal_event::Event::Mouse(mouse) => self.mouse(mouse),
@@ -393,7 +396,7 @@ impl Driver {
             _ => None,
         };
         if let Some(action) = action {
-            self.model.act(action);
+            self.model.act(&action);
         }
     }
 
@@ -430,9 +433,8 @@ impl Driver {
 
     fn pass(&mut self, command: Command) {
         self.pass_commands();
-        if let Some((gate, _, to_lab)) = &self.gate {
+        if let Some((_, _, to_lab)) = &self.gate {
             let _ = to_lab.send(command);
-            gate.open();
         }
     }
 }

@@ -1,4 +1,6 @@
 //! Whole screens and whole sessions.
 
 mod builder;
+mod chance;
 mod screens;
+mod taken_away;
