@@ -2,5 +2,6 @@
 
 mod builder;
 mod chance;
+mod long;
 mod screens;
 mod taken_away;

@@ -18,7 +18,7 @@ use super::wires::{Way, Wires};
 use crate::event::At;
 use crate::tui::action::Action;
 use crate::tui::fold::{Fold, Replica};
-use crate::tui::health::{Health, State};
+use crate::tui::health::{Eviction, Health, State};
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
 use crate::tui::row::{Class, Row};
@@ -306,9 +306,10 @@ fn draw_provider_card(model: &Model, number: usize, seen: &Seen<'_>, part: &mut 
     let shown_model = if spare >= 6 { fitted(model_name, spare.min(24)) } else { String::new() };
     let end =
         if shown_model.is_empty() { end } else { part.right(end.saturating_sub(1), 0, &shown_model, Role::Faint) };
-    let name_room = end.saturating_sub(12).max(6).min(width(&provider.name));
+    let word = state_word(seen);
+    let word_room = if word.is_empty() { 3 } else { width(&word).min(10) + 5 };
+    let name_room = end.saturating_sub(word_room).max(6).min(width(&provider.name));
     let after = part.field(2, 0, name_room, &provider.name, Role::Strong);
-    let word = state_word(model, seen);
     part.field(after + 2, 0, end.saturating_sub(after + 3), &word, role);
     let mut below = part.part(2, 1, room.saturating_sub(2), 1);
     draw_state(model, seen, &mut below, 1);
@@ -336,7 +337,7 @@ fn draw_provider_large(model: &Model, number: usize, seen: &Seen<'_>, part: &mut
 }
 
 /// The state in a word, and on how many replicas.
-fn state_word(_model: &Model, seen: &Seen<'_>) -> String {
+fn state_word(seen: &Seen<'_>) -> String {
     let word = match seen.state {
         State::Healthy => return String::new(),
         State::Evicted => "EVICTED".to_owned(),
@@ -364,17 +365,17 @@ fn draw_share(model: &Model, number: usize, seen: &Seen<'_>, end: u16, part: &mu
 fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
     let y = y.min(part.height().saturating_sub(1));
     let room = part.width();
-    let bar = (room / 4).clamp(4, 20);
+    let bar = (room / 5).clamp(4, 20);
     let (_, role) = part.theme.state(seen.state);
     match (&seen.worst.eviction, seen.state) {
         (Some(eviction), State::Evicted) => {
             let left = countdown(eviction.left(model.at));
             let at = part.bar(0, y, bar, eviction.share_left(model.at), role);
             let at = part.text(at + 1, y, format!("{left} left"), Role::Strong);
-            let whole = countdown(eviction.until.since(eviction.began));
-            let times = nth(seen.worst.evictions);
-            let why = format!(" of {whole} · {} by {} · {times} time", eviction.status, eviction.source);
-            part.field(at, y, room.saturating_sub(at), &why, Role::Faint);
+            let why = reasons(eviction, seen.worst.evictions);
+            let fits = |why: &&String| width(why) <= room.saturating_sub(at);
+            let why = why.iter().find(fits).or(why.last()).map_or("", String::as_str);
+            part.field(at, y, room.saturating_sub(at), why, Role::Faint);
         }
         (_, State::Returning) => {
             let at = part.bar(0, y, bar, seen.worst.score, role);
@@ -403,6 +404,19 @@ fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
             part.field(at, y, room.saturating_sub(at), &text, Role::Text);
         }
     }
+}
+
+/// Why a provider is out, in full and ever shorter.
+fn reasons(eviction: &Eviction, times: u32) -> [String; 4] {
+    let Eviction { status, source, .. } = eviction;
+    let whole = countdown(eviction.until.since(eviction.began));
+    let times = nth(times);
+    [
+        format!(" of {whole} · {status} by {source} · {times} time"),
+        format!(" · {status} by {source} · {times} time"),
+        format!(" · {status} {source} · {times}"),
+        format!(" · {status} · {times}"),
+    ]
 }
 
 /// The ways from the client to the replicas and from there to the providers.
