@@ -59,6 +59,8 @@ pub trait Judge: Send {
 pub struct Finding {
     /// The step that it belongs to, from 0; none for the whole run.
     pub step: Option<usize>,
+    /// Whether it holds for every run, asked for or not.
+    pub invariant: bool,
     /// What was expected.
     pub statement: String,
     /// Whether it came.

@@ -1,12 +1,15 @@
 //! `labsim replay`: the screen over a recording.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal as _};
+use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 
 use super::Exit;
 use super::screen::{self, Judging};
-use crate::event::log;
+use super::terminal::Colour;
+use crate::event::Event;
+use crate::event::log::{self, Header};
+use crate::report::console::{Detail, Live};
 use crate::tui::{self, Judge};
 
 /// What `labsim replay` is told.
@@ -16,7 +19,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     path: PathBuf,
     #[command(flatten)]
-    screen: screen::Args,
+    screen: screen::ScreenArgs,
 }
 
 /// Runs the command.
@@ -35,11 +38,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Invalid);
         }
     };
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        eprintln!("error: a recording is watched in a terminal, and this is none");
-        return Ok(Exit::Usage);
+    if !args.screen.is_wanted() {
+        return Ok(plain(&header, &events));
     }
     let judge = Judging::of_recording(&header).map(|judge| Box::new(judge) as Box<dyn Judge>);
     tui::replay(header, events, judge, args.screen.options()?)?;
     Ok(Exit::Passed)
+}
+
+/// The lines that the run had, where there is no screen.
+fn plain(header: &Header, events: &[Event]) -> Exit {
+    let mut live = Live::new(header, Colour::Auto.for_stdout(), Detail::Normal);
+    let mut out = std::io::stdout();
+    let _ = out.write_all(live.head(header).as_bytes());
+    for line in events.iter().flat_map(|event| live.lines(event)) {
+        let _ = writeln!(out, "{line}");
+    }
+    Exit::Passed
 }

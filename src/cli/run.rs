@@ -47,7 +47,7 @@ pub(super) struct Args {
     record: Option<PathBuf>,
     /// How the live screen looks and behaves
     #[command(flatten)]
-    screen: screen::Args,
+    screen: screen::ScreenArgs,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,

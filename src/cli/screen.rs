@@ -15,8 +15,7 @@ use crate::verdict::{self, About, JudgeOptions, Outcome};
 
 /// What a screen is told on the command line.
 #[derive(Debug, Clone, clap::Args)]
-#[group(id = "screen")]
-pub(super) struct Args {
+pub(super) struct ScreenArgs {
     /// Never open the live screen
     #[arg(long, conflicts_with_all = ["close", "speed", "theme", "keys"])]
     no_tui: bool,
@@ -34,7 +33,7 @@ pub(super) struct Args {
     keys: Option<PathBuf>,
 }
 
-impl Args {
+impl ScreenArgs {
     /// Whether there is somebody to watch and something to watch at.
     pub(super) fn is_wanted(&self) -> bool {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -59,7 +58,7 @@ impl Args {
 
 /// Runs a lab under a screen and returns once the person has closed it.
 pub(super) fn run(
-    args: &Args,
+    args: &ScreenArgs,
     lab: &Lab,
     interrupt: &Interrupt,
     mut sinks: Vec<Box<dyn Sink>>,
@@ -140,6 +139,7 @@ impl Judging {
         let explanation = reasons.chain(finding.detail.iter().cloned()).collect::<Vec<_>>().join("\n");
         Finding {
             step: finding.step,
+            invariant: finding.about != About::Expectation,
             statement: finding.statement.clone(),
             decision,
             explanation: (!explanation.is_empty()).then_some(explanation),

@@ -321,7 +321,7 @@ impl History {
                     record.ended = Some(at);
                 }
             }
-            Kind::ReplicaStarted { replica } => self.replicas = self.replicas.max(replica + 1),
+            Kind::ReplicaStarted { replica } => self.replicas = self.replicas.max(replica.saturating_add(1)),
             Kind::ReplicaStopped { replica } => {
                 for eviction in &mut self.evictions {
                     if eviction.replica == *replica && eviction.returned.is_none() {

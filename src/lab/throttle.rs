@@ -56,10 +56,8 @@ pub(super) fn drive<T>(
         let counts = &pulse.0;
         let allowed =
             throttle.turn(now, counts.in_flight.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed));
-        if allowed <= now {
-            continue;
-        }
-        let until = clock.instant(allowed);
+        // Also where time stands still the work is asked: it may have been interrupted.
+        let until = clock.instant(allowed.max(now));
         let done = runtime.block_on(async {
             let mut changed = std::pin::pin!(counts.changed.notified().fuse());
             let mut passed = std::pin::pin!(tokio::time::sleep_until(until).fuse());

@@ -1,5 +1,8 @@
 //! What a person takes away: a screen as text or SVG, the session as a cast, a text for the clipboard.
 
+pub(super) mod cast;
+pub(super) mod svg;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
@@ -21,23 +24,33 @@ pub(super) fn copy(out: &mut impl Write, text: &str) -> io::Result<()> {
 
 /// Writes what is asked for into a new file of the folder.
 pub(super) fn write(model: &mut Model, what: Export, size: Size, folder: &Path) -> io::Result<PathBuf> {
-    let area = Rect::new(0, 0, size.width, size.height);
     let (ending, text) = match what {
-        Export::Text => ("txt", text(&drawn(model, area))),
-        Export::Svg => ("svg", svg(&drawn(model, area))),
-        Export::Cast => return Err(io::Error::other("casts are not made yet")),
+        Export::Text => ("txt", text(&drawn(model, size))),
+        Export::Svg => ("svg", svg::picture(&drawn(model, size), &model.theme)),
+        Export::Cast => ("cast", cast::of_session(model, size)),
     };
-    let path = fresh(folder, &slug(&model.header.name), ending)?;
-    fs::write(&path, text)?;
-    Ok(path)
+    fresh(folder, &slug(&model.header.name), ending, &text)
 }
 
-fn fresh(folder: &Path, name: &str, ending: &str) -> io::Result<PathBuf> {
-    let numbered = (1..1_000).map(|number| folder.join(format!("{name}-{number}.{ending}")));
-    numbered.into_iter().find(|path| !path.exists()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+/// Writes a file that was not there before.
+fn fresh(folder: &Path, name: &str, ending: &str, text: &str) -> io::Result<PathBuf> {
+    for number in 1..1_000 {
+        let path = folder.join(format!("{name}-{number}.{ending}"));
+        match fs::File::create_new(&path) {
+            Ok(mut file) => {
+                file.write_all(text.as_bytes())?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
-fn drawn(model: &Model, area: Rect) -> Buffer {
+/// The screen at a size.
+pub(super) fn drawn(model: &Model, size: Size) -> Buffer {
+    let area = Rect::new(0, 0, size.width, size.height);
     let mut buffer = Buffer::empty(area);
     view::draw_on(model, &mut buffer, area);
     buffer
@@ -48,23 +61,38 @@ pub(super) fn text(buffer: &Buffer) -> String {
     let area = buffer.area;
     let mut text = String::new();
     for y in area.top()..area.bottom() {
-        let mut line = String::new();
-        let mut skip = 0;
-        for x in area.left()..area.right() {
-            let Some(cell) = buffer.cell((x, y)) else { continue };
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            line.push_str(cell.symbol());
-            skip = view::canvas::width(cell.symbol()).saturating_sub(1);
-        }
+        let line: String = cells(buffer, y).map(|(_, cell)| cell.symbol()).collect();
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }
 
-/// A screen as a picture.
-pub(super) fn svg(buffer: &Buffer) -> String {
-    text(buffer)
+/// The cells of a line with their columns; one that a wide letter covers is left out.
+fn cells(buffer: &Buffer, y: u16) -> impl Iterator<Item = (u16, &ratatui::buffer::Cell)> {
+    let mut covered = 0;
+    (buffer.area.left()..buffer.area.right()).filter_map(move |x| {
+        let cell = buffer.cell((x, y))?;
+        if covered > 0 {
+            covered -= 1;
+            return None;
+        }
+        covered = view::canvas::width(cell.symbol()).saturating_sub(1);
+        Some((x, cell))
+    })
+}
+
+/// Pieces of a line whose cells look alike: first column, columns, text, look.
+fn runs(buffer: &Buffer, y: u16) -> Vec<(u16, u16, String, ratatui::style::Style)> {
+    let mut runs: Vec<(u16, u16, String, ratatui::style::Style)> = Vec::new();
+    for (x, cell) in cells(buffer, y) {
+        let columns = view::canvas::width(cell.symbol()).max(1);
+        match runs.last_mut() {
+            Some((_, width, text, style)) if *style == cell.style() => {
+                *width += columns;
+                text.push_str(cell.symbol());
+            }
+            _ => runs.push((x, columns, cell.symbol().to_owned(), cell.style())),
+        }
+    }
+    runs
 }

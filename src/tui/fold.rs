@@ -72,6 +72,8 @@ const MOST_RECENT: usize = 64;
 const MOST_CLOSED: usize = 64;
 /// Replicas at most, whatever a recording says.
 const MOST_REPLICAS: u32 = 256;
+/// Steps at most, whatever a recording says.
+const MOST_STEPS: usize = 10_000;
 
 impl Fold {
     /// The moment before the first event.
@@ -130,19 +132,32 @@ impl Fold {
                     state.ended = Some(at);
                 }
             }
-            Kind::ReplicaStarted { replica } => {
-                if let Some(replica) = self.replica(*replica, lineup) {
-                    replica.up = true;
-                    replica.starts += 1;
-                    replica.health.iter_mut().for_each(Health::forget);
-                }
+            Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
+            Kind::ReplicaStarted { replica } => self.replica_is(*replica, true, lineup),
+            Kind::ReplicaStopped { replica } => self.replica_is(*replica, false, lineup),
+            Kind::ClientRequestSent { .. }
+            | Kind::ClientResponseStarted { .. }
+            | Kind::ClientFirstToken { .. }
+            | Kind::ClientRequestEnded { .. } => return self.client(&event.kind, position, names),
+            Kind::HealthChanged { .. } | Kind::ProviderEvicted { .. } | Kind::ProviderReturned { .. } => {
+                self.health_changed(&event.kind, lineup);
             }
-            Kind::ReplicaStopped { replica } => {
-                if let Some(replica) = self.replica(*replica, lineup) {
-                    replica.up = false;
-                    replica.health.iter_mut().for_each(Health::forget);
-                }
-            }
+            Kind::GatewayRequestReceived { .. }
+            | Kind::ProviderSelected { .. }
+            | Kind::AttemptStarted { .. }
+            | Kind::AttemptEnded { .. }
+            | Kind::GatewayRequestEnded { .. } => return self.gateway(&event.kind, position, lineup, names),
+            Kind::GatewayRequestRouted { .. }
+            | Kind::ProviderRequestReceived { .. }
+            | Kind::ProviderRequestEnded { .. } => {}
+        }
+        None
+    }
+
+    /// What the client tells of its requests.
+    fn client(&mut self, kind: &Kind, position: u32, names: &mut Names) -> Option<Arc<Row>> {
+        let at = self.now;
+        match kind {
             Kind::ClientRequestSent { request, step, replica, path, stream, .. } => {
                 let row = self.entry(request, position);
                 row.has_client = true;
@@ -171,11 +186,20 @@ impl Fold {
                 }
                 return self.close(request);
             }
+            _ => {}
+        }
+        None
+    }
+
+    /// What the gateway tells of its requests.
+    fn gateway(&mut self, kind: &Kind, position: u32, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
+        match kind {
             Kind::GatewayRequestReceived { request, replica, path, .. } => {
-                self.received(request, *replica, path, position, lineup, names)
+                self.received(request, *replica, path, position, lineup, names);
             }
             Kind::ProviderSelected { request, replica, attempt, backend, provider, .. } => {
-                self.selected(request, *replica, *attempt, lineup.find(backend, provider), lineup, names);
+                let provider = lineup.find(backend, provider);
+                self.selected(request, (*replica, *attempt), provider, lineup, names);
             }
             Kind::AttemptStarted { request, endpoint, model, .. } => {
                 if let Some(row) = self.find(request) {
@@ -186,63 +210,68 @@ impl Fold {
                 }
             }
             Kind::AttemptEnded { request, attempt, outcome, status, .. } => {
-                let key = (Arc::from(request.as_str()), *attempt);
                 let good = *outcome == Outcome::Complete && status.is_some_and(|status| status < 400);
-                if let Some((replica, provider)) = self.attempts.remove(&key)
-                    && let Some(health) = self.health(replica, provider)
-                {
-                    health.answered(at, good);
-                }
-            }
-            Kind::HealthChanged {
-                replica,
-                backend,
-                provider,
-                health,
-                latency_seconds,
-                consecutive_failures,
-                times_ejected: _,
-            } => {
-                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
-                    known.changed(*health, *latency_seconds, *consecutive_failures);
-                }
-            }
-            Kind::ProviderEvicted { replica, backend, provider, until_us, source, status, .. } => {
-                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
-                    known.evicted(Eviction { began: at, until: *until_us, status: *status, source: source.clone() });
-                }
-            }
-            Kind::ProviderReturned { replica, backend, provider, .. } => {
-                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
-                    known.returned();
-                }
+                self.attempt_ended(request, *attempt, good);
             }
             Kind::GatewayRequestEnded { request, replica, status, outcome, response_model, usage, .. } => {
                 if let Some(replica) = self.replica(*replica, lineup) {
                     replica.pending = replica.pending.saturating_sub(1);
                 }
-                if let Some(row) = self.find(request)
-                    && !row.has_client
-                {
-                    end(row, at, *outcome, Some(*status), *usage);
-                    if let Some(model) = response_model {
-                        row.model = names.id(model);
-                    }
-                    return self.close(request);
+                let at = self.now;
+                let row = self.find(request).filter(|row| !row.has_client)?;
+                end(row, at, *outcome, Some(*status), *usage);
+                if let Some(model) = response_model {
+                    row.model = names.id(model);
                 }
+                return self.close(request);
             }
-            Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
-            Kind::GatewayRequestRouted { .. }
-            | Kind::FaultInjected { .. }
-            | Kind::FaultStruck { .. }
-            | Kind::FaultCleared { .. }
-            | Kind::ProviderRequestReceived { .. }
-            | Kind::ProviderRequestEnded { .. } => {}
+            _ => {}
         }
         None
     }
 
+    fn health_changed(&mut self, kind: &Kind, lineup: &Lineup) {
+        let at = self.now;
+        let (Kind::HealthChanged { replica, backend, provider, .. }
+        | Kind::ProviderEvicted { replica, backend, provider, .. }
+        | Kind::ProviderReturned { replica, backend, provider, .. }) = kind
+        else {
+            return;
+        };
+        let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) else { return };
+        match kind {
+            Kind::HealthChanged { health, latency_seconds, consecutive_failures, .. } => {
+                known.changed(*health, *latency_seconds, *consecutive_failures);
+            }
+            Kind::ProviderEvicted { until_us, source, status, .. } => {
+                known.evicted(Eviction { began: at, until: *until_us, status: *status, source: source.clone() });
+            }
+            _ => known.returned(),
+        }
+    }
+
+    /// What a replica knows dies with it.
+    fn replica_is(&mut self, number: u32, up: bool, lineup: &Lineup) {
+        if let Some(replica) = self.replica(number, lineup) {
+            replica.up = up;
+            replica.starts += u32::from(up);
+            replica.health.iter_mut().for_each(Health::forget);
+        }
+    }
+
+    fn attempt_ended(&mut self, request: &str, attempt: u32, good: bool) {
+        let at = self.now;
+        let key = (Arc::from(request), attempt);
+        let Some((replica, provider)) = self.attempts.remove(&key) else { return };
+        if let Some(health) = self.replicas.get_mut(replica).and_then(|replica| replica.health.get_mut(provider)) {
+            health.answered(at, good);
+        }
+    }
+
     fn step_began(&mut self, step: usize, verb: &str, summary: &str) {
+        if step >= MOST_STEPS {
+            return;
+        }
         let state = StepState { began: self.now, ended: None, verb: Arc::from(verb), summary: Arc::from(summary) };
         self.steps.insert(step, state);
         self.step = Some(step);
@@ -268,8 +297,7 @@ impl Fold {
     fn selected(
         &mut self,
         request: &str,
-        replica: u32,
-        attempt: u32,
+        (replica, attempt): (u32, u32),
         provider: Option<usize>,
         lineup: &Lineup,
         names: &mut Names,
@@ -307,25 +335,18 @@ impl Fold {
         self.replica(replica, lineup)?.health.get_mut(provider?)
     }
 
-    fn health(&mut self, replica: usize, provider: usize) -> Option<&mut Health> {
-        self.replicas.get_mut(replica)?.health.get_mut(provider)
-    }
-
     fn find(&mut self, id: &str) -> Option<&mut Row> {
         let index = self.ids.get(id)?;
         self.open.get_mut(index).map(Arc::make_mut)
     }
 
     fn entry(&mut self, id: &str, position: u32) -> &mut Row {
-        let index = match self.ids.get(id) {
-            Some(index) => *index,
-            None => {
-                let index = u32::try_from(self.begun).unwrap_or(u32::MAX);
-                self.begun += 1;
-                self.ids.insert(Arc::from(id), index);
-                index
-            }
-        };
+        let index = self.ids.get(id).copied().unwrap_or_else(|| {
+            let index = u32::try_from(self.begun).unwrap_or(u32::MAX);
+            self.begun += 1;
+            self.ids.insert(Arc::from(id), index);
+            index
+        });
         let sent = self.now;
         Arc::make_mut(self.open.entry(index).or_insert_with(|| Arc::new(Row::new(index, position, sent))))
     }

@@ -14,8 +14,6 @@ pub(super) enum Context {
     Reading,
     /// Typing a filter.
     Typing,
-    /// Choosing from a menu.
-    Menu,
 }
 
 /// A key with its meaning.
@@ -159,8 +157,8 @@ const BINDINGS: &[(Topic, &str, &str, Action, &str)] = &[
     (Topic::Time, "ten-seconds-back", "Shift-Left {", Action::StepTime(-10_000), "ten seconds back"),
     (Topic::Time, "faster", "+", Action::Faster, "faster"),
     (Topic::Time, "slower", "-", Action::Slower, "slower"),
-    (Topic::Time, "follow-pace", "=", Action::FollowPace, "pace that follows what happens"),
-    (Topic::Time, "next", "n", Action::Jump { forward: true, sort: None }, "next eviction, return or failure"),
+    (Topic::Time, "follow-pace", "=", Action::FollowPace, "a pace that follows"),
+    (Topic::Time, "next", "n", Action::Jump { forward: true, sort: None }, "next happening of any kind"),
     (Topic::Time, "previous", "N", Action::Jump { forward: false, sort: None }, "the one before"),
     (Topic::Time, "next-eviction", "e", Action::Jump { forward: true, sort: Some(Sort::Eviction) }, "next eviction"),
     (Topic::Time, "previous-eviction", "E", Action::Jump { forward: false, sort: Some(Sort::Eviction) }, "eviction before"),

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::Judge;
 use super::action::{Action, Tab};
 use super::command::Command;
 use super::filter::Filter;
@@ -19,10 +18,12 @@ use super::row::Row;
 use super::story::Story;
 use super::theme::Theme;
 use super::timeline::{Sort, Timeline};
+use super::{Decision, Judge};
 use crate::event::log::Header;
 use crate::event::{At, Event};
 
 /// Everything behind one screen.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Model {
     pub(super) header: Header,
     pub(super) plan: Plan,
@@ -63,7 +64,7 @@ pub(super) struct Model {
     wall: Duration,
     commands: Option<mpsc::Sender<Command>>,
     listing: RefCell<Option<(ListingKey, Arc<Vec<u32>>)>>,
-    story: RefCell<Option<((usize, usize), Arc<Story>)>>,
+    story: RefCell<Option<(StoryKey, Arc<Story>)>>,
 }
 
 /// Where the events come from.
@@ -132,6 +133,8 @@ pub(super) enum Export {
     Cast,
 }
 
+/// The request and the number of events that its story is told from.
+type StoryKey = (usize, usize);
 type ListingKey = (usize, Column, bool, String);
 
 /// How long a message stands.
@@ -139,9 +142,13 @@ const MESSAGE_FOR: Duration = Duration::from_secs(4);
 
 impl Model {
     pub(super) fn new(header: Header, source: Source, judge: Option<Box<dyn Judge>>) -> Self {
-        let lineup = Lineup::of(&header);
+        let timeline = Timeline::new(Lineup::of(&header), judge);
+        Self::with_timeline(header, source, timeline)
+    }
+
+    /// A model over a timeline that was made for the header.
+    pub(super) fn with_timeline(header: Header, source: Source, timeline: Timeline) -> Self {
         let plan = Plan::of(&header);
-        let timeline = Timeline::new(lineup, judge);
         let fold = timeline.head().clone();
         Self {
             header,
@@ -248,6 +255,45 @@ impl Model {
         }
     }
 
+    /// Where the screen stands in time, to come back to.
+    pub(super) fn place(&self) -> (At, usize, bool) {
+        (self.at, self.fold.position, self.attached)
+    }
+
+    /// Shows another moment for a while, for those who draw many.
+    pub(super) fn go_to(&mut self, at: At) {
+        self.attached = false;
+        self.show(at);
+    }
+
+    /// Comes back to where the screen stood.
+    pub(super) fn return_to(&mut self, (at, position, attached): (At, usize, bool)) {
+        self.timeline.seek(&mut self.fold, position);
+        self.at = at;
+        self.attached = attached;
+        if attached {
+            self.catch_up();
+        }
+    }
+
+    /// Whether the run is over and its end is shown.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.over && self.at >= self.latest()
+    }
+
+    /// What has become of the run so far: the worst of its findings, and nothing while one is open.
+    pub(super) fn verdict(&self) -> Option<Decision> {
+        let findings = self.timeline.findings(self.fold.position);
+        let has = |decision| findings.iter().any(|finding| finding.decision == decision);
+        match () {
+            () if findings.is_empty() => None,
+            () if has(Decision::Fail) => Some(Decision::Fail),
+            () if has(Decision::Open) => None,
+            () if has(Decision::Unknown) => Some(Decision::Unknown),
+            () => Some(Decision::Pass),
+        }
+    }
+
     fn show(&mut self, at: At) {
         let position = self.timeline.position_at(at);
         self.at = at;
@@ -309,8 +355,8 @@ impl Model {
     }
 
     /// Does what a person wants.
-    pub(super) fn act(&mut self, action: Action) {
-        match action {
+    pub(super) fn act(&mut self, action: &Action) {
+        match *action {
             Action::Quit => self.quit(),
             Action::Help => self.toggle(Open::Help),
             Action::Back => self.back(),
@@ -331,7 +377,7 @@ impl Model {
             Action::FollowPace => self.pace(|_| Pace::Follow),
             Action::Jump { forward, sort } => self.jump(forward, sort),
             Action::ToStart => self.seek(At::default()),
-            Action::ToHead => self.to_head(),
+            Action::ToHead => self.go_to_head(),
             Action::Seek(thousandths) => self.seek(self.moment_of(thousandths)),
             Action::Filter => self.typing = true,
             Action::Type(char) => self.type_filter(|text| text.push(char)),
@@ -395,7 +441,7 @@ impl Model {
         match self.tab {
             Tab::Events => self.scroll_events(by),
             Tab::Scenario => {
-                self.scenario_scroll = self.scenario_scroll.saturating_add_signed(by).min(self.plan.lines.len())
+                self.scenario_scroll = self.scenario_scroll.saturating_add_signed(by).min(self.plan.lines.len());
             }
             Tab::Charts => {}
             Tab::Overview | Tab::Topology | Tab::Requests => self.move_selection(by),
@@ -516,26 +562,23 @@ impl Model {
             Some(sort) => found == sort,
             None => found != Sort::Step,
         };
-        match self.timeline.landmark(self.fold.position, forward, wanted) {
-            Some(landmark) => {
-                self.detach();
-                self.pacer.set_paused(true);
-                self.show_position(landmark.position + 1);
-            }
-            None => {
-                let what = match sort {
-                    Some(Sort::Eviction) => "eviction",
-                    Some(Sort::Return) => "return",
-                    Some(Sort::Failure) => "failure",
-                    Some(Sort::Step) | None => "eviction, return or failure",
-                };
-                let (side, yet) = if forward { ("after", if self.over { "" } else { " yet" }) } else { ("before", "") };
-                self.say(format!("no {what} {side} this moment{yet}"));
-            }
+        if let Some(landmark) = self.timeline.landmark(self.fold.position, forward, wanted) {
+            self.detach();
+            self.pacer.set_paused(true);
+            self.show_position(landmark.position + 1);
+            return;
         }
+        let what = match sort {
+            Some(Sort::Eviction) => "eviction",
+            Some(Sort::Return) => "return",
+            Some(Sort::Failure) => "failure",
+            Some(Sort::Step) | None => "eviction, return or failure",
+        };
+        let (side, yet) = if forward { ("after", if self.over { "" } else { " yet" }) } else { ("before", "") };
+        self.say(format!("no {what} {side} this moment{yet}"));
     }
 
-    fn to_head(&mut self) {
+    fn go_to_head(&mut self) {
         match self.source {
             Source::Replay => self.seek(self.latest()),
             Source::Virtual | Source::Real => {
@@ -560,15 +603,14 @@ impl Model {
 
     fn mark(&mut self) {
         let Some(selected) = self.selected() else { return };
-        match self.marks.iter().position(|mark| *mark == selected) {
-            Some(at) => drop(self.marks.remove(at)),
-            None => {
-                if self.marks.len() == 2 {
-                    self.marks.remove(0);
-                }
-                self.marks.push(selected);
-            }
+        if let Some(at) = self.marks.iter().position(|mark| *mark == selected) {
+            self.marks.remove(at);
+            return;
         }
+        if self.marks.len() == 2 {
+            self.marks.remove(0);
+        }
+        self.marks.push(selected);
     }
 
     fn compare(&mut self) {
@@ -584,12 +626,11 @@ impl Model {
             Open::Story(index) => Some(index),
             _ => self.selected(),
         };
-        match index.and_then(|index| self.story(index)).and_then(|story| story.curl()) {
-            Some(curl) => {
-                self.effects.push(Effect::Copy(curl));
-                self.say("copied as curl; put the key in where it says so");
-            }
-            None => self.say("there is no request to copy"),
+        if let Some(curl) = index.and_then(|index| self.story(index)).and_then(|story| story.curl()) {
+            self.effects.push(Effect::Copy(curl));
+            self.say("copied as curl; put the key in where it says so");
+        } else {
+            self.say("there is no request to copy");
         }
     }
 

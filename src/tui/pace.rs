@@ -91,7 +91,7 @@ impl Pacer {
     }
 
     fn follow_rate(&self) -> f64 {
-        let since = Duration::from_micros((self.limit as u64).saturating_sub(self.activity.0));
+        let since = moment(self.limit).since(self.activity);
         if self.in_flight <= SLOW_UP_TO && self.activity > At(0) && since < SLOW_FOR {
             return SLOW;
         }
@@ -114,7 +114,7 @@ impl Pacer {
             self.activity = now;
             self.in_flight = in_flight;
         }
-        self.limit = self.limit.max(now.0 as f64);
+        self.limit = self.limit.max(micros(now));
         let rate = self.rate();
         self.idle = if in_flight > 0 { 0.0 } else { self.idle + if self.paused { 0.0 } else { passed } };
         if rate.is_infinite() {
@@ -122,17 +122,27 @@ impl Pacer {
         }
         let moved = rate * passed.min(0.1) * 1e6;
         // A lab that lags behind must not be sent racing once it has caught its breath.
-        let most = now.0 as f64 + moved + (rate * 1e5).max(1_000.0);
+        let most = micros(now) + moved + (rate * 1e5).max(1_000.0);
         self.limit = (self.limit + moved).min(most);
-        At(self.limit as u64)
+        moment(self.limit)
     }
 
     /// Tells that the lab, or the watcher, has been put somewhere else.
     pub fn jumped_to(&mut self, now: At) {
-        self.limit = now.0 as f64;
+        self.limit = micros(now);
         self.activity = now;
         self.idle = 0.0;
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for three hundred years")]
+fn micros(at: At) -> f64 {
+    at.0 as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` holds it within bounds")]
+fn moment(micros: f64) -> At {
+    At(micros as u64)
 }
 
 impl Pace {
@@ -193,7 +203,7 @@ mod tests {
     /// Watches from `from` to `to` in frames of 20 ms; `busy` says how many requests are under way.
     fn watch(pacer: &mut Pacer, from: u64, to: u64, busy: impl Fn(u64) -> usize) -> Duration {
         let (mut now, mut wall) = (from, Duration::ZERO);
-        while now < to && wall < Duration::from_secs(60) {
+        while now < to && wall < Duration::from_mins(1) {
             wall += Duration::from_millis(20);
             now = pacer.allow(At(now), busy(now), wall).0.min(to);
         }

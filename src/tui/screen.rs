@@ -110,7 +110,10 @@ impl Screen {
                 drawn: Drawn::default(),
             };
             let done = driver.run(guard);
-            gate_of_screen.open();
+            if done.is_err() {
+                // Nobody watches any more: the run need not wait for anyone.
+                gate_of_screen.open();
+            }
             done
         })?;
         match opened.recv() {
@@ -177,6 +180,8 @@ struct GateState {
     open: bool,
 }
 
+/// Microseconds of the smallest step of a virtual clock.
+const GRAIN: u64 = 1_000;
 /// How long the lab is held at most before it may look at its commands again.
 const TURN: Duration = Duration::from_millis(20);
 
@@ -204,7 +209,8 @@ impl Gate {
         let mut state = lock.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = now;
         for _ in 0..2 {
-            let allowed = state.allow(now, in_flight, events);
+            // A virtual clock goes in whole milliseconds, and a part of one would be rounded up.
+            let allowed = At(state.allow(now, in_flight, events).0 / GRAIN * GRAIN);
             if allowed > now {
                 return allowed;
             }
@@ -262,7 +268,7 @@ impl GateState {
         }
         if let Some(before) = self.step_events {
             if events <= before {
-                return At(now.0 + 1_000);
+                return At(now.0.saturating_add(GRAIN));
             }
             self.step_events = None;
             self.pacer.jumped_to(now);
@@ -331,10 +337,10 @@ impl Driver {
                 return Ok(());
             }
             self.wait_for_input(if self.moves() { FRAME } else { IDLE })?;
+            self.pass_commands();
             if self.do_effects(&mut guard) {
                 return Ok(());
             }
-            self.pass_commands();
         }
     }
 
@@ -355,8 +361,8 @@ impl Driver {
 
     /// Whether time goes by on the screen.
     fn moves(&self) -> bool {
-        !self.model.pacer.is_paused() && !(self.model.over && self.model.at >= self.model.latest())
-            || self.model.message.is_some()
+        let goes_on = !self.model.pacer.is_paused() && !self.model.is_at_end();
+        goes_on || self.model.message.is_some()
     }
 
     fn is_done(&mut self) -> bool {
@@ -364,7 +370,7 @@ impl Driver {
             self.pass(Command::Quit);
             return true;
         }
-        self.options.close && self.model.over && self.model.at >= self.model.latest()
+        self.options.close && self.model.is_at_end()
     }
 
     fn wait_for_input(&mut self, mut wait: Duration) -> io::Result<()> {
@@ -372,7 +378,7 @@ impl Driver {
             match terminal_event::read()? {
                 terminal_event::Event::Key(key) if key.kind != terminal_event::KeyEventKind::Release => {
                     if let Some(action) = self.model.keys.action(key, self.model.context()) {
-                        self.model.act(action);
+                        self.model.act(&action);
                     }
                 }
                 terminal_event::Event::Mouse(mouse) => self.mouse(mouse),
@@ -393,7 +399,7 @@ impl Driver {
             _ => None,
         };
         if let Some(action) = action {
-            self.model.act(action);
+            self.model.act(&action);
         }
     }
 
@@ -430,9 +436,43 @@ impl Driver {
 
     fn pass(&mut self, command: Command) {
         self.pass_commands();
-        if let Some((gate, _, to_lab)) = &self.gate {
+        if let Some((_, _, to_lab)) = &self.gate {
             let _ = to_lab.send(command);
-            gate.open();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_grants_whole_milliseconds_at_the_pace() {
+        let gate = Gate::new(Pace::Times(0.1));
+        let (began, mut now, mut grants) = (Instant::now(), At(0), 0);
+        while began.elapsed() < Duration::from_millis(300) {
+            let until = gate.turn(now, 1, 0);
+            assert_eq!(until.0 % GRAIN, 0);
+            grants += u32::from(until > now);
+            now = until;
+        }
+        assert!((At(20_000)..=At(31_000)).contains(&now), "{now:?} after {grants} grants");
+    }
+
+    #[test]
+    fn a_paused_gate_lets_go_event_by_event_and_second_by_second() {
+        let gate = Gate::new(Pace::Max);
+        assert!(gate.turn(At(5_000), 0, 3) > At(1_000_000));
+        assert_eq!(gate.obey(Command::Pause, 3), None);
+        assert_eq!(gate.turn(At(5_000), 0, 3), At(5_000));
+        gate.obey(Command::StepEvent, 3);
+        assert_eq!(gate.turn(At(5_000), 0, 3), At(6_000));
+        assert_eq!(gate.turn(At(6_000), 0, 4), At(6_000), "one event has come");
+        gate.obey(Command::StepTime(Duration::from_secs(1)), 4);
+        assert_eq!(gate.turn(At(6_000), 0, 4), At(1_006_000));
+        assert_eq!(gate.turn(At(1_006_000), 0, 9), At(1_006_000));
+        assert_eq!(gate.obey(Command::Send, 9), Some(Command::Send));
+        gate.obey(Command::Resume, 9);
+        assert!(gate.turn(At(1_006_000), 0, 9) > At(2_000_000));
     }
 }

@@ -4,6 +4,7 @@
 //! written as JSON to a file without a name and read back when somebody looks at their time.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -19,11 +20,12 @@ const HELD: usize = 64;
 const CACHED: usize = 8;
 
 /// Every event so far, by position.
-#[derive(Default)]
 pub(super) struct Store {
+    chunk: usize,
+    hold: usize,
     /// How many chunks are packed; the next ones are held.
     packed: Vec<Packed>,
-    held: std::collections::VecDeque<Arc<Vec<Event>>>,
+    held: VecDeque<Arc<Vec<Event>>>,
     open: Vec<Event>,
     spill: Spill,
     cache: RefCell<Vec<(usize, Arc<Vec<Event>>)>>,
@@ -42,19 +44,43 @@ struct Spill {
     end: u64,
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(CHUNK, HELD)
+    }
+}
+
 impl Store {
+    /// A store with chunks of `chunk` events, of which `hold` are held as they are.
+    pub(super) fn new(chunk: usize, hold: usize) -> Self {
+        Self {
+            chunk: chunk.max(1),
+            hold,
+            packed: Vec::new(),
+            held: VecDeque::new(),
+            open: Vec::new(),
+            spill: Spill::default(),
+            cache: RefCell::default(),
+        }
+    }
+
+    /// Events in a chunk.
+    pub(super) fn chunk_size(&self) -> usize {
+        self.chunk
+    }
+
     /// How many events there are.
     pub(super) fn len(&self) -> usize {
-        (self.packed.len() + self.held.len()) * CHUNK + self.open.len()
+        (self.packed.len() + self.held.len()) * self.chunk + self.open.len()
     }
 
     /// Adds the next event.
     pub(super) fn push(&mut self, event: Event) {
         self.open.push(event);
-        if self.open.len() == CHUNK {
-            let full = std::mem::replace(&mut self.open, Vec::with_capacity(CHUNK));
+        if self.open.len() == self.chunk {
+            let full = std::mem::replace(&mut self.open, Vec::with_capacity(self.chunk));
             self.held.push_back(Arc::new(full));
-            if self.held.len() > HELD {
+            if self.held.len() > self.hold {
                 self.pack_oldest();
             }
         }
@@ -62,7 +88,7 @@ impl Store {
 
     fn pack_oldest(&mut self) {
         let Some(oldest) = self.held.pop_front() else { return };
-        let mut bytes = Vec::with_capacity(CHUNK * 400);
+        let mut bytes = Vec::with_capacity(self.chunk * 400);
         for event in oldest.iter() {
             // An event that could not be written would shift those after it; an empty line keeps its place.
             let whole = bytes.len();
@@ -82,7 +108,7 @@ impl Store {
 
     /// Looks at the event at a position.
     pub(super) fn with<T>(&self, position: usize, look: impl FnOnce(&Event) -> T) -> Option<T> {
-        let (chunk, index) = (position / CHUNK, position % CHUNK);
+        let (chunk, index) = (position / self.chunk, position % self.chunk);
         match self.chunk(chunk) {
             Some(events) => events.get(index).map(look),
             None if chunk == self.packed.len() + self.held.len() => self.open.get(index).map(look),
@@ -95,12 +121,12 @@ impl Store {
         let mut position = range.start;
         let end = range.end.min(self.len());
         while position < end {
-            let chunk = position / CHUNK;
+            let chunk = position / self.chunk;
             let held = self.chunk(chunk);
             let events: &[Event] = held.as_ref().map_or(&self.open, |events| events.as_slice());
-            let stop = end.min((chunk + 1) * CHUNK);
+            let stop = end.min((chunk + 1) * self.chunk);
             for at in position..stop {
-                let Some(event) = events.get(at % CHUNK) else { return };
+                let Some(event) = events.get(at % self.chunk) else { return };
                 if !look(at, event) {
                     return;
                 }
@@ -160,14 +186,13 @@ impl Spill {
 
     fn read(&self, packed: Packed) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; packed.bytes];
-        match &self.file {
-            Some(file) => file.read_exact_at(&mut bytes, packed.offset)?,
-            None => {
-                let start = usize::try_from(packed.offset).unwrap_or(usize::MAX);
-                let end = start.saturating_add(packed.bytes);
-                let kept = self.memory.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?;
-                bytes.copy_from_slice(kept);
-            }
+        if let Some(file) = &self.file {
+            file.read_exact_at(&mut bytes, packed.offset)?;
+        } else {
+            let start = usize::try_from(packed.offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(packed.bytes);
+            let kept = self.memory.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?;
+            bytes.copy_from_slice(kept);
         }
         Ok(bytes)
     }

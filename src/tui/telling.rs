@@ -1,17 +1,20 @@
 //! Each event as one line for people.
 
+use std::fmt::Write as _;
+
 use super::text::{countdown, millis};
 use super::theme::Role;
 use crate::event::{Event, Kind, Outcome};
 
 /// The line of an event and what kind of line it is.
+#[expect(clippy::too_many_lines, reason = "a table, one line a kind")]
 pub(super) fn line(event: &Event) -> (Role, String) {
     match &event.kind {
         Kind::StepStarted { step, verb, summary } => {
             let summary = summary.strip_prefix(verb.as_str()).unwrap_or(summary).trim_start();
-            (Role::Strong, format!("step {} begins: {verb} {summary}", step + 1))
+            (Role::Strong, format!("step {} begins: {verb} {summary}", step.saturating_add(1)))
         }
-        Kind::StepEnded { step } => (Role::Faint, format!("step {} is over", step + 1)),
+        Kind::StepEnded { step } => (Role::Faint, format!("step {} is over", step.saturating_add(1))),
         Kind::ReplicaStarted { replica } => (Role::Returning, format!("replica {replica} is ready")),
         Kind::ReplicaStopped { replica } => {
             (Role::Bad, format!("replica {replica} is gone, and its health state with it"))
@@ -28,10 +31,11 @@ pub(super) fn line(event: &Event) -> (Role, String) {
         Kind::ClientRequestEnded { request, outcome, status, model, usage, body_bytes, .. } => {
             let mut text = format!("{request} client is done: {}", ended(*outcome, *status));
             if let Some(model) = model {
-                text += &format!(", {model}");
+                text.push_str(", ");
+                text.push_str(model);
             }
             if let Some(usage) = usage {
-                text += &format!(", {}+{} tokens", usage.input, usage.output);
+                let _ = write!(text, ", {}+{} tokens", usage.input, usage.output);
             }
             (outcome_role(*outcome, *status), format!("{text}, {body_bytes} bytes"))
         }
@@ -49,7 +53,7 @@ pub(super) fn line(event: &Event) -> (Role, String) {
             let last = if *fallback { ", all being evicted" } else { "" };
             let text = format!(
                 "{request} attempt {} goes to {provider} (group {group}) of [{}], drew [{}]{last}",
-                attempt + 1,
+                attempt.saturating_add(1),
                 scores.join(", "),
                 drawn.join(", ")
             );
@@ -58,12 +62,15 @@ pub(super) fn line(event: &Event) -> (Role, String) {
         Kind::AttemptStarted { request, attempt, endpoint, model, credential, .. } => {
             let model = model.as_ref().map_or_else(String::new, |model| format!(" for {model}"));
             let with = credential.as_ref().map_or_else(String::new, |credential| format!(" with {credential}"));
-            (Role::Faint, format!("{request} attempt {} to {endpoint}{model}{with}", attempt + 1))
+            (Role::Faint, format!("{request} attempt {} to {endpoint}{model}{with}", attempt.saturating_add(1)))
         }
         Kind::AttemptEnded { request, attempt, provider, outcome, status, error, .. } => {
             let error = error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-            let text =
-                format!("{request} attempt {} at {provider} is over: {}{error}", attempt + 1, ended(*outcome, *status));
+            let text = format!(
+                "{request} attempt {} at {provider} is over: {}{error}",
+                attempt.saturating_add(1),
+                ended(*outcome, *status)
+            );
             (outcome_role(*outcome, *status), text)
         }
         Kind::HealthChanged { replica, provider, health, latency_seconds, consecutive_failures, .. } => {

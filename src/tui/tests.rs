@@ -1,4 +1,7 @@
 //! Whole screens and whole sessions.
 
 mod builder;
+mod chance;
+mod long;
 mod screens;
+mod taken_away;

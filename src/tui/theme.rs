@@ -102,6 +102,16 @@ impl Theme {
         Self::named(THEMES[(here + 1) % THEMES.len()]).unwrap_or_else(|| self.clone())
     }
 
+    /// Text and ground of a picture, which a terminal would choose itself.
+    pub(super) fn paper(&self) -> (String, String) {
+        let (text, ground) = match self.name {
+            "light" => ("#24292f", "#ffffff"),
+            "contrast" => ("#ffffff", "#000000"),
+            _ => ("#d8dee9", "#16181d"),
+        };
+        (text.to_owned(), ground.to_owned())
+    }
+
     /// How a role looks.
     pub(super) fn style(&self, role: Role) -> Style {
         self.styles[role as usize]
@@ -202,9 +212,8 @@ fn coloured(palette: &Palette) -> [Style; ROLES] {
         Role::Returning => hue(palette.returning),
         Role::Trough => hue(palette.trough),
         Role::Selected => Style::new().bg(Color::Indexed(palette.selected)),
-        Role::Marked => hue(palette.accent).add_modifier(Modifier::BOLD),
         Role::Active => Style::new().fg(Color::Indexed(active_text)).bg(Color::Indexed(active_ground)),
-        Role::Note => hue(palette.accent).add_modifier(Modifier::BOLD),
+        Role::Marked | Role::Note => hue(palette.accent).add_modifier(Modifier::BOLD),
     })
 }
 

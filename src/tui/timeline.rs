@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::fold::Fold;
 use super::lineup::Lineup;
 use super::row::{Names, Row, Rows};
-use super::store::{CHUNK, Store};
+use super::store::Store;
 use super::{Finding, Judge};
 use crate::event::{At, Event, Kind};
 
@@ -65,16 +65,21 @@ const CHECKPOINT_BUDGET: usize = 96 << 20;
 
 impl Timeline {
     pub(super) fn new(lineup: Lineup, judge: Option<Box<dyn Judge>>) -> Self {
+        Self::over(lineup, judge, Store::default())
+    }
+
+    /// A timeline that keeps its events in `store`.
+    pub(super) fn over(lineup: Lineup, judge: Option<Box<dyn Judge>>, store: Store) -> Self {
         let start = Fold::new(&lineup);
         let mut timeline = Self {
             lineup,
             names: Names::default(),
-            store: Store::default(),
+            spacing: store.chunk_size(),
+            store,
             times: Vec::new(),
             rows: Rows::default(),
             head: start.clone(),
             checkpoints: vec![start],
-            spacing: CHUNK,
             landmarks: Vec::new(),
             evictions: Vec::new(),
             findings: Vec::new(),
@@ -242,11 +247,11 @@ impl Timeline {
     pub(super) fn landmark(&self, position: usize, forward: bool, which: impl Fn(Sort) -> bool) -> Option<Landmark> {
         let split = self.landmarks.partition_point(|landmark| landmark.position < position);
         let fits = |landmark: &&Landmark| which(landmark.sort);
-        match forward {
-            true => self.landmarks[split..].iter().find(fits).copied(),
-            // The one that has just happened is where we are.
-            false => self.landmarks[..split].iter().rev().filter(|one| one.position + 1 < position).find(fits).copied(),
+        if forward {
+            return self.landmarks[split..].iter().find(fits).copied();
         }
+        // The one that has just happened is where we are.
+        self.landmarks[..split].iter().rev().filter(|one| one.position + 1 < position).find(fits).copied()
     }
 
     /// Evictions that had begun after `position` events; one that ended later is still open.

@@ -7,6 +7,7 @@ mod docs;
 mod layers;
 mod library;
 mod parity;
+mod screen;
 mod servers;
 mod signals;
 mod support;

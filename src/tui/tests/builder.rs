@@ -1,7 +1,7 @@
 //! Makes streams of events as a lab would tell them.
 
 use crate::event::log::{BackendRecord, FORMAT, Header, ProviderRecord};
-use crate::event::{At, Candidate, Event, Kind, Outcome, Usage};
+use crate::event::{Answer, Arrival, At, Candidate, Event, Kind, Outcome, Usage};
 use crate::source::Sources;
 
 pub(super) const BACKEND: &str = "agentgateway-system/mock-ratelimit-backend";
@@ -132,7 +132,7 @@ impl Stream {
             method: "POST".to_owned(),
             path: path.clone(),
             credential: Some("client".to_owned()),
-            arrival: Default::default(),
+            arrival: Arrival::default(),
         });
         self.emit(Kind::GatewayRequestRouted {
             request: request.clone(),
@@ -251,7 +251,7 @@ impl Stream {
             attempts: 1,
             error: None,
             reason: None,
-            answer: Default::default(),
+            answer: Answer::default(),
         });
         self.emit(Kind::ClientRequestEnded {
             request,

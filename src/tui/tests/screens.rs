@@ -4,23 +4,18 @@
 
 use std::path::PathBuf;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::Size;
 
 use super::builder;
 use crate::event::At;
 use crate::tui::action::{Action, Tab};
 use crate::tui::export;
 use crate::tui::model::{Model, Source};
-use crate::tui::view;
 
 pub(super) const SIZES: [(u16, u16); 4] = [(80, 24), (100, 30), (120, 40), (200, 60)];
 
 pub(super) fn shown(model: &Model, (width, height): (u16, u16)) -> String {
-    let area = Rect::new(0, 0, width, height);
-    let mut buffer = Buffer::empty(area);
-    view::draw_on(model, &mut buffer, area);
-    export::text(&buffer)
+    export::text(&export::drawn(model, Size::new(width, height)))
 }
 
 fn check(name: &str, screen: &str) {
@@ -73,7 +68,7 @@ fn every_tab() {
     let mut model = replay();
     model.seek(At(62_000_000));
     for tab in [Tab::Topology, Tab::Requests, Tab::Scenario, Tab::Charts, Tab::Events] {
-        model.act(Action::Show(tab));
+        model.act(&Action::Show(tab));
         at_sizes(&format!("tab-{}", tab.name().to_lowercase()), &model);
     }
 }
@@ -82,18 +77,18 @@ fn every_tab() {
 fn what_lies_over_the_panels() {
     let mut model = replay();
     model.seek(At(62_000_000));
-    model.act(Action::Help);
+    model.act(&Action::Help);
     at_sizes("help", &model);
-    model.act(Action::Help);
-    model.act(Action::Select(0));
-    model.act(Action::Open);
+    model.act(&Action::Help);
+    model.act(&Action::Select(0));
+    model.act(&Action::Open);
     at_sizes("story", &model);
-    model.act(Action::Back);
-    model.act(Action::Mark);
-    model.act(Action::Select(1));
-    model.act(Action::Compare);
+    model.act(&Action::Back);
+    model.act(&Action::Mark);
+    model.act(&Action::Select(1));
+    model.act(&Action::Compare);
     at_sizes("compare", &model);
-    model.act(Action::Back);
-    model.act(Action::Projector);
+    model.act(&Action::Back);
+    model.act(&Action::Projector);
     at_sizes("projector", &model);
 }

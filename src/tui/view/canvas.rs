@@ -117,8 +117,10 @@ impl<'a> Canvas<'a> {
             self.text(0, y, "│", role);
             self.text(width - 1, y, "│", role);
         }
-        if !title.is_empty() && width > 6 {
-            self.text(2, 0, fitted(&format!(" {title} "), width - 4), Role::Title);
+        if !title.is_empty() {
+            // A narrow frame has no line to spare beside its title.
+            let (start, spaced) = if width >= 20 { (2, format!(" {title} ")) } else { (1, title.to_owned()) };
+            self.text(start, 0, fitted(&spaced, width - 2 * start), Role::Title);
         }
         self.part(1, 1, width - 2, height - 2)
     }
@@ -179,15 +181,19 @@ pub(in crate::tui) fn wrapped(text: &str, room: u16) -> Vec<String> {
     let room = room.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && width(&line) + 1 + width(word) > room {
+        let indent = paragraph.len() - paragraph.trim_start_matches(' ').len();
+        let mut line = paragraph[..indent.min(usize::from(room) / 2)].to_owned();
+        let mut empty = true;
+        for word in paragraph[indent..].split(' ') {
+            if !empty && width(&line) + 1 + width(word) > room {
                 lines.push(std::mem::take(&mut line));
+                empty = true;
             }
-            if !line.is_empty() {
+            if !empty {
                 line.push(' ');
             }
             line.push_str(word);
+            empty = false;
             while width(&line) > room {
                 let (head, tail) = split_at_width(&line, room);
                 lines.push(head);

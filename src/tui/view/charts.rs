@@ -69,9 +69,11 @@ fn answers(model: &Model, canvas: &mut Canvas<'_>) {
 
 fn rate(model: &Model, canvas: &mut Canvas<'_>) {
     let series = &model.fold.tally.rate;
-    let (from, to) = window(model, series.width);
-    let columns = u64::from(canvas.width().saturating_sub(3).max(1));
-    let step = ((to.0 - from.0) / columns).max(1);
+    let columns = u64::from(canvas.width().saturating_sub(4).max(1));
+    // Whole bins, and none so short that one request looks like a storm.
+    let least = (model.at.0 / columns).max(250_000);
+    let step = least.checked_next_multiple_of(series.width).unwrap_or(least).min(u64::MAX / (columns + 1));
+    let (from, to) = (At(0), At(step * columns));
     let counts: Vec<Counts> = (0..columns)
         .map(|column| series.between(At(from.0 + column * step), At(from.0 + (column + 1) * step)))
         .collect();
@@ -87,11 +89,6 @@ fn rate(model: &Model, canvas: &mut Canvas<'_>) {
     inside.text(1, height, moment(from), Role::Faint);
     let end = inside.width().saturating_sub(1);
     inside.right(end, height, moment(to), Role::Faint);
-}
-
-/// The time that a chart shows: all of it, but never less than ten bins.
-fn window(model: &Model, bin: u64) -> (At, At) {
-    (At(0), At(model.at.0.max(bin * 10)))
 }
 
 fn figure(number: f64) -> String {
@@ -255,7 +252,7 @@ pub(super) fn gantt(model: &Model, canvas: &mut Canvas<'_>) {
         let own = || spans.iter().filter(|span| span.provider == *provider && span.replica == *replica);
         inside.text(name_room + 1, y, "┈".repeat(usize::from(room)), Role::Trough);
         for span in own() {
-            let end = span.ended.map_or(span.until, |(_, at)| at);
+            let end = span.ended.map_or(span.until, |(_, at)| at).max(span.began);
             let (first, last) = (column(span.began), column(end));
             for at in first..=last {
                 let past = span.ended.is_some() || at <= column(model.at);

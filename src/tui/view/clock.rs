@@ -6,6 +6,7 @@
 
 use super::canvas::{Canvas, width};
 use crate::event::At;
+use crate::tui::Decision;
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
 use crate::tui::text::moment;
@@ -34,8 +35,7 @@ fn state(model: &Model) -> (String, Role) {
     };
     let at_end = model.at >= model.latest();
     match model.source {
-        Source::Replay if at_end && model.over => ("■ end   ".to_owned(), Role::Accent),
-        _ if model.attached && model.over => ("■ over  ".to_owned(), Role::Accent),
+        _ if model.over && at_end => over(model),
         Source::Real if model.attached => ("▶ live  ".to_owned(), Role::Good),
         Source::Real | Source::Virtual if !model.attached => {
             let word = if model.pacer.is_paused() { signs.pause } else { signs.play };
@@ -43,6 +43,15 @@ fn state(model: &Model) -> (String, Role) {
         }
         _ if model.pacer.is_paused() => (format!("{} {pace:<6}", signs.pause), Role::Degraded),
         _ => (format!("{} {pace:<6}", signs.play), Role::Good),
+    }
+}
+
+fn over(model: &Model) -> (String, Role) {
+    match model.verdict() {
+        Some(Decision::Pass) => ("■ PASS  ".to_owned(), Role::Good),
+        Some(Decision::Fail) => ("■ FAIL  ".to_owned(), Role::Bad),
+        Some(Decision::Unknown) => ("■ UNKNOWN".to_owned(), Role::Degraded),
+        Some(Decision::Open) | None => ("■ end   ".to_owned(), Role::Accent),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The stream itself, a line an event.
 
+use std::fmt::Write as _;
+
 use super::canvas::Canvas;
 use crate::tui::model::Model;
 use crate::tui::telling;
@@ -12,9 +14,9 @@ const SEARCHED: usize = 20_000;
 /// The panel; returns how many events it shows.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let end = model.events.last.unwrap_or(model.fold.position).min(model.fold.position);
-    let mut title = format!("Events · {} of {}", end, model.timeline.len());
+    let mut title = format!("Events · {end}");
     if !model.filter.is_empty() {
-        title += &format!(" · that fit “{}”", model.filter_text);
+        let _ = write!(title, " · that fit “{}”", model.filter_text);
     }
     let mut inside = canvas.framed(&title, Role::Border);
     let lines = usize::from(inside.height());

@@ -27,6 +27,11 @@ const LETTERS: [[u8; 5]; 95] = [
     [0,5,2,2,5], [0,5,3,1,6], [0,7,3,6,7], [3,2,6,2,3], [2,2,2,2,2], [6,2,3,2,6], [0,3,6,0,0],
 ];
 
+/// Columns that a text takes.
+pub(super) fn width(text: &str) -> u16 {
+    u16::try_from(text.chars().count()).unwrap_or(u16::MAX).saturating_mul(WIDTH)
+}
+
 /// Writes text and returns the column after it.
 pub(super) fn draw(canvas: &mut Canvas<'_>, x: u16, y: u16, text: &str, role: Role) -> u16 {
     let mut at = x;

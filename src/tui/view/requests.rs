@@ -5,6 +5,8 @@
 //!    3  00:00.100  0  openai-provider             200   1372ms    210ms   13+7     1
 //! ```
 
+use std::fmt::Write as _;
+
 use super::canvas::{Canvas, Pieces, width};
 use super::letters;
 use crate::tui::action::Action;
@@ -31,7 +33,7 @@ const FIELDS: [Field; 11] = [
     Field { title: "time", width: 9, grows: 0, left: true, sort: None, rank: 2, cell: time },
     Field { title: "r", width: 2, grows: 0, left: false, sort: None, rank: 5, cell: replica },
     Field { title: "status", width: 7, grows: 0, left: true, sort: Some(Column::Status), rank: 0, cell: status },
-    Field { title: "provider", width: 16, grows: 26, left: true, sort: None, rank: 0, cell: provider },
+    Field { title: "provider", width: 12, grows: 20, left: true, sort: None, rank: 0, cell: provider },
     Field { title: "latency", width: 7, grows: 0, left: false, sort: Some(Column::Latency), rank: 1, cell: latency },
     Field { title: "ttft", width: 7, grows: 0, left: false, sort: Some(Column::Ttft), rank: 6, cell: ttft },
     Field { title: "tokens", width: 8, grows: 0, left: false, sort: Some(Column::Tokens), rank: 7, cell: tokens },
@@ -110,10 +112,10 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let listing = model.listing();
     let mut title = "Requests".to_owned();
     if !model.filter.is_empty() {
-        title += &format!(" · {} of {} fit “{}”", listing.len(), listing.all(), model.filter_text);
+        let _ = write!(title, " · {} of {} fit “{}”", listing.len(), listing.all(), model.filter_text);
     }
     let mut inside = canvas.framed(&title, Role::Border);
-    let fields = chosen(inside.width());
+    let fields = chosen(model, inside.width());
     heading(model, &fields, &mut inside);
     let lines = usize::from(inside.height().saturating_sub(1));
     if listing.len() == 0 {
@@ -146,21 +148,24 @@ fn top_line(line: usize, count: usize, lines: usize, model: &Model) -> usize {
     line.saturating_sub(lines / 2).min(count.saturating_sub(lines))
 }
 
-fn chosen(room: u16) -> Vec<(&'static Field, u16)> {
-    let mut fields: Vec<&Field> = FIELDS.iter().collect();
-    let needs = |fields: &[&Field]| fields.iter().map(|field| field.width + 1).sum::<u16>();
+/// The columns that there is room for, with their widths: a provider's name is shown whole, sooner than
+/// another column.
+fn chosen(model: &Model, room: u16) -> Vec<(&'static Field, u16)> {
+    let single = model.fold.replicas.len() < 2;
+    let mut fields: Vec<&Field> = FIELDS.iter().filter(|field| !(single && field.title == "r")).collect();
+    let longest = model.timeline.lineup.providers.iter().map(|provider| width(&provider.name)).max().unwrap_or(0);
+    let own = |field: &Field| if field.title == "provider" { longest.clamp(field.width, 28) } else { field.width };
+    let needs = |fields: &[&Field]| fields.iter().map(|field| own(field) + 1).sum::<u16>();
     while needs(&fields) > room + 1 {
         let Some(worst) = fields.iter().map(|field| field.rank).max().filter(|rank| *rank > 0) else { break };
         fields.retain(|field| field.rank != worst);
     }
-    let mut spare = room.saturating_sub(needs(&fields));
+    let mut spare = (room + 1).saturating_sub(needs(&fields));
     let mut chosen = Vec::new();
-    let growing = u16::try_from(fields.iter().filter(|field| field.grows > 0).count()).unwrap_or(1).max(1);
-    let each = spare / growing;
     for field in fields {
-        let extra = field.grows.min(each).min(spare);
+        let extra = field.grows.min(spare);
         spare -= extra;
-        chosen.push((field, field.width + extra));
+        chosen.push((field, own(field) + extra));
     }
     chosen
 }

@@ -41,10 +41,20 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
 
 fn title(model: &Model) -> String {
     let count = steps(model);
+    let verdict = match model.verdict() {
+        Some(Decision::Pass) => " · PASS",
+        Some(Decision::Fail) => " · FAIL",
+        Some(Decision::Unknown) => " · UNKNOWN",
+        Some(Decision::Open) | None => "",
+    };
+    steps_title(model, count) + verdict
+}
+
+fn steps_title(model: &Model, count: usize) -> String {
     match model.fold.step {
         _ if count == 0 => "Scenario".to_owned(),
         None => format!("Scenario · {count} steps"),
-        Some(step) if model.over && model.at >= model.latest() => {
+        Some(step) if model.is_at_end() => {
             format!("Scenario · all {} steps", count.max(step + 1))
         }
         Some(step) => format!("Scenario · step {} of {count}", step + 1),
@@ -61,9 +71,11 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
     for step in 0..steps(model) {
         lines.push(step_line(model, step));
         let own = findings.iter().filter(|finding| finding.step == Some(step));
-        own.for_each(|finding| finding_lines(finding, 3, width, explain, &mut lines));
+        for finding in own {
+            finding_lines(finding, 3, width, explain, &mut lines);
+        }
     }
-    let whole: Vec<_> = findings.iter().filter(|finding| finding.step.is_none()).collect();
+    let whole: Vec<&Finding> = findings.iter().filter(|finding| finding.step.is_none() && !finding.invariant).collect();
     if !whole.is_empty() {
         lines.push(Line {
             sign: "",
@@ -74,9 +86,29 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
             right: String::new(),
             current: false,
         });
-        whole.iter().for_each(|finding| finding_lines(finding, 1, width, explain, &mut lines));
+        for finding in whole {
+            finding_lines(finding, 1, width, explain, &mut lines);
+        }
     }
+    invariant_lines(&findings, width, explain, &mut lines);
     lines
+}
+
+/// Invariants are many and hold: one line for all that do, and the others in full.
+fn invariant_lines(findings: &[Finding], width: u16, explain: bool, lines: &mut Vec<Line>) {
+    let invariants = || findings.iter().filter(|finding| finding.invariant);
+    let broken = |finding: &&Finding| matches!(finding.decision, Decision::Fail | Decision::Unknown);
+    let holding = invariants().filter(|finding| !broken(finding)).count();
+    if holding > 0 {
+        let decided = invariants().all(|finding| finding.decision != Decision::Open);
+        let (sign, sign_role) = decision(if decided { Decision::Pass } else { Decision::Open });
+        let text = format!("{holding} invariants hold{}", if decided { "" } else { " so far" });
+        let role = if decided { Role::Text } else { Role::Faint };
+        lines.push(Line { sign, sign_role, indent: 1, text, role, right: String::new(), current: false });
+    }
+    for finding in invariants().filter(broken) {
+        finding_lines(finding, 1, width, explain, lines);
+    }
 }
 
 fn step_line(model: &Model, step: usize) -> Line {
@@ -94,7 +126,7 @@ fn step_line(model: &Model, step: usize) -> Line {
     let (sign, sign_role, role, right) = match begun {
         None => (signs.undecided, Role::Faint, Role::Faint, String::new()),
         Some(state) => match state.ended {
-            Some(ended) => (signs.pass, Role::Faint, Role::Text, countdown(ended.since(state.began))),
+            Some(ended) => (signs.pass, Role::Faint, Role::Text, lasted(ended.since(state.began))),
             None => {
                 (signs.current, Role::Accent, Role::Strong, time_left(&verb, &summary, model.at.since(state.began)))
             }
@@ -104,12 +136,17 @@ fn step_line(model: &Model, step: usize) -> Line {
     Line { sign, sign_role, indent: 0, text, role, right, current }
 }
 
+/// What took no time has nothing to say about it.
+fn lasted(time: Duration) -> String {
+    if time < Duration::from_millis(10) { String::new() } else { countdown(time) }
+}
+
 /// A wait says how long it still lasts, anything else how long it has lasted.
 fn time_left(verb: &str, summary: &str, gone: Duration) -> String {
     let whole = summary.split_whitespace().find_map(|word| Span::parse(word).ok());
     match whole {
         Some(Span(whole)) if verb == "wait" => format!("{} left", countdown(whole.saturating_sub(gone))),
-        _ => countdown(gone),
+        _ => lasted(gone),
     }
 }
 

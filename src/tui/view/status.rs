@@ -17,9 +17,10 @@ pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
         Source::Virtual => "virtual time",
         Source::Real => "real time",
     };
-    let facts = format!("seed {} · {} · {kind}", header.seed, header.personality);
     let room = end.saturating_sub(title_end + 3);
-    if room >= width(&facts) {
+    let short = format!("seed {}", header.seed);
+    let facts = format!("{short} · {} · {kind}", header.personality);
+    if let Some(facts) = [facts, short].into_iter().find(|facts| width(facts) <= room) {
         canvas.text(title_end + 2, 0, facts, Role::Faint);
     }
 }

@@ -63,7 +63,7 @@ fn told(model: &Model, index: usize, scroll: usize, canvas: &mut Canvas<'_>) {
 
 fn lines(model: &Model, story: &Story, width: u16) -> Lines {
     let mut lines = Lines::new();
-    summary(story, &mut lines);
+    summary(story, width, &mut lines);
     trace(story, width, &mut lines);
     for attempt in &story.request.attempts {
         lines.push(Vec::new());
@@ -83,7 +83,20 @@ fn piece(text: impl Into<String>, role: Role) -> (std::borrow::Cow<'static, str>
     (text.into().into(), role)
 }
 
-fn summary(story: &Story, lines: &mut Lines) {
+/// Facts with dots between them, broken between facts sooner than inside one.
+fn fact_lines(facts: &[String], indent: usize, width: u16, lines: &mut Lines) {
+    let mut line = String::new();
+    for fact in facts {
+        if !line.is_empty() && super::canvas::width(&line) + super::canvas::width(fact) + 3 > width {
+            lines.push(vec![piece(std::mem::take(&mut line), Role::Faint)]);
+        }
+        line.push_str(&if line.is_empty() { " ".repeat(indent) } else { " · ".to_owned() });
+        line.push_str(fact);
+    }
+    lines.push(vec![piece(line, Role::Faint)]);
+}
+
+fn summary(story: &Story, width: u16, lines: &mut Lines) {
     let request = &story.request;
     let class = Class::of(request.status, request.outcome);
     let ended = match (class, request.status, request.outcome) {
@@ -101,13 +114,13 @@ fn summary(story: &Story, lines: &mut Lines) {
         piece(format!("  {}", millis(took)), Role::Text),
     ]);
     let mut facts = vec![format!("sent {}", moment(request.sent))];
-    facts.extend(request.step.map(|step| format!("step {}", step + 1)));
+    facts.extend(request.step.map(|step| format!("step {}", step.saturating_add(1))));
     facts.extend(request.replica.map(|replica| format!("replica {replica}")));
     facts.extend(request.model.clone());
     facts.extend(request.usage.map(|usage| format!("{} + {} tokens", usage.input, usage.output)));
     facts.extend(request.first_token.map(|first| format!("first token {}", millis(first.since(request.sent)))));
-    lines.push(vec![piece(facts.join(" · "), Role::Faint)]);
-    lines.push(vec![piece(request.id.clone(), Role::Faint)]);
+    facts.push(request.id.clone());
+    fact_lines(&facts, 0, width, lines);
 }
 
 /// Who was busy when, from the client's first moment to the last of anyone.
@@ -120,7 +133,7 @@ fn trace(story: &Story, width: u16, lines: &mut Lines) {
     }
     for attempt in &request.attempts {
         let role = Class::of(attempt.status, attempt.outcome).role();
-        spans.push((format!("attempt {}", attempt.attempt + 1), attempt.selected, attempt.ended, role));
+        spans.push((format!("attempt {}", attempt.attempt.saturating_add(1)), attempt.selected, attempt.ended, role));
         for served in story.served.iter().filter(|served| served.attempt == attempt.attempt) {
             spans.push((
                 format!("  {}", served.host),
@@ -135,10 +148,13 @@ fn trace(story: &Story, width: u16, lines: &mut Lines) {
     let name_room = 22u16.min(width / 3);
     let room = u64::from(width.saturating_sub(name_room + 9).max(8));
     let whole = to.since(from).as_micros().max(1);
-    let column = |at: At| usize::try_from(at.since(from).as_micros() * u128::from(room - 1) / whole).unwrap_or(0);
+    let column = |at: At| {
+        let along = at.since(from).as_micros() * u128::from(room - 1) / whole;
+        usize::try_from(along.min(u128::from(room - 1))).unwrap_or(0)
+    };
     lines.push(Vec::new());
     for (name, began, ended, role) in spans {
-        let (first, last) = (column(began), column(ended.unwrap_or(story.at)));
+        let (first, last) = (column(began), column(ended.unwrap_or(story.at).max(began)));
         let bar = if ended.is_some() { "━".repeat(last - first + 1) } else { "╍".repeat(last - first + 1) };
         let took = ended.map_or_else(|| "…".to_owned(), |ended| millis(ended.since(began)));
         let name = super::canvas::fitted(&name, name_room.saturating_sub(1));
@@ -163,7 +179,7 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
     };
     let took = attempt.ended.map(|ended| format!("  {}", millis(ended.since(attempt.selected)))).unwrap_or_default();
     lines.push(vec![
-        piece(format!("Attempt {} ", attempt.attempt + 1), Role::Title),
+        piece(format!("Attempt {} ", attempt.attempt.saturating_add(1)), Role::Title),
         piece(format!("→ {} ", attempt.provider), Role::Strong),
         piece(format!("group {}  ", attempt.group), Role::Faint),
         piece(ended, class.role()),
@@ -177,7 +193,7 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
             .clone()
             .map_or_else(|| "no credential".to_owned(), |reference| format!("credential {reference}")),
     );
-    lines.push(vec![piece(format!("  {}", facts.join(" · ")), Role::Faint)]);
+    fact_lines(&facts, 2, width, lines);
     candidates(model, attempt, lines);
     if let Some(error) = &attempt.error {
         lines.extend(
@@ -247,9 +263,7 @@ fn gateway(story: &Story, width: u16, lines: &mut Lines) {
             .map_or_else(|| "no credential came".to_owned(), |reference| format!("credential {reference} came")),
     );
     facts.extend(gateway.status.map(|status| format!("answered {status}")));
-    for line in wrapped(&facts.join(" · "), width.saturating_sub(2)) {
-        lines.push(vec![piece(format!("  {line}"), Role::Faint)]);
-    }
+    fact_lines(&facts, 2, width, lines);
     let why: Vec<_> = [&gateway.reason, &gateway.error].into_iter().flatten().cloned().collect();
     if !why.is_empty() {
         lines.extend(

@@ -9,18 +9,20 @@
 //!                                health ██████████ 1.00 · 12ms · 1 in flight
 //! ```
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::canvas::{Canvas, fitted, width};
+use super::letters;
 use super::wires::{Way, Wires};
 use crate::event::At;
 use crate::tui::action::Action;
 use crate::tui::fold::{Fold, Replica};
-use crate::tui::health::{Health, State};
+use crate::tui::health::{Eviction, Health, State};
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
 use crate::tui::row::{Class, Row};
-use crate::tui::text::{countdown, millis, nth};
+use crate::tui::text::{countdown, millis, nth, short};
 use crate::tui::theme::Role;
 
 /// Where everything stands.
@@ -107,8 +109,10 @@ fn draw_unseen(plan: &Plan, canvas: &mut Canvas<'_>) {
 }
 
 fn plan(model: &Model, width: u16, height: u16) -> Plan {
-    let (client_width, replica_width) = if width >= 90 { (10, 14) } else { (9, 12) };
-    let between = (width / 12).clamp(4, 14);
+    let (client_width, replica_width) = if width >= 90 { (11, 13) } else { (9, 11) };
+    // A provider has enough to say for this width; what is left over goes to the wires.
+    let spare = width.saturating_sub(client_width + replica_width + 3 + 84) / 2;
+    let between = (width / 14).max(spare).clamp(4, 30);
     let replica_x = client_width + between;
     let provider_x = replica_x + replica_width + between + 3;
     let (replicas, unseen_replicas) = replica_boxes(model.fold.replicas.len(), replica_x, replica_width, height);
@@ -152,7 +156,7 @@ fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
         count.saturating_mul(lines + air).saturating_add(heads.saturating_mul(1 + air)).saturating_sub(air)
     };
     let (lines, air, group_air) = match height {
-        room if needs(3, 1) <= room && model.projector => (3, 1, 1),
+        room if needs(5, 1) <= room && model.projector => (5, 1, 1),
         room if needs(2, 1) <= room => (2, 1, 1),
         room if needs(2, 0) + heads - 1 <= room => (2, 0, 1),
         room if needs(2, 0) <= room => (2, 0, 0),
@@ -197,9 +201,10 @@ fn draw_client(model: &Model, plan: &Plan, canvas: &mut Canvas<'_>) {
     let place = plan.client;
     let mut part = canvas.part(place.x, place.y, place.width, place.height);
     let mut inside = part.framed("client", Role::Border);
-    inside.text(0, 0, format!("{:>4} sent", model.fold.begun), Role::Text);
+    let end = inside.width();
+    inside.right(end, 0, format!("{} sent", short(model.fold.begun as u64)), Role::Text);
     let open = model.fold.in_flight();
-    inside.text(0, 1, format!("{open:>4} open"), if open > 0 { Role::Accent } else { Role::Faint });
+    inside.right(end, 1, format!("{open} open"), if open > 0 { Role::Accent } else { Role::Faint });
 }
 
 fn draw_replica(number: usize, replica: &Replica, place: Box2, canvas: &mut Canvas<'_>) {
@@ -214,17 +219,18 @@ fn draw_replica(number: usize, replica: &Replica, place: Box2, canvas: &mut Canv
         inside.text(0, 0, " stopped", Role::Bad);
         return;
     }
-    let taken = format!("{:>4} taken", replica.taken);
+    let taken = format!("{} taken", short(u64::from(replica.taken)));
+    let end = inside.width();
     if inside.height() >= 2 {
-        inside.text(0, 0, taken, Role::Text);
+        inside.right(end, 0, taken, Role::Text);
         let restarts = replica.starts.saturating_sub(1);
         let (text, role) = match (replica.pending, restarts) {
-            (0, 1..) => (format!("{restarts:>4} restart"), Role::Faint),
-            (pending, _) => (format!("{pending:>4} open"), if pending > 0 { Role::Accent } else { Role::Faint }),
+            (0, 1..) => (format!("start {}", restarts + 1), Role::Faint),
+            (pending, _) => (format!("{pending} open"), if pending > 0 { Role::Accent } else { Role::Faint }),
         };
-        inside.text(0, 1, text, role);
+        inside.right(end, 1, text, role);
     } else {
-        inside.text(0, 0, taken, if replica.pending > 0 { Role::Accent } else { Role::Text });
+        inside.right(end, 0, taken, if replica.pending > 0 { Role::Accent } else { Role::Text });
     }
 }
 
@@ -262,6 +268,8 @@ fn draw_provider(model: &Model, number: usize, y: u16, plan: &Plan, canvas: &mut
     part.click(0, 0, room, plan.lines, Action::BreakProvider(number));
     if plan.lines == 1 {
         draw_provider_line(model, number, &seen, &mut part);
+    } else if plan.lines == 5 {
+        draw_provider_large(model, number, &seen, &mut part);
     } else {
         draw_provider_card(model, number, &seen, &mut part);
     }
@@ -298,19 +306,38 @@ fn draw_provider_card(model: &Model, number: usize, seen: &Seen<'_>, part: &mut 
     let shown_model = if spare >= 6 { fitted(model_name, spare.min(24)) } else { String::new() };
     let end =
         if shown_model.is_empty() { end } else { part.right(end.saturating_sub(1), 0, &shown_model, Role::Faint) };
-    let name_room = end.saturating_sub(12).max(6).min(width(&provider.name));
+    let word = state_word(seen);
+    let word_room = if word.is_empty() { 3 } else { width(&word).min(10) + 5 };
+    let name_room = end.saturating_sub(word_room).max(6).min(width(&provider.name));
     let after = part.field(2, 0, name_room, &provider.name, Role::Strong);
-    let word = state_word(model, seen);
     part.field(after + 2, 0, end.saturating_sub(after + 3), &word, role);
     let mut below = part.part(2, 1, room.saturating_sub(2), 1);
     draw_state(model, seen, &mut below, 1);
-    if part.height() >= 3 {
-        part.text(2, 2, &provider.endpoint, Role::Faint);
-    }
+}
+
+/// For the back row: the state, or the countdown, in large letters.
+fn draw_provider_large(model: &Model, number: usize, seen: &Seen<'_>, part: &mut Canvas<'_>) {
+    let provider = &model.timeline.lineup.providers[number];
+    let (sign, role) = part.theme.state(seen.state);
+    let room = part.width();
+    part.text(0, 0, sign, role);
+    let end = draw_share(model, number, seen, room, part);
+    part.field(2, 0, end.saturating_sub(3), &provider.name, Role::Strong);
+    let said = match &seen.worst.eviction {
+        Some(eviction) if seen.state == State::Evicted => {
+            let left = countdown(eviction.left(model.at));
+            let long = format!("evicted {left}");
+            if letters::width(&long) + 2 <= room { long } else { left }
+        }
+        _ => seen.state.name().to_owned(),
+    };
+    letters::draw(part, 2, 1, &said, role);
+    let mut below = part.part(2, 4, room.saturating_sub(2), 1);
+    draw_state(model, seen, &mut below, 0);
 }
 
 /// The state in a word, and on how many replicas.
-fn state_word(_model: &Model, seen: &Seen<'_>) -> String {
+fn state_word(seen: &Seen<'_>) -> String {
     let word = match seen.state {
         State::Healthy => return String::new(),
         State::Evicted => "EVICTED".to_owned(),
@@ -338,17 +365,17 @@ fn draw_share(model: &Model, number: usize, seen: &Seen<'_>, end: u16, part: &mu
 fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
     let y = y.min(part.height().saturating_sub(1));
     let room = part.width();
-    let bar = (room / 4).clamp(4, 20);
+    let bar = (room / 5).clamp(4, 20);
     let (_, role) = part.theme.state(seen.state);
     match (&seen.worst.eviction, seen.state) {
         (Some(eviction), State::Evicted) => {
             let left = countdown(eviction.left(model.at));
             let at = part.bar(0, y, bar, eviction.share_left(model.at), role);
             let at = part.text(at + 1, y, format!("{left} left"), Role::Strong);
-            let whole = countdown(eviction.until.since(eviction.began));
-            let times = nth(seen.worst.evictions);
-            let why = format!(" of {whole} · {} by {} · {times} time", eviction.status, eviction.source);
-            part.field(at, y, room.saturating_sub(at), &why, Role::Faint);
+            let why = reasons(eviction, seen.worst.evictions);
+            let fits = |why: &&String| width(why) <= room.saturating_sub(at);
+            let why = why.iter().find(fits).or(why.last()).map_or("", String::as_str);
+            part.field(at, y, room.saturating_sub(at), why, Role::Faint);
         }
         (_, State::Returning) => {
             let at = part.bar(0, y, bar, seen.worst.score, role);
@@ -364,19 +391,32 @@ fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
             let at = part.bar(0, y, bar, seen.worst.score, role);
             let mut text = format!(" health {:.2}", seen.worst.score);
             if seen.worst.latency_seconds > 0.0 {
-                text += &format!(" · {}", millis(Duration::from_secs_f64(seen.worst.latency_seconds.min(1e6))));
+                let _ = write!(text, " · {}", millis(Duration::from_secs_f64(seen.worst.latency_seconds.min(1e6))));
             }
             match seen.worst.failures {
                 0 => {}
                 1 => text += " · 1 failure",
-                failures => text += &format!(" · {failures} failures in a row"),
+                failures => drop(write!(text, " · {failures} failures in a row")),
             }
             if seen.worst.evictions > 0 {
-                text += &format!(" · evicted {}×", seen.worst.evictions);
+                let _ = write!(text, " · evicted {}×", seen.worst.evictions);
             }
             part.field(at, y, room.saturating_sub(at), &text, Role::Text);
         }
     }
+}
+
+/// Why a provider is out, in full and ever shorter.
+fn reasons(eviction: &Eviction, times: u32) -> [String; 4] {
+    let Eviction { status, source, .. } = eviction;
+    let whole = countdown(eviction.until.since(eviction.began));
+    let times = nth(times);
+    [
+        format!(" of {whole} · {status} by {source} · {times} time"),
+        format!(" · {status} by {source} · {times} time"),
+        format!(" · {status} {source} · {times}"),
+        format!(" · {status} · {times}"),
+    ]
 }
 
 /// The ways from the client to the replicas and from there to the providers.
@@ -424,6 +464,9 @@ fn draw_wires(model: &Model, plan: &Plan, ways: &Ways, canvas: &mut Canvas<'_>) 
         }
     }
     wires.draw(canvas);
+    for place in &plan.replicas {
+        canvas.text(place.x.saturating_sub(1), place.middle(), "▶", Role::Wire);
+    }
     for (number, y) in plan.providers.iter().enumerate() {
         let Some(y) = y else { continue };
         let evicted = Seen::of(&model.fold, number, model.at)
@@ -465,6 +508,10 @@ fn draw_travellers(model: &Model, plan: &Plan, ways: &Ways, canvas: &mut Canvas<
         let room = x.saturating_sub(plan.turns.1);
         canvas.text(x.saturating_sub((*queue).min(room)), y, canvas.theme.signs.dot, Role::Accent);
         *queue += 1;
+    }
+    if model.is_at_end() {
+        // Time stands still here: nobody is to be seen standing on a wire for ever.
+        return;
     }
     for row in &model.fold.recent {
         let Some(ended) = row.ended else { continue };

@@ -22,12 +22,6 @@ pub(super) struct Way {
     pub(super) cells: Vec<(u16, u16)>,
 }
 
-impl Default for Role {
-    fn default() -> Self {
-        Self::Wire
-    }
-}
-
 impl Way {
     /// From `from` to `to`: level, then up or down at column `turn`, then level again.
     pub(super) fn between(from: (u16, u16), to: (u16, u16), turn: u16) -> Self {
@@ -80,7 +74,7 @@ impl Wires {
     }
 
     fn join(&mut self, cell: (u16, u16), direction: u8, role: Role) {
-        let entry = self.cells.entry(cell).or_default();
+        let entry = self.cells.entry(cell).or_insert((0, role));
         entry.0 |= direction;
         entry.1 = role;
     }
