@@ -150,6 +150,9 @@ impl Exchanges {
             | Kind::ProviderReturned { .. }
             | Kind::ProviderRequestReceived { .. }
             | Kind::ProviderRequestEnded { .. }
+            | Kind::FaultInjected { .. }
+            | Kind::FaultStruck { .. }
+            | Kind::FaultCleared { .. }
             | Kind::Note { .. } => {}
         }
         None

@@ -141,6 +141,9 @@ impl Providers {
             | Kind::AttemptStarted { .. }
             | Kind::ProviderRequestReceived { .. }
             | Kind::ProviderRequestEnded { .. }
+            | Kind::FaultInjected { .. }
+            | Kind::FaultStruck { .. }
+            | Kind::FaultCleared { .. }
             | Kind::Note { .. } => {}
         }
     }

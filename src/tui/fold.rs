@@ -233,6 +233,9 @@ impl Fold {
             }
             Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
             Kind::GatewayRequestRouted { .. }
+            | Kind::FaultInjected { .. }
+            | Kind::FaultStruck { .. }
+            | Kind::FaultCleared { .. }
             | Kind::ProviderRequestReceived { .. }
             | Kind::ProviderRequestEnded { .. } => {}
         }

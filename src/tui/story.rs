@@ -117,15 +117,17 @@ pub(super) fn request_of(event: &Event) -> Option<&str> {
         | Kind::AttemptEnded { request, .. }
         | Kind::ProviderEvicted { request, .. }
         | Kind::GatewayRequestEnded { request, .. } => Some(request),
-        Kind::ProviderRequestReceived { request, .. } | Kind::ProviderRequestEnded { request, .. } => {
-            request.as_deref()
-        }
+        Kind::ProviderRequestReceived { request, .. }
+        | Kind::ProviderRequestEnded { request, .. }
+        | Kind::FaultStruck { request, .. } => request.as_deref(),
         Kind::StepStarted { .. }
         | Kind::StepEnded { .. }
         | Kind::ReplicaStarted { .. }
         | Kind::ReplicaStopped { .. }
         | Kind::HealthChanged { .. }
         | Kind::ProviderReturned { .. }
+        | Kind::FaultInjected { .. }
+        | Kind::FaultCleared { .. }
         | Kind::Note { .. } => None,
     }
 }

@@ -105,6 +105,14 @@ pub(super) fn line(event: &Event) -> (Role, String) {
                 format!("{who} {host} is done: {}{why}", ended(*outcome, Some(*status))),
             )
         }
+        Kind::FaultInjected { fault_id, fault, target, .. } => {
+            (Role::Degraded, format!("fault {fault_id} is injected: {fault} at {target}"))
+        }
+        Kind::FaultStruck { fault_id, fault, request, place, .. } => {
+            let who = request.as_ref().map_or_else(String::new, |request| format!("{request} "));
+            (Role::Degraded, format!("{who}{fault} strikes at {place} (fault {fault_id})"))
+        }
+        Kind::FaultCleared { fault_id, reason } => (Role::Returning, format!("fault {fault_id} is over: {reason}")),
         Kind::Note { text } => (Role::Note, text.clone()),
     }
 }
