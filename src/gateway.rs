@@ -16,11 +16,15 @@
 //! things in four places; [`group`] puts them together. They are pure: state in, event in, decision
 //! out. What the versions do differently stands in [`personality`].
 //!
-//! A response is accounted when its body has ended, whole or not, or when the client has left.
+//! A response is accounted when its body has ended, whole or not, or when the client has left; one
+//! that is followed by another attempt, before that one or not at all.
+//!
+//! Beside that way: [`limit`] lets in no more than a rule says, and [`budget`] keeps retries few.
 
 pub mod accrue;
 pub mod balance;
 mod body;
+pub mod budget;
 mod chat;
 pub mod classify;
 mod error;
@@ -30,6 +34,7 @@ mod filters;
 pub mod gate;
 pub mod group;
 mod health;
+pub mod limit;
 mod listener;
 pub mod personality;
 mod provider;
@@ -43,19 +48,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 pub use body::Body;
 use body::Source;
 use error::Error;
 use exchange::Exchange;
 pub use health::{BackendHealth, ProviderHealth};
-use provider::Target;
+use personality::{ClientErrors, Retries};
+use provider::{Marks, Target};
 use replica::Replica;
+use route::Found;
 use tap::Tap;
 
 use crate::event::{At, Outcome};
@@ -64,6 +72,10 @@ use crate::world::World;
 
 /// The longest body that is read whole, of a request or of an answer, in bytes.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
+/// The longest body of a request that is kept for another attempt, in bytes.
+const REPLAY_LIMIT: usize = 64 * 1024;
+/// How often the reference tries again where no rule says so.
+const FAILOVERS: u32 = 2;
 
 /// One replica of the gateway. Cheap to clone; all clones share its health state.
 ///
@@ -83,17 +95,16 @@ impl Gateway {
     /// future, or the response's body, breaks off what is under way upstream.
     pub async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut exchange = Exchange::open(&self.0, &head);
+        let arrival = listener::arrival(&self.0.topology, listener, &head);
+        let mut exchange = Exchange::open(&self.0, &head, arrival);
         let head_only = head.method == http::Method::HEAD;
-        let mut rule = None;
-        let mut response = match self.answer(&mut exchange, listener, head, body, &mut rule).await {
+        let mut taken = None;
+        let mut response = match self.answer(&mut exchange, listener, head, body, &mut taken).await {
             Ok(response) => response,
-            Err(error) => own_answer(&mut exchange, &error),
+            Err(error) => self.own_answer(&mut exchange, &error),
         };
-        if let Some(rule) = rule
-            && let Err(error) = filters::on_response(&rule.filters, response.headers_mut())
-        {
-            response = own_answer(&mut exchange, &error);
+        if let Err(error) = self.0.change_response(taken, response.headers_mut()) {
+            response = self.own_answer(&mut exchange, &error);
         }
         exchange.answered(response.status(), response.headers());
         if head_only {
@@ -109,13 +120,13 @@ impl Gateway {
     }
 
     /// The way through the layers. `taken` is the rule, once it is found.
-    async fn answer<'g>(
-        &'g self,
+    async fn answer(
+        &self,
         exchange: &mut Exchange,
         listener: usize,
         mut head: Parts,
         body: Incoming,
-        taken: &mut Option<&'g Rule>,
+        taken: &mut Option<Found>,
     ) -> Result<Response<Source>, Error> {
         let replica = &*self.0;
         let topology = &*replica.topology;
@@ -125,48 +136,139 @@ impl Gateway {
 
         let found = replica.routes.find(listener, &host, &head).ok_or(Error::RouteNotFound)?;
         let rule = replica.rule(found).ok_or(Error::RouteNotFound)?;
-        *taken = Some(rule);
+        *taken = Some(found);
+        exchange.found(found);
+        replica.admit(found).map_err(Error::RateLimited)?;
 
         let matched = found.matched.and_then(|index| rule.matches.get(index));
+        if let Some(answer) = filters::own_answer(&rule.filters, matched, &head)? {
+            exchange.answered_by_rule();
+            return Ok(answer.map(|body| Source::Whole(Some(body))));
+        }
         let host_is_set = filters::on_request(&rule.filters, matched, &mut head)?;
 
         let backend = replica.pick_backend(rule).ok_or(Error::NoValidBackends)?;
-        exchange.routed(found.route, found.rule, backend);
-
-        // The provider is chosen before the request is read, and so blamed for what is wrong with it.
-        let (number, target) = exchange.select(backend)?;
-        let body = read(body, Error::RequestTooLarge).await?;
-        let attempt = Attempt { replica, rule, target: &target, number, host_is_set };
-        attempt.run(exchange, &head, &body).await
+        exchange.routed(found, backend);
+        Call { replica, rule, backend, client: &head, host_is_set }.run(exchange, body).await
     }
+
+    /// The answer of the gateway's own to what went wrong.
+    fn own_answer(&self, exchange: &mut Exchange, error: &Error) -> Response<Source> {
+        exchange.failed(error);
+        error.response(self.0.behaviour.errors).map(|body| Source::Whole(Some(body)))
+    }
+}
+
+/// A request that is on its way to a backend.
+struct Call<'a> {
+    replica: &'a Replica,
+    rule: &'a Rule,
+    backend: usize,
+    client: &'a Parts,
+    host_is_set: bool,
 }
 
 /// One call of one provider.
 struct Attempt<'a> {
-    replica: &'a Replica,
-    rule: &'a Rule,
+    call: &'a Call<'a>,
     target: &'a Target,
     number: u32,
-    host_is_set: bool,
+}
+
+impl Call<'_> {
+    /// Asks one provider after the other, until one has an answer or no further attempt is allowed.
+    async fn run(&self, exchange: &mut Exchange, body: Incoming) -> Result<Response<Source>, Error> {
+        let behaviour = self.replica.behaviour;
+        if behaviour.retries == Retries::Failover {
+            self.replica.save_for_retries();
+        }
+        let (mut chosen, body) = match behaviour.client_errors {
+            // The provider is chosen before the request is read, and so blamed for what is wrong with it.
+            ClientErrors::BlameTheProvider => {
+                (Some(exchange.select(self.backend)?), read(body, Error::RequestTooLarge).await?)
+            }
+            ClientErrors::BlameNobody => {
+                let body = read(body, Error::RequestTooLarge).await?;
+                chat::check(&body)?;
+                (None, body)
+            }
+        };
+        let deadline = deadline(self.replica, exchange.received(), self.rule.request_timeout);
+        loop {
+            let (number, target) = match chosen.take() {
+                Some(chosen) => chosen,
+                None => exchange.select(self.backend)?,
+            };
+            if number > 0 {
+                // What the attempt before has set going has its turn.
+                tokio::task::yield_now().await;
+            }
+            let attempt = Attempt { call: self, target: &target, number };
+            let result = attempt.run(exchange, &body, deadline).await;
+            if !self.may_follow(number, &result, &body) {
+                return result;
+            }
+            exchange.attempt_failed(&result);
+            if behaviour.retries == Retries::Failover && !self.replica.pay_for_retry(self.backend) {
+                return result;
+            }
+            drop(result);
+            self.pause(deadline).await?;
+        }
+    }
+
+    /// Whether another attempt is allowed after this one, the `number`th from 0.
+    fn may_follow(&self, number: u32, result: &Result<Response<Source>, Error>, body: &Bytes) -> bool {
+        let behaviour = self.replica.behaviour;
+        let failover = behaviour.retries == Retries::Failover;
+        let (attempts, codes) = match &self.rule.retry {
+            Some(retry) => (retry.attempts, retry.codes.as_slice()),
+            None if failover => (FAILOVERS, &[][..]),
+            None => return false,
+        };
+        let again = match result {
+            Err(error) => error.is_retryable(behaviour.retried_timeout),
+            Ok(response) => {
+                let status = response.status().as_u16();
+                codes.contains(&status) || (failover && (status >= 500 || status == 429))
+            }
+        };
+        again && number < attempts && (failover || body.len() <= REPLAY_LIMIT)
+    }
+
+    /// The pause before another attempt.
+    async fn pause(&self, deadline: Option<Instant>) -> Result<(), Error> {
+        let backoff = self.rule.retry.as_ref().and_then(|retry| retry.backoff);
+        match backoff.filter(|_| self.replica.behaviour.retries != Retries::WithoutBackoff) {
+            None => Ok(()),
+            Some(backoff) => within(deadline, tokio::time::sleep(backoff)).await.ok_or(Error::RequestTimeout),
+        }
+    }
 }
 
 impl Attempt<'_> {
     /// Asks the provider. Both timeouts cover an answer that is read whole; of a stream only the
     /// head, so that one that has begun is not cut.
-    async fn run(&self, exchange: &mut Exchange, client: &Parts, body: &Bytes) -> Result<Response<Source>, Error> {
+    async fn run(
+        &self,
+        exchange: &mut Exchange,
+        body: &Bytes,
+        deadline: Option<Instant>,
+    ) -> Result<Response<Source>, Error> {
+        let Call { replica, rule, client, host_is_set, .. } = *self.call;
         let question = chat::question(body, self.target.model.as_deref())?;
-        let request =
-            self.target.request(client, self.host_is_set, exchange.id_header(), self.number, question.body)?;
-        let deadline = self.deadline(exchange.received(), self.rule.request_timeout);
-        if deadline.is_some_and(|deadline| deadline <= tokio::time::Instant::now()) {
+        exchange.facts().parameters = question.parameters;
+        let marks = Marks { id: exchange.id_header(), attempt: self.number, traceparent: exchange.traceparent() };
+        let request = self.target.request(client, host_is_set, marks, question.body)?;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Error::RequestTimeout);
         }
         exchange.attempt_started(self.target, &question.model);
-        let attempt_deadline = self.deadline(self.replica.world.clock.now(), self.rule.backend_request_timeout);
+        let own_deadline = self::deadline(replica, replica.world.clock.now(), rule.backend_request_timeout);
         let answer = async {
-            let call = self.replica.upstream.call(request);
-            let mut response = within(attempt_deadline, call).await.unwrap_or(Err(Error::CallTimeout))?;
-            exchange.attempt_answered(response.status());
+            let call = replica.upstream.call(request, self.target.connect_timeout);
+            let mut response = within(own_deadline, call).await.unwrap_or(Err(Error::CallTimeout))?;
+            exchange.attempt_answered(response.status(), response.headers());
             provider::strip_hop_by_hop(response.headers_mut());
             if question.stream {
                 let tap = response.status().is_success().then(Box::<Tap>::default);
@@ -180,7 +282,7 @@ impl Attempt<'_> {
     /// Reads an answer whole; a successful one is written again, any other stays as it is.
     async fn whole(&self, exchange: &mut Exchange, response: Response<Incoming>) -> Result<Response<Source>, Error> {
         let (mut head, body) = response.into_parts();
-        let mut body = read(body, Error::BrokenResponse(self.replica.behaviour.broken_body)).await?;
+        let mut body = read(body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
         exchange.attempt_ended(Outcome::Complete, None);
         if head.status.is_success() {
             let answer = chat::answer(&body)?;
@@ -190,15 +292,15 @@ impl Attempt<'_> {
         head.headers.remove(CONTENT_LENGTH);
         Ok(Response::from_parts(head, Source::Whole(Some(body))))
     }
+}
 
-    fn deadline(&self, from: At, timeout: Option<Duration>) -> Option<tokio::time::Instant> {
-        let elapsed = from.elapsed().saturating_add(timeout?);
-        Some(self.replica.world.clock.instant(At::after(elapsed)))
-    }
+fn deadline(replica: &Replica, from: At, timeout: Option<Duration>) -> Option<Instant> {
+    let elapsed = from.elapsed().saturating_add(timeout?);
+    Some(replica.world.clock.instant(At::after(elapsed)))
 }
 
 /// Waits for `future` until the deadline, if there is one; none where it passes.
-async fn within<F: Future>(deadline: Option<tokio::time::Instant>, future: F) -> Option<F::Output> {
+async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
     match deadline {
         None => Some(future.await),
         Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
@@ -229,15 +331,6 @@ async fn read(mut body: Incoming, broken: Error) -> Result<Bytes, Error> {
     all.extend_from_slice(&first);
     all.extend_from_slice(&rest);
     Ok(all.freeze())
-}
-
-/// The answer of the gateway's own to what went wrong.
-fn own_answer(exchange: &mut Exchange, error: &Error) -> Response<Source> {
-    exchange.failed(error);
-    let mut response = Response::new(Source::Whole(Some(error.to_string().into())));
-    *response.status_mut() = error.status();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Plain data, made by `kube` from manifests and used by `lab` to build the world and by `gateway`
 //! to decide. Nothing here knows a network or a clock.
 
+pub mod cel;
 pub mod personality;
+pub mod policy;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Place, Spanned};
+pub use cel::Condition;
 pub use personality::Personality;
+pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};
 
 /// A host name and a port, such as `api.openai.com:443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -121,6 +125,12 @@ pub struct Rule {
     pub request_timeout: Option<Duration>,
     /// One attempt at a backend.
     pub backend_request_timeout: Option<Duration>,
+    /// When a request is tried again; never where absent.
+    pub retry: Option<Retry>,
+    /// Limits that a request must pass, in order.
+    pub rate_limits: Vec<RateLimit>,
+    /// Health policy of its backends that have none of their own.
+    pub health: Option<HealthPolicy>,
 }
 
 /// A reference to a backend from a rule.
@@ -179,6 +189,26 @@ pub enum Filter {
         /// The new path.
         path: Option<PathRewrite>,
     },
+    /// Answers in place of a backend, with a status and a body.
+    DirectResponse {
+        /// The status, 200 to 599.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// Answers in place of a backend, with another address.
+    Redirect {
+        /// `http` or `https`; the request's where absent.
+        scheme: Option<String>,
+        /// The new host; the request's where absent.
+        hostname: Option<String>,
+        /// The new port.
+        port: Option<u16>,
+        /// The new path; the request's where absent.
+        path: Option<PathRewrite>,
+        /// The status: 301, 302, 303, 307 or 308.
+        status: u16,
+    },
 }
 
 /// How a path is rewritten.
@@ -210,6 +240,8 @@ pub struct Backend {
     pub namespace: String,
     /// Groups, the preferred one first.
     pub groups: Vec<Group>,
+    /// When its providers are evicted.
+    pub health: Option<HealthPolicy>,
     /// Where its name stands.
     pub place: Place,
 }
@@ -236,6 +268,10 @@ pub struct Provider {
     pub auth: Auth,
     /// Whether it is OpenAI itself, since no host is given.
     pub is_openai: bool,
+    /// When it is evicted, in place of its backend's policy; not every version heeds it.
+    pub health: Option<HealthPolicy>,
+    /// How long connecting to it may take.
+    pub connect_timeout: Option<Duration>,
 }
 
 /// Which credential a provider is sent.
@@ -306,6 +342,25 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credential({})", self.reference)
+    }
+}
+
+impl Topology {
+    /// Backends to which there is an alternative that is never taken, since nothing can evict anybody
+    /// from them: no health policy that this personality heeds.
+    #[must_use]
+    pub fn without_failover(&self, personality: Personality) -> Vec<&Backend> {
+        let has_policy = |index: usize, backend: &Backend| {
+            let rules = self.routes.iter().flat_map(|route| &route.rules);
+            let mut leading = rules.filter(|rule| rule.backends.iter().any(|one| one.backend == index));
+            backend.health.is_some()
+                || leading.any(|rule| rule.health.is_some())
+                || (personality.heeds_provider_policies()
+                    && backend.providers().any(|(_, provider)| provider.health.is_some()))
+        };
+        let all = self.backends.iter().enumerate().filter(|_| personality.needs_health_policy());
+        let without = all.filter(|(index, backend)| backend.providers().count() > 1 && !has_policy(*index, backend));
+        without.map(|(_, backend)| backend).collect()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::verdict::{self, About, JudgeOptions, Outcome};
 
 /// What a screen is told on the command line.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "screen")]
 pub(super) struct Args {
     /// Never open the live screen
     #[arg(long, conflicts_with_all = ["close", "speed", "theme", "keys"])]

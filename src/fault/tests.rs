@@ -146,6 +146,8 @@ fn lab() -> Topology {
         path: "/v1/chat/completions".to_owned(),
         auth: Auth::None,
         is_openai: false,
+        health: None,
+        connect_timeout: None,
     };
     let group = |providers| Group { providers };
     Topology {
@@ -154,6 +156,7 @@ fn lab() -> Topology {
         backends: vec![Backend {
             name: "llm".to_owned(),
             namespace: "lab".to_owned(),
+            health: None,
             groups: vec![
                 group(vec![
                     provider("small", "mock.lab.svc.cluster.local", 80, "m-small"),

@@ -69,6 +69,11 @@ impl http_body::Body for Body {
                 frame.map(|frame| frame.map_err(BoxError::from))
             }
         };
+        if let Some(Ok(frame)) = &frame
+            && let (Some(data), Some(exchange)) = (frame.data_ref(), &mut this.exchange)
+        {
+            exchange.sent(data.len(), matches!(this.source, Source::Upstream(_, Some(_))));
+        }
         match &frame {
             Some(Err(_)) => this.close(Outcome::Cut),
             None => this.close(Outcome::Complete),

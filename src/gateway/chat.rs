@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::Error;
-use crate::event::Usage;
+use crate::event::{Parameters, Usage};
 
 /// A request that is ready for its provider.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub(crate) struct Question {
     pub(crate) model: String,
     /// Whether a stream is asked for.
     pub(crate) stream: bool,
+    /// Parameters that reports show.
+    pub(crate) parameters: Parameters,
 }
 
 /// A successful answer that came whole.
@@ -49,7 +51,16 @@ pub(crate) fn question(body: &[u8], model: Option<&str>) -> Result<Question, Err
         request.stream_options = Some(StreamOptions { include_usage: true, rest: Map::new() });
     }
     let body = serde_json::to_vec(&request).map_err(|error| Error::BadRequest(error.to_string()))?;
-    Ok(Question { body: body.into(), model, stream })
+    let parameters = Parameters::of_json(&Value::Object(request.rest));
+    Ok(Question { body: body.into(), model, stream, parameters })
+}
+
+/// Whether a body is a chat completion at all.
+///
+/// # Errors
+/// [`Error::BadRequest`] with the parser's words.
+pub(crate) fn check(body: &[u8]) -> Result<(), Error> {
+    serde_json::from_slice::<Request>(body).map(drop).map_err(|error| Error::BadRequest(error.to_string()))
 }
 
 /// Reads a successful answer and writes it again.

@@ -2,19 +2,28 @@
 //!
 //! Whoever holds it last closes it: the response's body when it ends, or whatever drops it when the
 //! client leaves. Then, and not before, the response is accounted: health, eviction, and the one
-//! [`Kind::GatewayRequestEnded`].
+//! [`Kind::GatewayRequestEnded`]. An attempt that is followed by another is accounted before that, if
+//! the version accounts it at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Replica;
+use super::body::Source;
 use super::error::Error;
-use super::group::{Observed, Seat};
+use super::eviction::Rules;
+use super::group::{Ended, Observed, Seat};
+use super::personality::{Accounting, Retries};
 use super::provider::Target;
+use super::replica::Choice;
+use super::route::Found;
 use super::wait::{self, Wait};
-use crate::event::{Answer, Arrival, At, Kind, Outcome, RequestId, Usage};
+use crate::event::{Answer, Arrival, At, Kind, Outcome, RequestId, Usage, trace::TraceContext};
+use crate::topology::HealthPolicy;
+use crate::topology::cel::{RequestFacts, Subject};
 
 /// See the module.
 pub(crate) struct Exchange {
@@ -23,40 +32,60 @@ pub(crate) struct Exchange {
     id_header: HeaderValue,
     received: At,
     credential: Option<String>,
+    trace: Option<TraceContext>,
+    route: Option<Found>,
+    /// The request as it came, where a policy may ask for it.
+    request: Option<Box<Parts>>,
     attempts: u32,
     attempt: Option<Attempt>,
     status: Option<StatusCode>,
-    wait: Option<Wait>,
+    /// What the final head says of the provider.
+    signs: Signs,
     error: Option<(String, &'static str)>,
+    /// The rule itself answers.
+    direct: bool,
     request_model: Option<String>,
     response_model: Option<String>,
     usage: Option<Usage>,
+    answer: Answer,
     closed: bool,
 }
 
-/// The attempt that the client gets the answer of.
-#[derive(Debug, Clone, Copy)]
+/// The attempt that the client gets the answer of, unless another follows.
+#[derive(Debug, Clone)]
 struct Attempt {
     number: u32,
     backend: usize,
     seat: Seat,
+    probe: bool,
     status: Option<StatusCode>,
+    retry_after: Option<String>,
     ended: bool,
+    /// The provider has been released from it.
+    accounted: bool,
+}
+
+/// What a head says of the provider that sent it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Signs {
+    wait: Option<Wait>,
+    unhealthy: Option<bool>,
 }
 
 impl Exchange {
     /// Begins with a request's head.
-    pub(crate) fn open(replica: &Arc<Replica>, request: &Parts) -> Box<Self> {
+    pub(crate) fn open(replica: &Arc<Replica>, request: &Parts, arrival: Arrival) -> Box<Self> {
         let received = replica.world.clock.now();
         let (id, id_header) = replica.request_id(request);
         let credential = replica.client_credential(&request.headers);
+        let trace = replica.trace(&id, &request.headers);
         replica.emit(|| Kind::GatewayRequestReceived {
             request: id.clone(),
             replica: replica.number,
             method: request.method.as_str().to_owned(),
             path: request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             credential: credential.clone(),
-            arrival: Arrival::default(),
+            arrival,
         });
         Box::new(Self {
             replica: replica.clone(),
@@ -64,14 +93,19 @@ impl Exchange {
             id_header,
             received,
             credential,
+            trace,
+            route: None,
+            request: replica.policies_ask_for_requests.then(|| Box::new(request.clone())),
             attempts: 0,
             attempt: None,
             status: None,
-            wait: None,
+            signs: Signs::default(),
             error: None,
+            direct: false,
             request_model: None,
             response_model: None,
             usage: None,
+            answer: Answer::default(),
             closed: false,
         })
     }
@@ -86,26 +120,42 @@ impl Exchange {
         &self.id_header
     }
 
-    /// Tells which rule and backend it takes.
-    pub(crate) fn routed(&self, route: usize, rule: usize, backend: usize) {
+    /// The trace context for the provider, where the client has begun a trace.
+    pub(crate) fn traceparent(&self) -> Option<HeaderValue> {
+        let context = self.trace?.of_attempt(self.attempts.saturating_sub(1));
+        HeaderValue::try_from(context.to_string()).ok()
+    }
+
+    /// Tells which rule it takes; its limits count against the answer.
+    pub(crate) fn found(&mut self, found: Found) {
+        self.route = Some(found);
+    }
+
+    /// Tells which backend it goes to.
+    pub(crate) fn routed(&self, found: Found, backend: usize) {
         self.replica.emit(|| Kind::GatewayRequestRouted {
             request: self.id.clone(),
             replica: self.replica.number,
-            route: self.replica.route_name(route),
-            rule,
+            route: self.replica.route_name(found.route),
+            rule: found.rule,
             backend: self.replica.backend_name(backend),
-            path_match: None,
+            path_match: Some(self.replica.path_match(found)),
         });
     }
 
     /// Begins an attempt: has a provider chosen. Returns its number and the provider.
     ///
     /// # Errors
-    /// [`Error::NoHealthyBackends`].
+    /// [`Error::NoHealthyBackends`], [`Error::AllEvicted`].
     pub(crate) fn select(&mut self, backend: usize) -> Result<(u32, Arc<Target>), Error> {
         let number = self.attempts;
-        let seat = self.replica.select(backend, &self.id, number)?;
-        self.attempt = Some(Attempt { number, backend, seat, status: None, ended: false });
+        let Choice { seat, probe } = self.replica.select(backend, &self.id, number)?;
+        let attempt =
+            Attempt { number, backend, seat, probe, status: None, retry_after: None, ended: false, accounted: false };
+        // The one before keeps its place until this one has its own.
+        if let Some(earlier) = self.attempt.replace(attempt).filter(|earlier| !earlier.accounted) {
+            self.replica.leave(earlier.backend, earlier.seat, earlier.probe);
+        }
         self.attempts += 1;
         let target = self.replica.target(backend, seat).ok_or(Error::NoHealthyBackends)?;
         Ok((number, target))
@@ -127,9 +177,10 @@ impl Exchange {
     }
 
     /// The provider's head has come.
-    pub(crate) fn attempt_answered(&mut self, status: StatusCode) {
+    pub(crate) fn attempt_answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         if let Some(attempt) = &mut self.attempt {
             attempt.status = Some(status);
+            attempt.retry_after = retry_after(headers);
         }
     }
 
@@ -140,6 +191,7 @@ impl Exchange {
             return;
         }
         let Attempt { number, backend, seat, status, .. } = *attempt;
+        let retry_after = attempt.retry_after.take();
         self.replica.emit(|| Kind::AttemptEnded {
             request: self.id.clone(),
             replica: self.replica.number,
@@ -148,8 +200,31 @@ impl Exchange {
             outcome,
             status: status.map(|status| status.as_u16()),
             error,
-            retry_after: None,
+            retry_after,
         });
+    }
+
+    /// The attempt is over and may be followed by another. Accounts it where the version does.
+    pub(crate) fn attempt_failed(&mut self, result: &Result<Response<Source>, Error>) {
+        match result {
+            // What was not read of it is dropped.
+            Ok(_) => self.attempt_ended(Outcome::Complete, None),
+            Err(error) => self.attempt_ended(error.outcome(), Some(error.to_string())),
+        }
+        let head = result.as_ref().ok().map(|response| (response.status(), response.headers()));
+        let (status, signs) = match (self.replica.behaviour.accounting, head) {
+            (Accounting::LastAttempt, _) => return,
+            (Accounting::EveryAttempt, Some((status, headers))) => (Some(status), self.signs(status, headers)),
+            (Accounting::EveryAttempt, None) => (None, Signs { wait: None, unhealthy: self.judge(None) }),
+            (Accounting::EveryAttemptAlike, Some((status, headers))) => {
+                let mut headers = headers.clone();
+                // A header that cannot be set is told of with the last attempt.
+                let _ = self.replica.change_response(self.route, &mut headers);
+                (Some(status), self.signs(status, &headers))
+            }
+            (Accounting::EveryAttemptAlike, None) => (None, Signs::default()),
+        };
+        self.account(status, signs, Ended::Whole);
     }
 
     /// What the answer says of itself.
@@ -158,16 +233,64 @@ impl Exchange {
         self.usage = usage.or(self.usage.take());
     }
 
+    /// What reports show of the answer.
+    pub(crate) fn facts(&mut self) -> &mut Answer {
+        &mut self.answer
+    }
+
+    /// Bytes of the answer's body that have left. The first of a stream are its first token.
+    pub(crate) fn sent(&mut self, bytes: usize, stream: bool) {
+        let so_far = self.answer.bytes.unwrap_or(0);
+        self.answer.bytes = Some(so_far.saturating_add(bytes as u64));
+        if stream && self.answer.first_token_us.is_none() {
+            self.answer.first_token_us = Some(self.replica.world.clock.now());
+        }
+    }
+
     /// The gateway answers itself.
     pub(crate) fn failed(&mut self, error: &Error) {
         self.attempt_ended(error.outcome(), Some(error.to_string()));
         self.error = Some((error.to_string(), error.reason()));
     }
 
-    /// The final head, as the client gets it: a wait is read from here.
+    /// The rule itself answers.
+    pub(crate) fn answered_by_rule(&mut self) {
+        self.direct = true;
+    }
+
+    /// The final head, as the client gets it.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
-        self.wait = wait::of_response(status, headers, self.replica.world.clock.wall());
+        self.signs = self.signs(status, headers);
+        self.answer.retry_after = retry_after(headers);
+    }
+
+    fn signs(&self, status: StatusCode, headers: &HeaderMap) -> Signs {
+        let now = self.replica.world.clock.wall();
+        let wait = match self.replica.behaviour.retries {
+            Retries::Failover if matches!(status.as_u16(), 429 | 503) => wait::longest(headers, now),
+            Retries::Failover => None,
+            Retries::WithoutBackoff | Retries::AsConfigured => wait::of_response(status, headers, now),
+        };
+        Signs { wait, unhealthy: self.judge(Some((status, headers))) }
+    }
+
+    /// What the policy's expression says of a response; none where there is no expression.
+    fn judge(&self, response: Option<(StatusCode, &HeaderMap)>) -> Option<bool> {
+        let condition = self.policy()?.unhealthy.as_ref()?;
+        let request = self.request.as_ref();
+        let request = request.map(|head| RequestFacts { method: &head.method, uri: &head.uri, headers: &head.headers });
+        Some(condition.holds(&Subject { request, response }))
+    }
+
+    /// The health policy that the attempt is under.
+    fn policy(&self) -> Option<&HealthPolicy> {
+        let attempt = self.attempt.as_ref()?;
+        self.replica.policy(attempt.backend, attempt.seat, self.route)
+    }
+
+    fn backoff(&self) -> Option<Duration> {
+        self.replica.rule(self.route?)?.retry.as_ref()?.backoff
     }
 
     /// The response is over. Accounts it, once.
@@ -176,28 +299,55 @@ impl Exchange {
             return;
         }
         self.attempt_ended(outcome, None);
-        let now = self.replica.world.clock.now();
-        if let Some(Attempt { backend, seat, .. }) = self.attempt {
-            let observed = Observed {
-                status: self.status.map(|status| status.as_u16()),
-                wait: self.wait,
-                latency: now.since(self.received),
-            };
-            self.replica.finish(backend, seat, &self.id, &observed);
+        if let (Some(found), Some(usage)) = (self.route, self.usage) {
+            self.replica.spend_tokens(found, usage.input.saturating_add(usage.output));
         }
+        let ended = match outcome {
+            Outcome::Cancelled => Ended::ClientGone,
+            Outcome::Cut | Outcome::Truncated | Outcome::Reset => Ended::Cut,
+            _ => Ended::Whole,
+        };
+        if self.status.is_none() {
+            self.signs.unhealthy = self.judge(None);
+        }
+        self.account(self.status, self.signs, ended);
         self.ended(outcome);
+    }
+
+    /// Accounts the attempt, unless that has been done.
+    fn account(&mut self, status: Option<StatusCode>, signs: Signs, ended: Ended) {
+        let backoff = self.backoff();
+        let rules = self.policy().map(|policy| Rules { eviction: policy.eviction });
+        let Some(attempt) = &mut self.attempt else { return };
+        if std::mem::replace(&mut attempt.accounted, true) {
+            return;
+        }
+        let observed = Observed {
+            status: status.map(|status| status.as_u16()),
+            ended,
+            unhealthy: signs.unhealthy,
+            rules,
+            wait: signs.wait,
+            backoff,
+            latency: self.replica.world.clock.now().since(self.received),
+            probe: attempt.probe,
+        };
+        self.replica.finish(attempt.backend, attempt.seat, &self.id, &observed);
     }
 
     fn ended(&mut self, outcome: Outcome) {
         let (error, reason) = self.error.take().unzip();
-        let target = self.attempt.and_then(|Attempt { backend, seat, .. }| self.replica.target(backend, seat));
+        let reason = reason.or(self.direct.then_some("DirectResponse"));
+        let attempt = self.attempt.as_ref();
+        let target = attempt.and_then(|attempt| self.replica.target(attempt.backend, attempt.seat));
+        let group = attempt.map(|attempt| attempt.seat.group);
         self.replica.emit(|| Kind::GatewayRequestEnded {
             request: self.id.clone(),
             replica: self.replica.number,
             status: self.status.map_or(0, |status| status.as_u16()),
             outcome,
             provider: target.as_ref().map(|target| target.name.clone()),
-            group: self.attempt.map(|attempt| attempt.seat.group),
+            group,
             endpoint: target.as_ref().map(|target| target.endpoint.clone()),
             request_model: self.request_model.take(),
             response_model: self.response_model.take(),
@@ -205,9 +355,13 @@ impl Exchange {
             attempts: self.attempts,
             error,
             reason: reason.map(str::to_owned),
-            answer: Answer::default(),
+            answer: std::mem::take(&mut self.answer),
         });
     }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.to_owned())
 }
 
 impl Drop for Exchange {

@@ -1,7 +1,8 @@
 //! What a rule changes on the way in and on the way out.
 
+use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 
 use super::error::Error;
 use crate::topology::{Filter, HeaderChange, PathMatch, PathRewrite, RouteMatch};
@@ -16,7 +17,7 @@ pub(crate) fn on_request(filters: &[Filter], matched: Option<&RouteMatch>, reque
     for filter in filters {
         match filter {
             Filter::RequestHeaders(change) => change_headers(change, &mut request.headers)?,
-            Filter::ResponseHeaders(_) => {}
+            Filter::ResponseHeaders(_) | Filter::DirectResponse { .. } | Filter::Redirect { .. } => {}
             Filter::UrlRewrite { hostname, path } => {
                 if let Some(hostname) = hostname {
                     request.headers.insert(http::header::HOST, value(hostname)?);
@@ -29,6 +30,54 @@ pub(crate) fn on_request(filters: &[Filter], matched: Option<&RouteMatch>, reque
         }
     }
     Ok(host_is_set)
+}
+
+/// The answer that a rule gives itself, if it is such a rule. `request` is as it came.
+///
+/// # Errors
+/// [`Error::Filter`] where a status, a header or an address is invalid.
+pub(crate) fn own_answer(
+    filters: &[Filter],
+    matched: Option<&RouteMatch>,
+    request: &Parts,
+) -> Result<Option<Response<Bytes>>, Error> {
+    for filter in filters {
+        let (status, body, location) = match filter {
+            Filter::DirectResponse { status, body } => (*status, body.clone(), None),
+            Filter::Redirect { status, .. } => (*status, String::new(), Some(address(filter, matched, request)?)),
+            Filter::RequestHeaders(_) | Filter::ResponseHeaders(_) | Filter::UrlRewrite { .. } => continue,
+        };
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() =
+            StatusCode::from_u16(status).map_err(|error| Error::Filter(format!("invalid status: {error}")))?;
+        if let Some(location) = location {
+            response.headers_mut().insert(http::header::LOCATION, value(&location)?);
+        }
+        return Ok(Some(response));
+    }
+    Ok(None)
+}
+
+/// Where a redirect leads. The port of the scheme itself is left out.
+fn address(redirect: &Filter, matched: Option<&RouteMatch>, request: &Parts) -> Result<String, Error> {
+    let Filter::Redirect { scheme, hostname, port, path, .. } = redirect else { return Ok(String::new()) };
+    let asked = request.uri.authority().cloned().or_else(|| {
+        let host = request.headers.get(http::header::HOST)?;
+        http::uri::Authority::try_from(host.as_bytes()).ok()
+    });
+    let host = hostname.as_deref().or_else(|| asked.as_ref().map(http::uri::Authority::host)).unwrap_or_default();
+    let own_port = asked.as_ref().and_then(http::uri::Authority::port_u16).filter(|_| scheme.is_none());
+    let scheme = scheme.as_deref().unwrap_or("http");
+    let port = match (port.or(own_port), scheme) {
+        (None, _) | (Some(80), "http") | (Some(443), "https") => String::new(),
+        (Some(port), _) => format!(":{port}"),
+    };
+    let uri = match path {
+        Some(path) => rewritten(path, matched, &request.uri)?,
+        None => request.uri.clone(),
+    };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Ok(format!("{scheme}://{host}{port}{path}"))
 }
 
 /// Applies a rule's filters to a response, whatever its status and whoever made it.
@@ -140,6 +189,33 @@ mod tests {
         let exact = RouteMatch { path: Some(PathMatch::Exact("/a".into())), ..RouteMatch::default() };
         let filter = Filter::UrlRewrite { hostname: None, path: Some(PathRewrite::Prefix("/x".into())) };
         assert!(on_request(&[filter], Some(&exact), &mut parts("/a")).is_err());
+    }
+
+    #[test]
+    fn a_redirect_keeps_what_it_does_not_change() {
+        let redirect = |scheme: Option<&str>, hostname: Option<&str>, port, path| Filter::Redirect {
+            scheme: scheme.map(str::to_owned),
+            hostname: hostname.map(str::to_owned),
+            port,
+            path,
+            status: 302,
+        };
+        for (filter, expected) in [
+            (redirect(None, None, None, None), "http://gw:8080/a/b?q"),
+            (redirect(Some("https"), None, None, None), "https://gw/a/b?q"),
+            (redirect(Some("https"), None, Some(443), None), "https://gw/a/b?q"),
+            (redirect(None, Some("other"), Some(80), None), "http://other/a/b?q"),
+            (redirect(None, None, Some(81), Some(PathRewrite::Prefix("/x".into()))), "http://gw:81/x/b?q"),
+            (redirect(None, None, None, Some(PathRewrite::Full("/z".into()))), "http://gw:8080/z?q"),
+        ] {
+            let mut request = parts("/a/b?q");
+            request.headers.insert("host", HeaderValue::from_static("gw:8080"));
+            let matched = RouteMatch { path: Some(PathMatch::Prefix("/a".into())), ..RouteMatch::default() };
+            let answer = own_answer(&[filter], Some(&matched), &request).unwrap().unwrap();
+            assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()), (302, expected));
+        }
+        assert!(own_answer(&[Filter::UrlRewrite { hostname: None, path: None }], None, &parts("/")).unwrap().is_none());
+        assert!(own_answer(&[Filter::DirectResponse { status: 99, body: String::new() }], None, &parts("/")).is_err());
     }
 
     #[test]

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use super::accrue::Health;
+use super::accrue::{Average, Health};
 use super::balance::{self, Standing};
 use super::classify::{self, Verdict};
-use super::eviction;
-use super::gate::Gate;
-use super::personality::Behaviour;
+use super::eviction::{self, Rules, Sentence};
+use super::gate::{Gate, Term};
+use super::personality::{AllOut, Behaviour, Comeback, Growth, Handover};
 use super::wait::Wait;
 use crate::event::At;
 use crate::world::Random;
@@ -52,6 +52,8 @@ pub struct Selection {
     pub seat: Seat,
     /// Whether evicted providers were chosen from.
     pub fallback: bool,
+    /// Whether the request is the one that may try a provider whose eviction is over.
+    pub probe: bool,
     /// Whom the choice was among, as they stood before it.
     pub candidates: Vec<(Seat, Standing)>,
     /// Positions in `candidates` that were drawn.
@@ -59,14 +61,36 @@ pub struct Selection {
 }
 
 /// A response that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Observed {
-    /// Status that the client got; none where it left before.
+    /// Status that the client got, or would have got; none where there was none.
     pub status: Option<u16>,
-    /// Wait that the final headers ask for.
+    /// How it ended.
+    pub ended: Ended,
+    /// What the policy's expression says of it, where there is one.
+    pub unhealthy: Option<bool>,
+    /// The health policy that it is under.
+    pub rules: Option<Rules>,
+    /// Wait that its headers ask for.
     pub wait: Option<Wait>,
+    /// Pause between the rule's retries.
+    pub backoff: Option<Duration>,
     /// From the client's request to the end of the response.
     pub latency: Duration,
+    /// Whether it was a probe.
+    pub probe: bool,
+}
+
+/// How a response ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ended {
+    /// As it should.
+    #[default]
+    Whole,
+    /// The provider broke it off.
+    Cut,
+    /// The client left before.
+    ClientGone,
 }
 
 /// What a response has done.
@@ -74,8 +98,12 @@ pub struct Observed {
 pub struct Effect {
     /// The provider's record is another.
     pub changed: bool,
-    /// The provider was evicted.
+    /// The provider is evicted: now, or when [`Pool::carry_out`] is called if `later`.
     pub evicted: Option<Eviction>,
+    /// The eviction is yet to be carried out.
+    pub later: bool,
+    /// The provider has passed its probe.
+    pub returned: bool,
 }
 
 /// An eviction.
@@ -94,15 +122,18 @@ impl Pool {
         Self { behaviour, groups }
     }
 
-    /// Chooses a provider and counts the request as under way there. Whoever is due must have been
-    /// released before. None where the first group is empty and nobody is active.
-    pub fn select(&mut self, random: &mut Random) -> Option<Selection> {
-        let (group, fallback) = self.serving_group();
+    /// Chooses a provider at `now` and counts the request as under way there. Whoever is due must have
+    /// been released before. None where nobody may be chosen.
+    pub fn select(&mut self, random: &mut Random, now: At) -> Option<Selection> {
+        let (group, fallback) = self.serving_group(now);
+        if fallback && self.behaviour.all_out == AllOut::Refuse {
+            return None;
+        }
         let members = self.groups.get(group)?;
         let candidates: Vec<_> = members
             .iter()
             .enumerate()
-            .filter(|(_, member)| fallback || member.gate.is_open())
+            .filter(|(_, member)| fallback || self.is_eligible(member, now))
             .map(|(index, member)| (Seat { group, index }, member.standing()))
             .collect();
         let scores: Vec<_> = candidates.iter().map(|(_, standing)| standing.score()).collect();
@@ -111,64 +142,91 @@ impl Pool {
         let member = &mut self.groups[seat.group][seat.index];
         member.pending += 1;
         member.total += 1;
-        Some(Selection { seat, fallback, candidates, drawn: draw.drawn })
+        let probe = self.behaviour.comeback == Comeback::AfterOneProbe && member.gate.probe(now);
+        Some(Selection { seat, fallback, probe, candidates, drawn: draw.drawn })
     }
 
-    /// The group that serves now, and whether it does so with evicted providers.
+    /// The group that serves at `now`, and whether it does so with evicted providers.
     #[must_use]
-    pub fn serving_group(&self) -> (usize, bool) {
-        let active = |group: &Vec<Member>| group.iter().any(|member| member.gate.is_open());
+    pub fn serving_group(&self, now: At) -> (usize, bool) {
+        let active = |group: &Vec<Member>| group.iter().any(|member| self.is_eligible(member, now));
         self.groups.iter().position(active).map_or((0, true), |group| (group, false))
     }
 
+    fn is_eligible(&self, member: &Member, now: At) -> bool {
+        member.gate.is_open() || (self.behaviour.comeback == Comeback::AfterOneProbe && member.gate.is_due(now))
+    }
+
     /// A request is no longer under way, and nothing is learnt from it.
-    pub fn leave(&mut self, seat: Seat) {
+    pub fn leave(&mut self, seat: Seat, probe: bool) {
         if let Some(member) = self.member_mut(seat) {
             member.pending = member.pending.saturating_sub(1);
+            if probe {
+                member.gate.leave();
+            }
         }
     }
 
     /// A request is no longer under way, and its response is accounted at `now`. Whoever is due must
     /// have been released before. Decisions use the record before this response.
     pub fn finish(&mut self, seat: Seat, observed: &Observed, now: At) -> Effect {
-        self.leave(seat);
         let behaviour = self.behaviour;
-        let Some(member) = self.member_mut(seat) else { return Effect::default() };
-        let before = member.health;
-        let verdict = classify::by_status(behaviour.failures, observed.status);
-        let sentence = match verdict {
-            Verdict::Success => None,
-            Verdict::Failure => eviction::decide(behaviour, observed.wait),
+        let Some(verdict) = classify::judge(behaviour, observed) else {
+            self.leave(seat, observed.probe);
+            return Effect::default();
         };
+        let Some(member) = self.member_mut(seat) else { return Effect::default() };
+        member.pending = member.pending.saturating_sub(1);
+        let before = member.health;
         member.health.record(verdict, observed.latency);
-        let evicted = sentence.and_then(|sentence| {
-            let until = later(now, sentence.duration);
-            member.gate.evict(until).then(|| {
-                member.health.record_eviction();
-                Eviction { until, source: sentence.source }
-            })
-        });
-        Effect { changed: member.health != before, evicted }
+        let mut effect = Effect::default();
+        match verdict {
+            Verdict::Success if observed.probe => effect.returned = member.release().is_some(),
+            Verdict::Success => {}
+            Verdict::Failure => {
+                let sentence = eviction::decide(behaviour, &before, observed);
+                effect.evicted = sentence.and_then(|sentence| member.sentence(behaviour, &sentence, observed, now));
+                match (effect.evicted, behaviour.handover) {
+                    (Some(_), Handover::AMomentLater) => effect.later = true,
+                    (Some(_), Handover::AtOnce) => drop(member.gate.carry_out()),
+                    (None, _) if observed.probe => member.gate.leave(),
+                    (None, _) => {}
+                }
+            }
+        }
+        effect.changed = member.health != before;
+        effect
     }
 
-    /// Lets back in whose eviction is over at `now`, and says who that is, in order.
-    pub fn release_due(&mut self, now: At) -> Vec<Seat> {
+    /// Has a decided eviction take effect; says whether there was one.
+    pub fn carry_out(&mut self, seat: Seat) -> bool {
+        self.member_mut(seat).is_some_and(|member| member.gate.carry_out())
+    }
+
+    /// The earliest deadline among those who are out.
+    #[must_use]
+    pub fn soonest(&self) -> Option<At> {
+        self.deadlines().map(|(_, until)| until).min()
+    }
+
+    /// Lets back in whose eviction is over at `now`, and says who that is, in order, and whose health
+    /// is another for it.
+    pub fn release_due(&mut self, now: At) -> Vec<(Seat, bool)> {
+        if self.behaviour.comeback == Comeback::AfterOneProbe {
+            return Vec::new();
+        }
         let Some(latest) = self.deadlines().map(|(_, until)| until).max() else { return Vec::new() };
         let release = self.behaviour.release;
         let due: Vec<_> =
             self.deadlines().filter(|(_, until)| release.ends(*until, latest) <= now).map(|(seat, _)| seat).collect();
-        for seat in &due {
-            if let Some(member) = self.member_mut(*seat) {
-                member.gate.release();
-            }
-        }
-        due
+        due.into_iter().filter_map(|seat| Some((seat, self.member_mut(seat)?.release()?))).collect()
     }
 
     /// When the eviction of a provider really ends; none where it is not out.
     #[must_use]
     pub fn evicted_until(&self, seat: Seat) -> Option<At> {
-        let own = self.member(seat)?.gate.until()?;
+        let gate = self.member(seat)?.gate;
+        let own = gate.until().filter(|_| !gate.is_open())?;
         let latest = self.deadlines().map(|(_, until)| until).max()?;
         Some(self.behaviour.release.ends(own, latest))
     }
@@ -189,12 +247,40 @@ impl Pool {
             members
                 .iter()
                 .enumerate()
+                .filter(|(_, member)| !member.gate.is_open())
                 .filter_map(move |(index, member)| Some((Seat { group, index }, member.gate.until()?)))
         })
     }
 }
 
 impl Member {
+    /// Decides an eviction, and counts it as the version does.
+    fn sentence(
+        &mut self,
+        behaviour: &Behaviour,
+        sentence: &Sentence,
+        observed: &Observed,
+        now: At,
+    ) -> Option<Eviction> {
+        let term = Term { until: later(now, sentence.duration), restore: sentence.restore };
+        let begins = self.gate.sentence(term, observed.probe);
+        if begins || behaviour.growth == Growth::EveryFailure {
+            self.health.record_eviction();
+        }
+        begins.then_some(Eviction { until: term.until, source: sentence.source })
+    }
+
+    /// Lets it back in, with the health that its policy gives it. None where it was not out; else
+    /// whether its health is another for it.
+    fn release(&mut self) -> Option<bool> {
+        let term = self.gate.release()?;
+        let before = self.health;
+        if let Some(health) = term.restore {
+            self.health.success = Average::starting_at(health);
+        }
+        Some(self.health != before)
+    }
+
     /// What it is judged by now.
     #[must_use]
     pub fn standing(&self) -> Standing {

@@ -52,7 +52,7 @@ pub struct ProviderHealth {
 pub(crate) fn of(backend: String, pool: &Pool, targets: &[Vec<Arc<Target>>], now: At) -> BackendHealth {
     let mut pool = pool.clone();
     pool.release_due(now);
-    let (serving_group, fallback) = pool.serving_group();
+    let (serving_group, fallback) = pool.serving_group(now);
     let seats = targets.iter().enumerate().flat_map(|(group, targets)| {
         targets.iter().enumerate().map(move |(index, target)| (Seat { group, index }, target))
     });

@@ -2,7 +2,27 @@
 
 use http::request::Parts;
 
-use crate::topology::Listener;
+use crate::event::Arrival;
+use crate::topology::{Listener, Topology};
+use crate::world::serve::Peer;
+
+/// How a request came, for reports.
+#[must_use]
+pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts) -> Arrival {
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let host = host_of(request);
+    let listener = host.and_then(|host| choose(&topology.listeners, arrived_at, &host)).unwrap_or(arrived_at);
+    let listener = topology.listeners.get(listener);
+    Arrival {
+        source: request.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
+        host: header("host").or_else(|| request.uri.authority().map(ToString::to_string)),
+        version: Some(format!("{:?}", request.version)),
+        port: listener.map(|listener| listener.port),
+        gateway: listener.map(|listener| listener.gateway.clone()),
+        listener: listener.map(|listener| listener.name.clone()),
+        traceparent: header("traceparent"),
+    }
+}
 
 /// The host that a request names, lower case and without its port.
 #[must_use]

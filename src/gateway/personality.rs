@@ -2,18 +2,47 @@
 //!
 //! Everything that is not here, all of them do alike. Sources are the rules in sentences of what
 //! was measured on agentgateway 0.11.1, 1.2.1 and 1.3.1; 0.12 decides as 0.11, and 1.4 as 1.3.
+//! `docs/personalities.md` is this table in words, written by [`document`].
+
+mod document;
+
+pub use document::document;
 
 use crate::topology::Personality;
 
 /// The row of a personality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Which responses lower a provider's health where no policy says so.
+    /// Which responses speak against a provider where no policy says so.
     pub failures: Failures,
     /// What evicts a provider.
     pub trigger: Trigger,
+    /// Which health policies are heeded.
+    pub policies: Policies,
+    /// Where the length of an eviction comes from if neither policy, wait nor back-off says it.
+    pub default_duration: DefaultDuration,
+    /// Which failures make the next eviction longer.
+    pub growth: Growth,
+    /// When an eviction takes effect.
+    pub handover: Handover,
     /// When evicted providers of one backend come back.
     pub release: Release,
+    /// How a provider comes back.
+    pub comeback: Comeback,
+    /// What becomes of a request while everyone is evicted.
+    pub all_out: AllOut,
+    /// Which attempts of a request are accounted.
+    pub accounting: Accounting,
+    /// What a retry is, and what it does with its back-off.
+    pub retries: Retries,
+    /// Which timeout is tried again.
+    pub retried_timeout: RetriedTimeout,
+    /// What becomes of a request that the client gets wrong, and of one that it leaves.
+    pub client_errors: ClientErrors,
+    /// What a stream is that breaks off in the middle.
+    pub cut_stream: CutStream,
+    /// The form of the gateway's own errors.
+    pub errors: Errors,
     /// What is said of a response whose body broke before its end.
     pub broken_body: &'static str,
 }
@@ -25,6 +54,8 @@ pub enum Failures {
     ClientAndServerErrors,
     /// Every 5xx, and no status at all.
     ServerErrors,
+    /// Every 5xx, 429, and no status at all.
+    ServerErrorsAndRateLimits,
 }
 
 /// What evicts a provider.
@@ -32,8 +63,56 @@ pub enum Failures {
 pub enum Trigger {
     /// A 429 from whose final headers a wait can be read, for just that long.
     RateLimitWait,
-    /// A health policy. Without one nothing does.
+    /// A failure, as a health policy says. Without one nothing does.
     HealthPolicy,
+    /// A failure: as a health policy says, or each one where there is none.
+    Failure,
+}
+
+/// Which health policies are heeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policies {
+    /// None: there are none.
+    None,
+    /// Those of backends and of what stands above them; a provider's own is ignored.
+    Backends,
+    /// A provider's own, or else its backend's.
+    BackendsAndProviders,
+}
+
+/// The length of an eviction of which nothing says how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultDuration {
+    /// There is no such eviction.
+    None,
+    /// 3 seconds.
+    Always,
+    /// 3 seconds with an `eviction` block in the policy, else no eviction.
+    WithEvictionBlock,
+}
+
+/// Which failures make the next eviction longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// None: each eviction is as long as the wait.
+    None,
+    /// Each that meets the policy's trigger, also while the provider is evicted.
+    EveryFailure,
+    /// The one that begins an eviction.
+    OncePerWindow,
+    /// The one that begins an eviction, up to a minute; a wait that the provider asks for is kept as
+    /// it is, and the longest of what is asked for counts.
+    UpToAMinute,
+}
+
+/// When an eviction takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// At once.
+    AtOnce,
+    /// A moment after its cause is accounted, so that a retry without a back-off still finds the
+    /// provider active.
+    AMomentLater,
 }
 
 /// When evicted providers of one backend come back.
@@ -45,23 +124,140 @@ pub enum Release {
     EachAtItsOwn,
 }
 
+/// How a provider comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comeback {
+    /// For everyone at once.
+    Fully,
+    /// For one request; once that has succeeded, for everyone.
+    AfterOneProbe,
+}
+
+/// What becomes of a request while everyone is evicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllOut {
+    /// The evicted providers of the first group take it.
+    FirstGroup,
+    /// It is answered with 503 and the time until the first of them may be tried.
+    Refuse,
+}
+
+/// Which attempts of a request are accounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounting {
+    /// The last one.
+    LastAttempt,
+    /// Every one: an earlier one by the provider's own headers, and as a success where a policy has
+    /// an expression and there was no response.
+    EveryAttempt,
+    /// Every one, by the headers that the client would get, and as a failure without a response.
+    EveryAttemptAlike,
+}
+
+/// What a retry is, and what it does with its back-off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retries {
+    /// As configured, but without a pause.
+    WithoutBackoff,
+    /// As configured.
+    AsConfigured,
+    /// To whoever is active, as often as configured or twice, and within a budget: one retry for
+    /// five requests.
+    Failover,
+}
+
+/// Which timeout is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetriedTimeout {
+    /// The request's; but that retry has no time left and is never sent.
+    Request,
+    /// One attempt's. The request's is final.
+    Attempt,
+}
+
+/// What becomes of a request that the client gets wrong, and of one that it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientErrors {
+    /// The provider that was chosen is blamed.
+    BlameTheProvider,
+    /// Nobody is blamed: it is read before a provider is chosen.
+    BlameNobody,
+}
+
+/// What a stream is that breaks off in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutStream {
+    /// What its status says: a success, mostly.
+    ByItsStatus,
+    /// A failure.
+    Failure,
+}
+
+/// The form of the gateway's own errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// A sentence, 503 for nearly everything.
+    PlainText,
+    /// OpenAI's error object: 400, 413, 502, 503, 504.
+    OpenAi,
+}
+
 const AGENTGATEWAY_012: Behaviour = Behaviour {
     failures: Failures::ClientAndServerErrors,
     trigger: Trigger::RateLimitWait,
+    policies: Policies::None,
+    default_duration: DefaultDuration::None,
+    growth: Growth::None,
+    handover: Handover::AtOnce,
     release: Release::TogetherAtTheLatest,
+    comeback: Comeback::Fully,
+    all_out: AllOut::FirstGroup,
+    accounting: Accounting::LastAttempt,
+    retries: Retries::WithoutBackoff,
+    retried_timeout: RetriedTimeout::Request,
+    client_errors: ClientErrors::BlameTheProvider,
+    cut_stream: CutStream::ByItsStatus,
+    errors: Errors::PlainText,
     broken_body: "response was too large",
 };
 
 const AGENTGATEWAY_12: Behaviour = Behaviour {
     failures: Failures::ServerErrors,
     trigger: Trigger::HealthPolicy,
+    policies: Policies::Backends,
+    default_duration: DefaultDuration::Always,
+    growth: Growth::EveryFailure,
     release: Release::EachAtItsOwn,
+    retries: Retries::AsConfigured,
     broken_body: "failed to encode response: error reading a body from connection",
+    ..AGENTGATEWAY_012
 };
 
-const AGENTGATEWAY_14: Behaviour = Behaviour { ..AGENTGATEWAY_12 };
+const AGENTGATEWAY_14: Behaviour = Behaviour {
+    policies: Policies::BackendsAndProviders,
+    default_duration: DefaultDuration::WithEvictionBlock,
+    growth: Growth::OncePerWindow,
+    handover: Handover::AMomentLater,
+    accounting: Accounting::EveryAttempt,
+    retried_timeout: RetriedTimeout::Attempt,
+    ..AGENTGATEWAY_12
+};
 
-const REFERENCE: Behaviour = Behaviour { trigger: Trigger::RateLimitWait, ..AGENTGATEWAY_14 };
+const REFERENCE: Behaviour = Behaviour {
+    failures: Failures::ServerErrorsAndRateLimits,
+    trigger: Trigger::Failure,
+    default_duration: DefaultDuration::Always,
+    growth: Growth::UpToAMinute,
+    handover: Handover::AtOnce,
+    comeback: Comeback::AfterOneProbe,
+    all_out: AllOut::Refuse,
+    accounting: Accounting::EveryAttemptAlike,
+    retries: Retries::Failover,
+    client_errors: ClientErrors::BlameNobody,
+    cut_stream: CutStream::Failure,
+    errors: Errors::OpenAi,
+    ..AGENTGATEWAY_14
+};
 
 impl Behaviour {
     /// The row of a personality.

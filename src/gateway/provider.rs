@@ -1,5 +1,7 @@
 //! What one provider makes of a request: its address, path, host, and credential.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST};
 use http::request::Parts;
@@ -20,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) model: Option<String>,
     /// Reference of its own credential.
     pub(crate) credential: Option<String>,
+    /// How long connecting to it may take, if it is said.
+    pub(crate) connect_timeout: Option<Duration>,
     uri: Result<Uri, String>,
     keeps_query: bool,
     own_host: Option<HeaderValue>,
@@ -46,13 +50,25 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
+
+/// What tells an attempt from others.
+#[derive(Debug)]
+pub(crate) struct Marks<'m> {
+    /// The request's id.
+    pub(crate) id: &'m HeaderValue,
+    /// The attempt, from 0.
+    pub(crate) attempt: u32,
+    /// The trace that it belongs to.
+    pub(crate) traceparent: Option<HeaderValue>,
+}
 
 impl Target {
     /// Makes a provider ready.
     #[must_use]
     pub(crate) fn new(provider: &Provider) -> Self {
-        let Provider { name, model, endpoint, path, auth, is_openai } = provider;
+        let Provider { name, model, endpoint, path, auth, is_openai, connect_timeout, .. } = provider;
         // A name is sent as the host, an address is not: the client's host then stays.
         let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
         let own_host = if is_address { None } else { HeaderValue::from_str(&endpoint.host).ok() };
@@ -72,6 +88,7 @@ impl Target {
             endpoint: endpoint.to_string(),
             model: model.clone(),
             credential,
+            connect_timeout: *connect_timeout,
             uri: format!("http://{endpoint}{path}").parse().map_err(|error: http::uri::InvalidUri| error.to_string()),
             keeps_query: *is_openai,
             own_host,
@@ -93,8 +110,7 @@ impl Target {
         &self,
         client: &Parts,
         host_is_set: bool,
-        id: &HeaderValue,
-        attempt: u32,
+        marks: Marks<'_>,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Error> {
         let mut request = Request::new(Full::new(body));
@@ -113,9 +129,12 @@ impl Target {
             Some(host) if !host_is_set => drop(headers.insert(HOST, host.clone())),
             _ => {}
         }
-        headers.insert(REQUEST_ID, id.clone());
-        if attempt > 0 {
-            headers.insert(RETRY_ATTEMPT, HeaderValue::from(attempt));
+        headers.insert(REQUEST_ID, marks.id.clone());
+        if marks.attempt > 0 {
+            headers.insert(RETRY_ATTEMPT, HeaderValue::from(marks.attempt));
+        }
+        if let Some(traceparent) = marks.traceparent {
+            headers.insert(TRACEPARENT, traceparent);
         }
         Ok(request)
     }

@@ -10,15 +10,19 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::balance::Standing;
+use super::budget::Budget;
 use super::error::Error;
-use super::group::{Observed, Pool, Seat, Selection};
+use super::filters;
+use super::group::{Eviction, Observed, Pool, Seat, Selection};
 use super::health::{self, BackendHealth};
-use super::personality::Behaviour;
+use super::limit::{Bucket, Exceeded};
+use super::personality::{Behaviour, Comeback, Policies};
 use super::provider::Target;
 use super::route::{self, Found, Routes};
 use super::upstream::Upstream;
+use crate::event::trace::TraceContext;
 use crate::event::{At, Candidate, Kind, RequestId};
-use crate::topology::{Auth, Backend, Personality, Rule, Topology};
+use crate::topology::{Auth, Backend, Condition, HealthPolicy, PathMatch, Personality, RateUnit, Rule, Topology};
 use crate::world::{Random, World, credentials};
 
 /// One replica.
@@ -29,6 +33,8 @@ pub(crate) struct Replica {
     pub(crate) number: u32,
     pub(crate) routes: Routes,
     pub(crate) upstream: Upstream,
+    /// Whether an expression of a health policy asks for the request.
+    pub(crate) policies_ask_for_requests: bool,
     targets: Vec<Vec<Vec<Arc<Target>>>>,
     state: Mutex<State>,
     requests: AtomicU64,
@@ -38,6 +44,18 @@ struct State {
     pools: Vec<Pool>,
     balancer: Random,
     weights: Random,
+    /// Rate limits by route and rule.
+    buckets: Vec<Vec<Vec<Bucket>>>,
+    budget: Budget,
+}
+
+/// A provider that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Who.
+    pub(crate) seat: Seat,
+    /// Whether the request is to prove that it is well again.
+    pub(crate) probe: bool,
 }
 
 impl Replica {
@@ -51,17 +69,21 @@ impl Replica {
             pools: pools.collect(),
             balancer: world.seed.stream(&format!("gateway/{number}/balancer")),
             weights: world.seed.stream(&format!("gateway/{number}/routes")),
+            buckets: buckets(&topology, world.clock.now()),
+            budget: Budget::default(),
         };
         for (_, provider) in topology.backends.iter().flat_map(Backend::providers) {
             if let Auth::Credential(credential) = &provider.auth {
                 world.credentials.learn(credential.key(), &credential.reference);
             }
         }
+        let policies_ask_for_requests = conditions(&topology).any(Condition::needs_request);
         Self {
             behaviour,
             number,
             routes: Routes::new(&topology),
-            upstream: Upstream::new(world.net.clone()),
+            upstream: Upstream::new(&world.net, &topology),
+            policies_ask_for_requests,
             targets: targets(&topology),
             state: Mutex::new(state),
             requests: AtomicU64::new(0),
@@ -126,20 +148,102 @@ impl Replica {
         backend.map(|backend| format!("{}/{}", backend.namespace, backend.name)).unwrap_or_default()
     }
 
-    /// Chooses a provider for an attempt.
-    pub(crate) fn select(&self, backend: usize, request: &RequestId, attempt: u32) -> Result<Seat, Error> {
+    /// The client's trace, with this request's span in it; none where the client has begun none.
+    pub(crate) fn trace(&self, id: &str, headers: &HeaderMap) -> Option<TraceContext> {
+        let incoming = TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)?;
+        let start = self.world.clock.start().as_second();
+        Some(TraceContext::of_request(self.world.seed.0, start, id, Some(&incoming)))
+    }
+
+    /// The path match of a rule as the real one names spans: `/*`, `/openai/*`, `/exact`.
+    pub(crate) fn path_match(&self, found: Found) -> String {
+        let matched = found.matched.and_then(|index| self.rule(found)?.matches.get(index)?.path.as_ref());
+        match matched {
+            None => "/*".to_owned(),
+            Some(PathMatch::Exact(path)) => path.clone(),
+            Some(PathMatch::Prefix(prefix)) => format!("{}/*", prefix.trim_end_matches('/')),
+            Some(PathMatch::Regex(regex)) => regex.as_str().to_owned(),
+        }
+    }
+
+    /// Changes the headers of a response as the rule says.
+    pub(crate) fn change_response(&self, found: Option<Found>, headers: &mut HeaderMap) -> Result<(), Error> {
+        match found.and_then(|found| self.rule(found)) {
+            Some(rule) => filters::on_response(&rule.filters, headers),
+            None => Ok(()),
+        }
+    }
+
+    /// The health policy that a provider is under, as far as this version heeds it.
+    pub(crate) fn policy(&self, backend: usize, seat: Seat, found: Option<Found>) -> Option<&HealthPolicy> {
+        let backend = self.topology.backends.get(backend)?;
+        let own = || backend.groups.get(seat.group)?.providers.get(seat.index)?.health.as_ref();
+        let above = || backend.health.as_ref().or_else(|| self.rule(found?)?.health.as_ref());
+        match self.behaviour.policies {
+            Policies::None => None,
+            Policies::Backends => above(),
+            Policies::BackendsAndProviders => own().or_else(above),
+        }
+    }
+
+    /// Whether the rule's limits let a request in.
+    pub(crate) fn admit(&self, found: Found) -> Result<(), Exceeded> {
+        let now = self.world.clock.now();
         let mut state = self.state();
-        self.release_due(&mut state, backend);
+        for bucket in state.buckets_of(found) {
+            match bucket.limit().unit {
+                RateUnit::Requests => bucket.take(1, now)?,
+                RateUnit::Tokens => bucket.check(1, now)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the tokens of an answer from the rule's limits.
+    pub(crate) fn spend_tokens(&self, found: Found, tokens: u64) {
+        let now = self.world.clock.now();
+        for bucket in self.state().buckets_of(found).iter_mut().filter(|one| one.limit().unit == RateUnit::Tokens) {
+            bucket.drain(tokens, now);
+        }
+    }
+
+    /// A request has come, which allows for a part of a retry.
+    pub(crate) fn save_for_retries(&self) {
+        self.state().budget.request();
+    }
+
+    /// Pays for a retry to whoever is active in a backend; says whether there is anybody, and enough.
+    pub(crate) fn pay_for_retry(&self, backend: usize) -> bool {
+        let now = self.world.clock.now();
+        let mut state = self.state();
+        let nobody = state.pools.get(backend).is_none_or(|pool| pool.serving_group(now).1);
+        !nobody && state.budget.retry()
+    }
+
+    /// Chooses a provider for an attempt.
+    pub(crate) fn select(&self, backend: usize, request: &RequestId, attempt: u32) -> Result<Choice, Error> {
+        let mut state = self.state();
+        let now = self.release_due(&mut state, backend);
         let State { pools, balancer, .. } = &mut *state;
         let pool = pools.get_mut(backend).ok_or(Error::NoHealthyBackends)?;
-        let selection = pool.select(balancer).ok_or(Error::NoHealthyBackends)?;
-        let seat = selection.seat;
+        let Some(selection) = pool.select(balancer, now) else {
+            let wait = pool.soonest().map(|until| until.since(now));
+            return Err(wait.map_or(Error::NoHealthyBackends, |wait| Error::AllEvicted { wait }));
+        };
+        let choice = Choice { seat: selection.seat, probe: selection.probe };
         self.emit(|| self.selected(backend, request, attempt, selection));
-        Ok(seat)
+        Ok(choice)
+    }
+
+    /// An attempt is over and nothing is learnt from it.
+    pub(crate) fn leave(&self, backend: usize, seat: Seat, probe: bool) {
+        if let Some(pool) = self.state().pools.get_mut(backend) {
+            pool.leave(seat, probe);
+        }
     }
 
     fn selected(&self, backend: usize, request: &RequestId, attempt: u32, selection: Selection) -> Kind {
-        let Selection { seat, fallback, candidates, drawn } = selection;
+        let Selection { seat, fallback, candidates, drawn, .. } = selection;
         let candidate = |(seat, standing): (Seat, Standing)| Candidate {
             provider: self.provider_name(backend, seat),
             score: standing.score(),
@@ -169,20 +273,38 @@ impl Replica {
         if effect.changed {
             self.tell_health(pool, backend, seat);
         }
+        if effect.returned {
+            self.tell_return(backend, seat);
+        }
         let Some(eviction) = effect.evicted else { return };
+        let told = Told { request: request.clone(), status: observed.status.unwrap_or(0), eviction };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if effect.later => {
+                let replica = self.clone();
+                runtime.spawn(async move { replica.carry_out(&mut replica.state(), backend, seat, told) });
+            }
+            _ => self.carry_out(&mut state, backend, seat, told),
+        }
+    }
+
+    /// Has an eviction take effect.
+    fn carry_out(self: &Arc<Self>, state: &mut State, backend: usize, seat: Seat, told: Told) {
+        if let Some(pool) = state.pools.get_mut(backend) {
+            pool.carry_out(seat);
+        }
         self.emit(|| Kind::ProviderEvicted {
             replica: self.number,
             backend: self.backend_name(backend),
             group: seat.group,
             provider: self.provider_name(backend, seat),
-            request: request.clone(),
-            until_us: eviction.until,
-            source: eviction.source.to_owned(),
-            status: observed.status.unwrap_or(0),
+            request: told.request,
+            until_us: told.eviction.until,
+            source: told.eviction.source.to_owned(),
+            status: told.status,
         });
         // An eviction of no length is over at once.
-        self.release_due(&mut state, backend);
-        self.wake_at_release(&state, backend, seat);
+        self.release_due(state, backend);
+        self.wake_at_release(state, backend, seat);
     }
 
     fn tell_health(&self, pool: &Pool, backend: usize, seat: Seat) {
@@ -202,20 +324,30 @@ impl Replica {
     fn release_due(&self, state: &mut State, backend: usize) -> At {
         let now = self.world.clock.now();
         let due = state.pools.get_mut(backend).map(|pool| pool.release_due(now)).unwrap_or_default();
-        for seat in due {
-            self.emit(|| Kind::ProviderReturned {
-                replica: self.number,
-                backend: self.backend_name(backend),
-                group: seat.group,
-                provider: self.provider_name(backend, seat),
-            });
+        for (seat, restored) in due {
+            self.tell_return(backend, seat);
+            if let Some(pool) = state.pools.get(backend).filter(|_| restored) {
+                self.tell_health(pool, backend, seat);
+            }
         }
         now
+    }
+
+    fn tell_return(&self, backend: usize, seat: Seat) {
+        self.emit(|| Kind::ProviderReturned {
+            replica: self.number,
+            backend: self.backend_name(backend),
+            group: seat.group,
+            provider: self.provider_name(backend, seat),
+        });
     }
 
     /// Has an eviction's end told of when it comes, also where nobody asks meanwhile. One that is
     /// prolonged is told of by the eviction that prolonged it. A replica that is gone stays silent.
     fn wake_at_release(self: &Arc<Self>, state: &State, backend: usize, seat: Seat) {
+        if self.behaviour.comeback == Comeback::AfterOneProbe {
+            return;
+        }
         let Some(at) = state.pools.get(backend).and_then(|pool| pool.evicted_until(seat)) else { return };
         // While a runtime winds down there may be none.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -243,6 +375,35 @@ impl Replica {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is told of an eviction when it takes effect.
+struct Told {
+    request: RequestId,
+    status: u16,
+    eviction: Eviction,
+}
+
+impl State {
+    /// The rate limits of a rule.
+    fn buckets_of(&mut self, found: Found) -> &mut [Bucket] {
+        let buckets = self.buckets.get_mut(found.route).and_then(|rules| rules.get_mut(found.rule));
+        buckets.map(Vec::as_mut_slice).unwrap_or_default()
+    }
+}
+
+fn buckets(topology: &Topology, now: At) -> Vec<Vec<Vec<Bucket>>> {
+    let of_rule = |rule: &Rule| rule.rate_limits.iter().map(|limit| Bucket::new(*limit, now)).collect();
+    topology.routes.iter().map(|route| route.rules.iter().map(of_rule).collect()).collect()
+}
+
+/// The expressions of all health policies.
+fn conditions(topology: &Topology) -> impl Iterator<Item = &Condition> {
+    let backends = topology.backends.iter().filter_map(|backend| backend.health.as_ref());
+    let providers = topology.backends.iter().flat_map(Backend::providers);
+    let rules = topology.routes.iter().flat_map(|route| &route.rules).filter_map(|rule| rule.health.as_ref());
+    let all = backends.chain(providers.filter_map(|(_, provider)| provider.health.as_ref())).chain(rules);
+    all.filter_map(|policy| policy.unhealthy.as_ref())
 }
 
 fn targets(topology: &Topology) -> Vec<Vec<Vec<Arc<Target>>>> {

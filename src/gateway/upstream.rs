@@ -1,7 +1,9 @@
 //! The last layer: one HTTP exchange with a provider, over connections that are kept.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,6 +13,7 @@ use hyper_util::client::legacy;
 
 use super::error::Error;
 use crate::event::Outcome;
+use crate::topology::{Backend, Topology};
 use crate::world::Net;
 use crate::world::connector::{Connector, HttpClient};
 
@@ -18,20 +21,33 @@ use crate::world::connector::{Connector, HttpClient};
 #[derive(Clone)]
 pub(crate) struct Upstream {
     client: HttpClient<Full<Bytes>>,
+    /// Callers for providers with a connect timeout of their own.
+    own: BTreeMap<Duration, HttpClient<Full<Bytes>>>,
 }
 
+/// How long connecting may take where nothing says so.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Upstream {
-    /// A caller on this network.
-    pub(crate) fn new(net: Net) -> Self {
-        Self { client: Connector::new(net).client() }
+    /// A caller on this network, for the providers of this topology.
+    pub(crate) fn new(net: &Net, topology: &Topology) -> Self {
+        let client = |timeout| Connector::new(net.clone()).within(timeout).client();
+        let providers = topology.backends.iter().flat_map(Backend::providers);
+        let own = providers.filter_map(|(_, provider)| provider.connect_timeout);
+        Self { client: client(CONNECT_TIMEOUT), own: own.map(|timeout| (timeout, client(timeout))).collect() }
     }
 
     /// Sends a request and waits for the response's head. Dropping the future breaks it off.
     ///
     /// # Errors
     /// [`Error::Unresolved`] or [`Error::Call`].
-    pub(crate) async fn call(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
-        self.client.request(request).await.map_err(|error| call_error(&error))
+    pub(crate) async fn call(
+        &self,
+        request: Request<Full<Bytes>>,
+        connect_timeout: Option<Duration>,
+    ) -> Result<Response<Incoming>, Error> {
+        let client = connect_timeout.and_then(|timeout| self.own.get(&timeout)).unwrap_or(&self.client);
+        client.request(request).await.map_err(|error| call_error(&error))
     }
 }
 
@@ -41,6 +57,7 @@ fn call_error(error: &legacy::Error) -> Error {
     let outcome = match (error.is_connect(), io.map(io::Error::kind)) {
         (true, Some(io::ErrorKind::NotFound)) => return Error::Unresolved,
         (true, Some(io::ErrorKind::ConnectionRefused)) => Outcome::Refused,
+        (true, Some(io::ErrorKind::TimedOut)) => Outcome::Timeout,
         (true, _) => Outcome::Failed,
         // Whatever breaks a connection before the head: a reset, or an end too early.
         (false, _) => Outcome::Reset,
@@ -69,7 +86,7 @@ fn io_text(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "Connection refused (os error 111)".to_owned(),
         io::ErrorKind::ConnectionReset => "Connection reset by peer (os error 104)".to_owned(),
-        io::ErrorKind::TimedOut => "Connection timed out (os error 110)".to_owned(),
+        io::ErrorKind::TimedOut => "deadline has elapsed".to_owned(),
         _ => error.to_string(),
     }
 }

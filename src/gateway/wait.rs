@@ -50,6 +50,21 @@ pub fn of_response(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> O
         .or_else(|| shortest_reset(headers))
 }
 
+/// The longest wait that a response asks for, by any of the sources, whatever its status.
+#[must_use]
+pub fn longest(headers: &HeaderMap, now: Timestamp) -> Option<Wait> {
+    let wait = |source| move |duration| Wait { duration, source };
+    let number = |name: &'static str| text(headers, &HeaderName::from_static(name))?.parse::<u64>().ok();
+    let after = text(headers, &RETRY_AFTER).and_then(|value| seconds_or_date(value, now)).map(wait("retry-after"));
+    let millis = number("retry-after-ms").map(Duration::from_millis).map(wait("retry-after-ms"));
+    let reset = number("x-ratelimit-reset").and_then(|value| seconds_or_epoch(value, now));
+    let reset = reset.map(wait("x-ratelimit-reset"));
+    let resets = RESETS.iter().filter_map(|name| reset_of(headers, name)).max().map(wait("x-ratelimit-reset-*"));
+    // Of equals the first counts.
+    let all = [resets, reset, millis, after];
+    all.into_iter().flatten().max_by_key(|wait| wait.duration)
+}
+
 /// The first value of a header, if it is text.
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
@@ -79,13 +94,14 @@ fn until(moment: Timestamp, now: Timestamp) -> Option<Duration> {
 }
 
 fn shortest_reset(headers: &HeaderMap) -> Option<Wait> {
-    let read = |name: &HeaderName| {
-        let value = text(headers, name)?;
-        let without_unit = value.ends_with(|last: char| last.is_ascii_digit());
-        go_duration(value).or_else(|| without_unit.then(|| go_duration(&format!("{value}s")))?)
-    };
-    let shortest = RESETS.iter().filter_map(read).min()?;
+    let shortest = RESETS.iter().filter_map(|name| reset_of(headers, name)).min()?;
     Some(Wait { duration: shortest, source: "x-ratelimit-reset-*" })
+}
+
+fn reset_of(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
+    let value = text(headers, name)?;
+    let without_unit = value.ends_with(|last: char| last.is_ascii_digit());
+    go_duration(value).or_else(|| without_unit.then(|| go_duration(&format!("{value}s")))?)
 }
 
 /// A duration as Go writes it: `6m0s`, `20ms`, `1.5h`. None where it is negative, longer than Go
@@ -224,6 +240,20 @@ mod tests {
         for status in [200, 401, 500, 503] {
             assert_eq!(read(status, &[("retry-after", "60")]), None, "{status}");
         }
+    }
+
+    #[test]
+    fn the_longest_of_all_is_found_at_any_status() {
+        let longest = |headers: &[(&'static str, &str)]| {
+            let mut map = HeaderMap::new();
+            headers.iter().for_each(|(name, value)| drop(map.append(*name, value.parse().unwrap())));
+            longest(&map, NOW).map(|wait| (wait.duration.as_secs(), wait.source))
+        };
+        assert_eq!(longest(&[("retry-after", "7"), ("retry-after-ms", "8000")]), Some((8, "retry-after-ms")));
+        assert_eq!(longest(&[("retry-after", "8"), ("retry-after-ms", "8000")]), Some((8, "retry-after")));
+        let resets = [("x-ratelimit-reset-requests", "1s"), ("x-ratelimit-reset-tokens", "6m0s")];
+        assert_eq!(longest(&resets), Some((360, "x-ratelimit-reset-*")));
+        assert_eq!(longest(&[("retry-after", "soon")]), None);
     }
 
     #[test]

@@ -274,6 +274,7 @@ pub(super) fn link(backends: &[Backend], links: &Links<'_>) -> Vec<topology::Bac
             name: backend.name.value.clone(),
             namespace: backend.namespace.clone(),
             groups: groups(backend),
+            health: None,
             place: backend.name.place,
         })
         .collect()
@@ -297,6 +298,8 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         endpoint,
         path: provider.path.clone(),
         auth,
+        health: None,
+        connect_timeout: None,
     }
 }
 

@@ -122,7 +122,7 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
         fields.log().push(Diagnostic::warning("this rule has no `backendRefs`").at(fields.place(), "leads nowhere"));
     }
     let refs = given.iter().filter_map(|fields| backend_ref(fields, namespace)).collect();
-    (Rule { matches, filters, backends: Vec::new(), request_timeout, backend_request_timeout }, refs)
+    (Rule { matches, filters, request_timeout, backend_request_timeout, ..Rule::default() }, refs)
 }
 
 fn filters(fields: &Fields<'_>, matches: &[RouteMatch]) -> Vec<Filter> {

@@ -135,7 +135,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     }
     let topology = topology.unwrap_or_default();
     let head = read::head(top);
-    let gateway = read::gateway(&reader, &lab, top, topology.replicas.as_ref());
+    let gateway = read::gateway(&reader, &lab, top, &topology);
     let steps = read::steps(&reader, top);
     let expect = read::run_expectations(&reader, top, &steps);
 

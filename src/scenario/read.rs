@@ -11,7 +11,7 @@ use super::fields::{Fields, Reader, not_among};
 use super::{Content, DEFAULT_PROMPT, GatewaySpec, MAX_REPLICAS, MAX_TIMES, Restart, Send, Spread, Step};
 use crate::kube::GivenSecrets;
 use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
-use crate::topology::{Credential, Personality};
+use crate::topology::{Credential, Personality, Topology};
 
 pub(super) use expectations::run_expectations;
 
@@ -125,12 +125,8 @@ fn secrets(reader: &Reader<'_>, entry: &Entry) -> GivenSecrets {
 }
 
 /// The gateway: what the scenario says, else what the manifests say.
-pub(super) fn gateway(
-    reader: &Reader<'_>,
-    lab: &Lab<'_>,
-    top: Fields<'_>,
-    manifest: Option<&Spanned<u32>>,
-) -> GatewaySpec {
+pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topology: &Topology) -> GatewaySpec {
+    let manifest = topology.replicas.as_ref();
     let fields = lab.gateway;
     let own = fields.and_then(|fields| fields.whole("replicas", 1..=u64::from(MAX_REPLICAS)));
     let own = own.and_then(|count| u32::try_from(count.value).ok());
@@ -143,33 +139,39 @@ pub(super) fn gateway(
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line())),
+        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line()), topology),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
 }
 
-fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place) -> Personality {
+fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place, topology: &Topology) -> Personality {
     let newest = Personality::newest();
     let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
         let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
         let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
         reader.push(diagnostic.at(place, ""));
+        never_fails_over(reader, newest, topology);
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };
     match name.value.parse::<Personality>() {
-        Ok(known) if known.is_implemented() => known,
-        Ok(known) => {
-            let have = Personality::ALL.into_iter().filter(|one| one.is_implemented());
-            let have: Vec<_> = have.map(|one| format!("`{one}`")).collect();
-            let diagnostic = Diagnostic::error(format!("this labsim cannot behave as {known} yet"));
-            reader.push(diagnostic.at(name.place, "not implemented").help(format!("it can be {}", have.join(", "))));
-            newest
-        }
+        Ok(known) => known,
         Err(_) => {
             reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
             newest
         }
+    }
+}
+
+/// Warns of backends whose other providers are never used, under a personality that nobody chose.
+fn never_fails_over(reader: &Reader<'_>, personality: Personality, topology: &Topology) {
+    for backend in topology.without_failover(personality) {
+        let message = format!("under {personality} the backend `{}` never fails over", backend.name);
+        let diagnostic = Diagnostic::warning(message).at(backend.place, "has no health policy");
+        reader.push(diagnostic.help(
+            "from 1.0 on only a health policy evicts a provider, whatever `Retry-After` says: give the backend one in \
+             an AgentgatewayPolicy, or name an earlier personality",
+        ));
     }
 }
 

@@ -312,7 +312,8 @@ fn a_scenario_that_says_little_is_warned_about() {
     let bare = HEAD.replace("  gateway: { personality: agentgateway-0.12 }\n", "");
     let scenario = loaded(&format!("{bare}steps: [{{ send: {{ path: / }} }}]")).unwrap();
     let text = warnings(&scenario);
-    assert!(text.contains("no personality is named, so the gateway behaves as agentgateway-0.12"), "{text}");
+    assert!(text.contains("no personality is named, so the gateway behaves as agentgateway-1.4"), "{text}");
+    assert!(text.contains("under agentgateway-1.4 the backend `mock-ratelimit-backend` never fails over"), "{text}");
 }
 
 #[test]
@@ -331,13 +332,6 @@ fn a_path_that_no_route_takes_is_warned_about_unless_it_is_meant() {
     }
     let wrong = wrong("steps: [{ restart: gateway/1 }]");
     assert!(wrong.contains("the gateway has no replica 1"), "{wrong}");
-}
-
-#[test]
-fn a_personality_that_is_not_there_yet_says_so() {
-    let text = wrong_file(&format!("{}steps: []", HEAD.replace("0.12", "1.4")));
-    assert!(text.contains("this labsim cannot behave as agentgateway-1.4 yet"), "{text}");
-    assert!(text.contains("it can be `agentgateway-0.12`"), "{text}");
 }
 
 #[test]

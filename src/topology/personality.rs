@@ -43,18 +43,22 @@ impl Personality {
         }
     }
 
-    /// Whether this labsim can take it on.
-    #[must_use]
-    pub fn is_implemented(self) -> bool {
-        matches!(self, Self::Agentgateway012)
-    }
-
-    /// The newest version of agentgateway that this labsim can be: what a scenario gets that names none.
+    /// The newest version of agentgateway: what a scenario gets that names none.
     #[must_use]
     pub fn newest() -> Self {
-        let mut newest_first = Self::ALL.into_iter().rev();
-        let is_it = |one: &Self| *one != Self::Reference && one.is_implemented();
-        newest_first.find(is_it).unwrap_or(Self::Agentgateway012)
+        Self::Agentgateway14
+    }
+
+    /// Whether it heeds the health policy of a single provider; none heeds fewer than a backend's.
+    #[must_use]
+    pub fn heeds_provider_policies(self) -> bool {
+        matches!(self, Self::Agentgateway14 | Self::Reference)
+    }
+
+    /// Whether only a health policy evicts anybody.
+    #[must_use]
+    pub fn needs_health_policy(self) -> bool {
+        matches!(self, Self::Agentgateway12 | Self::Agentgateway14)
     }
 
     fn names() -> String {

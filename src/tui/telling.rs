@@ -105,15 +105,15 @@ pub(super) fn line(event: &Event) -> (Role, String) {
                 format!("{who} {host} is done: {}{why}", ended(*outcome, Some(*status))),
             )
         }
+        Kind::Note { text } => (Role::Note, text.clone()),
         Kind::FaultInjected { fault_id, fault, target, .. } => {
-            (Role::Degraded, format!("fault {fault_id} is injected: {fault} at {target}"))
+            (Role::Bad, format!("fault {fault_id} is injected: {fault} at {target}"))
         }
         Kind::FaultStruck { fault_id, fault, request, place, .. } => {
-            let who = request.as_ref().map_or_else(String::new, |request| format!("{request} "));
-            (Role::Degraded, format!("{who}{fault} strikes at {place} (fault {fault_id})"))
+            let whom = request.as_deref().unwrap_or("a connection");
+            (Role::Bad, format!("fault {fault_id} ({fault}) strikes {whom} at {place}"))
         }
-        Kind::FaultCleared { fault_id, reason } => (Role::Returning, format!("fault {fault_id} is over: {reason}")),
-        Kind::Note { text } => (Role::Note, text.clone()),
+        Kind::FaultCleared { fault_id, reason } => (Role::Returning, format!("fault {fault_id} is cleared: {reason}")),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -14,7 +15,10 @@ use crate::topology::Authority;
 
 /// Opens connections for hyper's client through [`Net`].
 #[derive(Clone)]
-pub struct Connector(Net);
+pub struct Connector {
+    net: Net,
+    timeout: Option<Duration>,
+}
 
 /// A pooling HTTP/1.1 client over the lab's network.
 pub type HttpClient<B> = Client<Connector, B>;
@@ -23,7 +27,13 @@ impl Connector {
     /// Connects through `net`.
     #[must_use]
     pub fn new(net: Net) -> Self {
-        Self(net)
+        Self { net, timeout: None }
+    }
+
+    /// Gives up connecting after `timeout`, with [`io::ErrorKind::TimedOut`].
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
     }
 
     /// A pooling client whose idle connections age by the lab's clock.
@@ -47,11 +57,20 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let net = self.0.clone();
+        let Self { net, timeout } = self.clone();
         Box::pin(async move {
             let host =
                 uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
-            net.connect(&Authority::new(host, uri.port_u16().unwrap_or(80))).await.map(TokioIo::new)
+            let authority = Authority::new(host, uri.port_u16().unwrap_or(80));
+            let connected = net.connect(&authority);
+            let stream = match timeout {
+                None => connected.await,
+                Some(timeout) => match tokio::time::timeout(timeout, connected).await {
+                    Ok(connected) => connected,
+                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
+                },
+            };
+            stream.map(TokioIo::new)
         })
     }
 }

@@ -326,6 +326,16 @@ impl Stream {
         }
     }
 
+    /// The other end's real address, where the network is TCP.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Linked(linked) => linked.peer(),
+        }
+    }
+
     /// Resets the connection.
     pub fn reset(self) {
         match self {

@@ -4,6 +4,7 @@
 //! means to reset its connection, and can drain.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -27,6 +28,10 @@ struct State {
     idle: Notify,
 }
 
+/// Where the ports of clients in memory begin, and how many there are.
+const FIRST_PORT: u16 = 40_000;
+const LAST_PORT: u16 = 20_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     No,
@@ -36,9 +41,14 @@ enum Stop {
     Now,
 }
 
+/// The client's address, in the extensions of every request: the real one over TCP, and in memory a
+/// loopback address whose port counts the server's connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer(pub std::net::SocketAddr);
+
 /// Serves every connection of `listener` with `handler` until told to stop.
 ///
-/// The handler finds a [`Breaker`] of its connection in the request's extensions.
+/// The handler finds a [`Breaker`] of its connection and a [`Peer`] in the request's extensions.
 pub fn serve<H, F, B>(mut listener: Listener, handler: H) -> Server
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -51,6 +61,7 @@ where
     let server = Server { state: Arc::new(State { stop, open: AtomicUsize::new(0), idle: Notify::new() }) };
     let state = server.state.clone();
     tokio::spawn(async move {
+        let mut port = 0u16;
         loop {
             let accepted = futures_util::select_biased! {
                 _ = futures_util::FutureExt::fuse(Box::pin(stopped.wait_for(|stop| *stop != Stop::No))) => return,
@@ -59,7 +70,9 @@ where
             match accepted {
                 Ok(stream) => {
                     state.open.fetch_add(1, Ordering::Relaxed);
-                    tokio::spawn(connection(stream, handler.clone(), state.clone()));
+                    port = port % LAST_PORT + 1;
+                    let peer = stream.peer().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, FIRST_PORT + port).into());
+                    tokio::spawn(connection(stream, Peer(peer), handler.clone(), state.clone()));
                 }
                 // Out of file descriptors or the like: let others finish first.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
@@ -94,7 +107,7 @@ impl Server {
     }
 }
 
-async fn connection<H, F, B>(stream: Stream, handler: H, state: Arc<State>)
+async fn connection<H, F, B>(stream: Stream, peer: Peer, handler: H, state: Arc<State>)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -106,6 +119,7 @@ where
     let of_requests = breaker.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(of_requests.clone());
+        request.extensions_mut().insert(peer.clone());
         let response = handler(request);
         async move { Ok::<_, Infallible>(response.await) }
     });

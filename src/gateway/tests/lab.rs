@@ -51,6 +51,8 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         path: "/v1/chat/completions".to_owned(),
         auth: Auth::None,
         is_openai: false,
+        health: None,
+        connect_timeout: None,
     };
     Topology {
         listeners: vec![Listener {
@@ -71,6 +73,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
             name: "backend".to_owned(),
             namespace: "ns".to_owned(),
             groups: groups.iter().map(|group| Group { providers: group.iter().map(provider).collect() }).collect(),
+            health: None,
             place: PLACE,
         }],
         ..Topology::default()
@@ -137,7 +140,7 @@ impl Lab {
             net,
         };
         let gateway = Gateway::new(world.clone(), Arc::new(topology), personality, 0);
-        Self { client: Upstream::new(world.net.clone()), world, gateway, events }
+        Self { client: Upstream::new(&world.net, &Topology::default()), world, gateway, events }
     }
 
     /// Opens the gateway's door.
@@ -179,7 +182,7 @@ impl Lab {
 
     /// Sends a request and waits for all of its answer.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Got {
-        let response = self.client.call(request).await.unwrap();
+        let response = self.client.call(request, None).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_or_else(|_| "(cut)".into(), Collected::to_bytes);
         Got { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() }
@@ -187,7 +190,7 @@ impl Lab {
 
     /// The head of an answer, with its body still to come.
     pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
-        self.client.call(request).await.unwrap()
+        self.client.call(request, None).await.unwrap()
     }
 
     /// Sends the usual question.

@@ -159,6 +159,11 @@ impl Linked {
         self.inner.as_ref().map_or_else(|| Breaker::Tcp(Arc::default()), Stream::breaker)
     }
 
+    /// The other end's real address, where the network is TCP.
+    pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.inner.as_ref().and_then(Stream::peer)
+    }
+
     /// Resets the connection.
     pub(crate) fn reset(&mut self) {
         self.over = Some(Over::Reset);
