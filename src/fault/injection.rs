@@ -115,6 +115,19 @@ impl Injection {
         }
     }
 
+    /// The fault of this name with parameters as a person typed them, for menus: `3s`, `true`,
+    /// `{uniform: {from: 1s, to: 5s}}`.
+    ///
+    /// # Errors
+    /// As [`Injection::parse`].
+    pub fn of(fault: &str, parameters: &[(String, String)]) -> Result<Self, String> {
+        if parameters.is_empty() {
+            return Self::parse(fault);
+        }
+        let lines: Vec<String> = parameters.iter().map(|(name, value)| format!("  {name}: {value}\n")).collect();
+        Self::parse(&format!("{fault}:\n{}", lines.concat()))
+    }
+
     /// What can be judged without a lab.
     ///
     /// # Errors

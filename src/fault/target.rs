@@ -85,7 +85,7 @@ impl Target {
     /// # Errors
     /// A sentence that says what is wrong, for a diagnostic.
     pub fn parse(text: &str) -> Result<Self, String> {
-        match text.split_once("->") {
+        match text.split_once("->").or_else(|| text.split_once('>')) {
             Some((from, to)) => Ok(Self::Link { from: End::parse(from)?, to: End::parse(to)? }),
             None => Ok(match End::parse(text)? {
                 End::Any => Self::Everything,

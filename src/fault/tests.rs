@@ -101,6 +101,26 @@ fn a_line_is_enough_for_a_command_line() {
     }
 }
 
+#[test]
+fn a_menu_gives_parameters_one_by_one() {
+    let typed = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+    };
+    let stall = Injection::of("stall", &typed(&[("after", "5"), ("for", "3s")])).unwrap();
+    assert_eq!(serde_json::to_value(&stall.fault).unwrap(), serde_json::json!({"stall": {"after": 5, "for": "3s"}}));
+    assert!(Injection::of("refuse", &[]).is_ok());
+    assert!(Injection::of("stall", &typed(&[("after", "soon")])).unwrap_err().contains("whole number"));
+    for about in catalogue() {
+        let defaults = about.parameters.iter().filter(|one| !one.default.is_null());
+        let pairs: Vec<_> = defaults.map(|one| (one.name.clone(), one.default_text())).collect();
+        assert_eq!(
+            Injection::of(about.name, &pairs).map(|one| Some(one.fault)),
+            Ok(Fault::named(about.name)),
+            "{pairs:?}"
+        );
+    }
+}
+
 fn lab() -> Topology {
     let place = Place::start_of(FileId(0));
     let simulator = |name: &str| Simulator {

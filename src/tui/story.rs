@@ -117,9 +117,9 @@ pub(super) fn request_of(event: &Event) -> Option<&str> {
         | Kind::AttemptEnded { request, .. }
         | Kind::ProviderEvicted { request, .. }
         | Kind::GatewayRequestEnded { request, .. } => Some(request),
-        Kind::ProviderRequestReceived { request, .. } | Kind::ProviderRequestEnded { request, .. } => {
-            request.as_deref()
-        }
+        Kind::ProviderRequestReceived { request, .. }
+        | Kind::ProviderRequestEnded { request, .. }
+        | Kind::FaultStruck { request, .. } => request.as_deref(),
         Kind::StepStarted { .. }
         | Kind::StepEnded { .. }
         | Kind::ReplicaStarted { .. }
@@ -127,7 +127,6 @@ pub(super) fn request_of(event: &Event) -> Option<&str> {
         | Kind::HealthChanged { .. }
         | Kind::ProviderReturned { .. }
         | Kind::FaultInjected { .. }
-        | Kind::FaultStruck { .. }
         | Kind::FaultCleared { .. }
         | Kind::Note { .. } => None,
     }
