@@ -4,7 +4,9 @@ mod alone;
 mod exit;
 mod files;
 mod openai;
+mod replay;
 mod run;
+mod screen;
 mod seeds;
 mod signals;
 mod terminal;
@@ -36,6 +38,8 @@ Of several files the worst counts, in the order 130, 70, 69, 65, 64, 1, 2, 0.";
 enum Command {
     /// Play scenarios and judge what happens
     Run(run::Args),
+    /// Watch a recording: every moment of it can be wound back to
+    Replay(replay::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),
     /// Run the vLLM simulator alone; it takes the original's arguments
@@ -57,6 +61,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Up(args) => up::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),

@@ -327,6 +327,41 @@ pub enum Kind {
         /// Tokens of the answer.
         usage: Option<Usage>,
     },
+    /// A fault is injected.
+    FaultInjected {
+        /// Its number, from 1.
+        fault_id: u64,
+        /// Its kind: `stall`, `reset`, …
+        fault: String,
+        /// Whom it meets, as it was written.
+        target: String,
+        /// Everything about it, as an `inject` step would have it.
+        injection: Json,
+        /// When it begins to act.
+        from_us: At,
+        /// When it is cleared by itself, if it is.
+        until_us: Option<At>,
+    },
+    /// A fault has struck: a request, or a connection where the network is faulty.
+    FaultStruck {
+        /// Its number.
+        fault_id: u64,
+        /// Its kind.
+        fault: String,
+        /// The request, where that is known.
+        request: Option<RequestId>,
+        /// The attempt, from 0.
+        attempt: u32,
+        /// Where: the simulator, or the link as `from -> to`.
+        place: String,
+    },
+    /// A fault is over.
+    FaultCleared {
+        /// Its number.
+        fault_id: u64,
+        /// Why: `asked`, or `expired`.
+        reason: String,
+    },
     /// A sentence for the person watching.
     Note {
         /// The sentence.

@@ -9,6 +9,7 @@ mod build;
 mod interrupt;
 mod play;
 mod prepare;
+mod throttle;
 mod up;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 pub use build::StartError;
 pub use interrupt::Interrupt;
 pub use prepare::Prepared;
+pub use throttle::Throttle;
 pub use up::{Up, UpOptions};
 
 use crate::event::log::{BackendRecord, Header, ProviderRecord};
@@ -39,8 +41,12 @@ pub struct Lab {
     start: Option<Timestamp>,
     count_patterns: bool,
     interrupt: Interrupt,
-    listeners: Vec<Arc<dyn Fn(&Event) + Send + Sync>>,
+    throttle: Option<Arc<dyn Throttle>>,
+    listeners: Vec<Listener>,
 }
+
+/// Somebody who hears every event of every run of a lab.
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// Whose time a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +109,7 @@ impl Lab {
             start: None,
             count_patterns: false,
             interrupt: Interrupt::default(),
+            throttle: None,
             listeners: Vec::new(),
         })
     }
@@ -146,6 +153,13 @@ impl Lab {
     #[must_use]
     pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
+        self
+    }
+
+    /// Lets a virtual run go only as far as `throttle` allows. The events stay the same.
+    #[must_use]
+    pub fn throttle(mut self, throttle: Arc<dyn Throttle>) -> Self {
+        self.throttle = Some(throttle);
         self
     }
 
@@ -226,15 +240,22 @@ impl Lab {
         Ok(Run { scenario: self.prepared.scenario.clone(), seed: self.effective_seed(), history, verdict, interrupted })
     }
 
-    fn run_here(&self, sinks: Vec<Box<dyn Sink>>) -> Result<bool, RunError> {
+    fn run_here(&self, mut sinks: Vec<Box<dyn Sink>>) -> Result<bool, RunError> {
         let runtime = match self.mode {
             // Without an IO driver: a socket would not hold back the paused clock.
             Mode::Virtual => tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build(),
             Mode::Real => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
         }
         .map_err(StartError::Machine)?;
-        let played = runtime.block_on(async {
-            let world = self.world(sinks);
+        let pulse = throttle::Pulse::default();
+        let throttle = self.throttle.as_ref().filter(|_| self.mode == Mode::Virtual);
+        if throttle.is_some() {
+            let pulse = pulse.clone();
+            sinks.push(Box::new(move |event: &Event| pulse.count(event)));
+        }
+        let world = runtime.block_on(async { self.world(sinks) });
+        let clock = world.clock;
+        let mut playing = Box::pin(async {
             let played = self.interrupt.guard(play::play(&world, &self.prepared)).await;
             world.bus.flush();
             match played {
@@ -242,6 +263,11 @@ impl Lab {
                 None => Ok(true),
             }
         });
+        let played = match throttle {
+            Some(throttle) => throttle::drive(&runtime, throttle.as_ref(), &pulse, clock, playing.as_mut()),
+            None => runtime.block_on(playing.as_mut()),
+        };
+        drop(playing);
         runtime.shutdown_background();
         played.map_err(RunError::from)
     }
@@ -287,12 +313,6 @@ impl Run {
     #[must_use]
     pub fn passed(&self) -> bool {
         !self.interrupted && self.verdict.outcome() == verdict::Outcome::Pass
-    }
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::report::console::whole_run(self))
     }
 }
 

@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod event;
+pub mod fault;
 pub mod gateway;
 pub mod kube;
 pub mod lab;
@@ -21,6 +22,7 @@ pub mod sim;
 pub mod source;
 pub mod topology;
 pub mod traffic;
+pub mod tui;
 pub mod verdict;
 pub mod world;
 

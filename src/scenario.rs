@@ -25,6 +25,7 @@
 //! before anything starts, all at once, with its place. Names in expectations are checked against
 //! the manifests.
 
+mod check;
 mod expand;
 pub mod expect;
 mod fields;

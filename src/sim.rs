@@ -3,6 +3,7 @@
 //! A simulator reads requests, answers them in the lab's time, and tells the event bus what it saw.
 //! Chance comes from named streams of the seed, and every byte goes through [`crate::world`].
 
+pub mod faults;
 pub mod openai;
 pub mod sse;
 pub mod tokens;

@@ -95,8 +95,15 @@ pub fn judge(scenario: &Scenario, history: &History, options: JudgeOptions) -> V
         .filter(|(step, one)| !(counted && step.is_some() && one.is_pattern()))
         .map(|(step, one)| expectations::judge(scenario, history, step, one))
         .collect();
+    findings.extend(history.requests.is_empty().then(nothing_happened));
     findings.extend(invariants::judge(scenario, history));
     Verdict { findings }
+}
+
+/// A run without a request is not green, whatever was expected of it.
+fn nothing_happened() -> Finding {
+    let finding = Finding::new(About::Expectation, None, "the run sends a request".to_owned(), None);
+    Finding { outcome: Outcome::Unknown, actual: "no request was sent".to_owned(), ..finding }
 }
 
 impl Verdict {
@@ -183,7 +190,8 @@ impl Finding {
             None => diagnostic,
         };
         let pairs = [("expected", &self.expected), ("actual", &self.actual)];
-        let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
+        // What the title says already is not said again.
+        let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty() && *text != statement);
         let diagnostic = pairs.fold(diagnostic, |diagnostic, (name, text)| diagnostic.note(format!("{name}: {text}")));
         Some(self.detail.iter().fold(diagnostic, |diagnostic, line| diagnostic.note(line.clone())))
     }

@@ -4,9 +4,12 @@
 //! loopback TCP). The parts do not know which: they wait with `tokio::time`, draw from named
 //! streams of the seed, and connect through [`Net`].
 
+pub(crate) mod bell;
 pub mod clock;
 pub mod connector;
 pub mod credentials;
+pub mod faults;
+pub mod link;
 mod memory;
 pub mod net;
 pub mod seed;
@@ -14,6 +17,7 @@ pub mod serve;
 
 pub use clock::Clock;
 pub use credentials::Credentials;
+pub use faults::FaultBoard;
 pub use net::{Listener, Net, Stream};
 pub use seed::{Random, Seed};
 

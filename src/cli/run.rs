@@ -10,10 +10,11 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::files::{self, Candidate};
+use super::screen;
 use super::seeds;
 use super::signals;
 use super::terminal::Colour;
-use crate::event::log::Recorder;
+use crate::event::log::{Header, Recorder};
 use crate::event::{Event, Sink};
 use crate::lab::{Interrupt, Lab, Mode, Run, RunError};
 use crate::report::console::{self, Detail, Live};
@@ -44,9 +45,9 @@ pub(super) struct Args {
     /// Write the events as JSON Lines; for several runs this is a folder
     #[arg(long, value_name = "PATH")]
     record: Option<PathBuf>,
-    /// Never open the live screen
-    #[arg(long)]
-    no_tui: bool,
+    /// How the live screen looks and behaves
+    #[command(flatten)]
+    screen: screen::Args,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
@@ -90,6 +91,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     signals::watch(move |count| {
         of_signals.trigger();
         if count > 1 {
+            crate::tui::restore();
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
     })
@@ -108,12 +110,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let several = labs.len() > 1;
+    let single = matches!(args.paths.as_slice(), [path] if path.is_file());
+    let watched = single && args.seeds.is_none() && !args.quiet && args.screen.is_wanted();
     for (index, (path, lab)) in labs.iter().enumerate() {
         if index > 0 {
             println!();
         }
         let exit = match args.seeds {
             Some(count) => seeds::run(args, path, lab, count)?,
+            None if watched => on_screen(args, path, lab, &interrupt)?,
             None => one(args, path, lab, several)?,
         };
         worst = worst.max(exit);
@@ -216,21 +221,49 @@ impl Args {
     }
 }
 
+/// The recording of a run, where one is asked for.
+fn recorder(
+    args: &Args,
+    path: &Path,
+    several: bool,
+    header: &Header,
+) -> anyhow::Result<Result<Option<Box<dyn Sink>>, Exit>> {
+    let Some(path) = args.recording(path, None, several)? else { return Ok(Ok(None)) };
+    Ok(match File::create(&path) {
+        Ok(file) => Ok(Some(Box::new(Recorder::new(file, header)))),
+        Err(error) => {
+            eprintln!("error: cannot write the recording {}: {error}", path.display());
+            Err(Exit::Unavailable)
+        }
+    })
+}
+
+/// Runs one scenario under the eyes of a person; the plain summary follows.
+fn on_screen(args: &Args, path: &Path, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
+    let recorder = match recorder(args, path, false, &lab.header())? {
+        Ok(recorder) => recorder,
+        Err(exit) => return Ok(exit),
+    };
+    match screen::run(&args.screen, lab, interrupt, recorder.into_iter().collect())? {
+        Ok(run) => {
+            let (style, detail) = (args.style(), args.detail());
+            println!("{}", console::verdict(&run, style, detail));
+            println!("{}", console::summary(&run, style));
+            Ok(exit_of(&run))
+        }
+        Err(error) => Ok(failed(&error)),
+    }
+}
+
 /// Runs one scenario with live lines.
 fn one(args: &Args, path: &Path, lab: &Lab, several: bool) -> anyhow::Result<Exit> {
     let header = lab.header();
     let (style, detail) = (args.style(), args.detail());
     let mut live = Live::new(&header, style, detail);
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(path) = args.recording(path, None, several)? {
-        let file = match File::create(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                eprintln!("error: cannot write the recording {}: {error}", path.display());
-                return Ok(Exit::Unavailable);
-            }
-        };
-        sinks.push(Box::new(Recorder::new(file, &header)));
+    match recorder(args, path, several, &header)? {
+        Ok(recorder) => sinks.extend(recorder),
+        Err(exit) => return Ok(exit),
     }
     let mut out = io::stdout();
     let _ = out.write_all(live.head(&header).as_bytes());

@@ -1,5 +1,6 @@
 //! `labsim up`: a scenario's lab on real ports.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -103,10 +104,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 fn announce(up: &Up, head: &str) {
     let mut text = String::new();
     for address in &up.gateway {
-        text.push_str(&format!("gateway    http://{address}\n"));
+        let _ = writeln!(text, "gateway    http://{address}");
     }
     for (name, address) in &up.providers {
-        text.push_str(&format!("provider   {name} is http://{address}\n"));
+        let _ = writeln!(text, "provider   {name} is http://{address}");
     }
     text.push_str("Ctrl-C ends it\n\n");
     text.push_str(head);

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use super::{At, Candidate, Event, Headers, Kind, Outcome, RequestId, Usage};
 
 /// What has happened so far.
@@ -18,6 +20,8 @@ pub struct History {
     pub steps: Vec<StepRecord>,
     /// Requests that providers have seen, in order, also those without a client.
     pub served: Vec<Served>,
+    /// Faults in the order in which they were injected.
+    pub faults: Vec<FaultRecord>,
     /// Replicas of the gateway that were started, counting restarts once.
     pub replicas: u32,
     /// The time of the latest event.
@@ -25,6 +29,10 @@ pub struct History {
     /// How many events there were.
     pub events: u64,
     by_id: BTreeMap<RequestId, usize>,
+    /// Faults that have struck a request of which its provider has not told yet.
+    struck: BTreeMap<(RequestId, u32, String), String>,
+    /// Requests that a provider is at, by position in `served`; kept once there was a fault.
+    serving: BTreeMap<(RequestId, u32, String), usize>,
 }
 
 /// One request, as client, gateway and provider saw it.
@@ -157,6 +165,31 @@ pub struct Served {
     pub injected: Option<String>,
 }
 
+/// A fault that was injected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultRecord {
+    /// Its number.
+    pub id: u64,
+    /// Its kind.
+    pub fault: String,
+    /// Whom it meets, as it was written.
+    pub target: String,
+    /// Everything about it.
+    pub injection: Json,
+    /// When it was injected.
+    pub injected: At,
+    /// When it begins to act.
+    pub from: At,
+    /// When it ends by itself, if it does.
+    pub until: Option<At>,
+    /// When it was over.
+    pub cleared: Option<At>,
+    /// How often it has struck.
+    pub strikes: u64,
+    /// When it struck last.
+    pub last_strike: Option<At>,
+}
+
 /// A provider's time out on one replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Eviction {
@@ -270,6 +303,7 @@ impl History {
     }
 
     /// Takes in the next event.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event, so that none is forgotten")]
     pub fn apply(&mut self, event: &Event) {
         let at = event.at_us;
         self.now = at;
@@ -387,6 +421,32 @@ impl History {
                 }
             }
             Kind::HealthChanged { .. } | Kind::Note { .. } => {}
+            Kind::FaultInjected { fault_id, fault, target, injection, from_us, until_us } => {
+                self.faults.push(FaultRecord {
+                    id: *fault_id,
+                    fault: fault.clone(),
+                    target: target.clone(),
+                    injection: injection.clone(),
+                    injected: at,
+                    from: *from_us,
+                    until: *until_us,
+                    cleared: None,
+                    strikes: 0,
+                    last_strike: None,
+                });
+            }
+            Kind::FaultStruck { fault_id, fault, request, attempt, place } => {
+                if let Some(record) = self.fault(*fault_id) {
+                    record.strikes += 1;
+                    record.last_strike = Some(at);
+                }
+                self.mark_struck(request.as_deref(), *attempt, place, fault);
+            }
+            Kind::FaultCleared { fault_id, reason: _ } => {
+                if let Some(record) = self.fault(*fault_id) {
+                    record.cleared.get_or_insert(at);
+                }
+            }
             Kind::ProviderEvicted { replica, backend, group, provider, request, until_us, source, status } => {
                 self.evictions.push(Eviction {
                     replica: *replica,
@@ -423,6 +483,12 @@ impl History {
                 gateway.reason.clone_from(reason);
             }
             Kind::ProviderRequestReceived { request, attempt, host, path: _, model, stream: _, credential } => {
+                let mut injected = None;
+                if let (Some(request), false) = (request, self.faults.is_empty()) {
+                    let key = (request.clone(), *attempt, host.clone());
+                    injected = self.struck.remove(&key);
+                    self.serving.insert(key, self.served.len());
+                }
                 self.served.push(Served {
                     request: request.clone(),
                     attempt: *attempt,
@@ -433,7 +499,7 @@ impl History {
                     ended: None,
                     status: None,
                     outcome: None,
-                    injected: None,
+                    injected,
                 });
             }
             Kind::ProviderRequestEnded { request, attempt, host, status, outcome, injected, usage: _ } => {
@@ -447,23 +513,41 @@ impl History {
                     served.ended = Some(at);
                     served.status = Some(*status);
                     served.outcome = Some(*outcome);
-                    served.injected.clone_from(injected);
+                    if injected.is_some() {
+                        served.injected.clone_from(injected);
+                    }
+                }
+                if let (Some(request), false) = (request, self.serving.is_empty()) {
+                    self.serving.remove(&(request.clone(), *attempt, host.clone()));
                 }
             }
         }
     }
 
+    fn fault(&mut self, id: u64) -> Option<&mut FaultRecord> {
+        self.faults.iter_mut().rev().find(|record| record.id == id)
+    }
+
+    /// Notes that a fault has struck a request at a provider, which may tell of the request later.
+    fn mark_struck(&mut self, request: Option<&str>, attempt: u32, host: &str, fault: &str) {
+        let Some(request) = request else { return };
+        let key = (request.to_owned(), attempt, host.to_owned());
+        match self.serving.get(&key).and_then(|index| self.served.get_mut(*index)) {
+            Some(served) => served.injected = Some(fault.to_owned()),
+            None => drop(self.struck.insert(key, fault.to_owned())),
+        }
+    }
+
     fn entry(&mut self, id: &str) -> &mut Request {
-        let index = match self.by_id.get(id) {
-            Some(index) => *index,
-            None => {
-                let index = self.requests.len();
-                // Where nobody is the client, the gateway is the first to see a request.
-                let request = Request { id: id.to_owned(), number: index + 1, sent: self.now, ..Request::default() };
-                self.requests.push(request);
-                self.by_id.insert(id.to_owned(), index);
-                index
-            }
+        let index = if let Some(index) = self.by_id.get(id) {
+            *index
+        } else {
+            let index = self.requests.len();
+            // Where nobody is the client, the gateway is the first to see a request.
+            let request = Request { id: id.to_owned(), number: index + 1, sent: self.now, ..Request::default() };
+            self.requests.push(request);
+            self.by_id.insert(id.to_owned(), index);
+            index
         };
         &mut self.requests[index]
     }

@@ -3,7 +3,7 @@
 //! [`Live`] turns each event into the lines that it adds; [`verdict`] and [`summary`] close the run;
 //! [`frequencies`] shows what many seeds gave.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::style::{Meaning, Style};
@@ -109,7 +109,20 @@ impl Live {
                 let text = format!("{provider} health {health:.3}, latency {latency_seconds:.3}s{}", self.on(*replica));
                 vec![self.aside(event, "♥", Meaning::Faint, &text)]
             }
-            Kind::StepStarted { .. }
+            Kind::FaultInjected { fault, target, .. } => {
+                vec![self.aside(event, "!", Meaning::Doubtful, &format!("fault {fault} injected at {target}"))]
+            }
+            Kind::FaultCleared { fault_id, reason } => {
+                let known = self.history.faults.iter().rev().find(|fault| fault.id == *fault_id);
+                let what = known.map_or_else(|| fault_id.to_string(), |one| format!("{} at {}", one.fault, one.target));
+                let why = if reason == "expired" { " by itself" } else { "" };
+                vec![self.aside(event, "!", Meaning::Good, &format!("fault {what} is over{why}"))]
+            }
+            Kind::FaultStruck { fault, place, .. } if self.detail == Detail::Verbose => {
+                vec![self.aside(event, "!", Meaning::Faint, &format!("fault {fault} struck {place}"))]
+            }
+            Kind::FaultStruck { .. }
+            | Kind::StepStarted { .. }
             | Kind::StepEnded { .. }
             | Kind::ReplicaStarted { .. }
             | Kind::ClientRequestSent { .. }
@@ -281,20 +294,6 @@ fn latencies(history: &History) -> hdrhistogram::Histogram<u32> {
     histogram
 }
 
-/// A whole run as plain text: requests, verdict, summary.
-#[must_use]
-pub fn whole_run(run: &Run) -> String {
-    let mut out = String::new();
-    for request in &run.history.requests {
-        let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
-        let _ = writeln!(out, "{} {} {status} {endpoint}", request.number, request.sent);
-    }
-    out.push_str(&verdict(run, Style::PLAIN, Detail::Normal));
-    out.push_str(&summary(run, Style::PLAIN));
-    out
-}
-
 /// How often each pattern came over many seeds, step by step.
 #[must_use]
 pub fn frequencies(steps: &[(String, PatternCounts)], style: Style) -> String {
@@ -316,4 +315,17 @@ pub fn frequencies(steps: &[(String, PatternCounts)], style: Style) -> String {
         }
     }
     out
+}
+
+/// A whole run as plain text: requests, verdict, summary.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for request in &self.history.requests {
+            let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+            writeln!(f, "{} {} {status} {endpoint}", request.number, request.sent)?;
+        }
+        f.write_str(&verdict(self, Style::PLAIN, Detail::Normal))?;
+        f.write_str(&summary(self, Style::PLAIN))
+    }
 }

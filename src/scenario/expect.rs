@@ -159,28 +159,33 @@ pub struct Bounds<T> {
 }
 
 impl Feat {
-    /// Everything that can be exercised, with its name in a file and a sentence about it.
-    pub const TABLE: [(Self, &'static str, &'static str); 8] = [
-        (Self::Reached, "reached", "a provider is tried"),
-        (Self::Eviction, "eviction", "a provider is evicted"),
-        (Self::Return, "return", "an evicted provider comes back at its deadline"),
-        (Self::Probe, "probe", "a provider that came back is tried again"),
-        (Self::FailedProbe, "failed-probe", "a provider that came back is tried and evicted again"),
-        (Self::LowerGroup, "lower-group", "a group below the first answers"),
-        (Self::AllEvicted, "all-evicted", "a request is served while every provider is evicted"),
-        (Self::Retry, "retry", "a request takes more than one attempt"),
+    /// Everything that can be exercised: its name in a file, who does it, and what.
+    pub const TABLE: [(Self, &'static str, &'static str, &'static str); 8] = [
+        (Self::Reached, "reached", "a provider", "is tried"),
+        (Self::Eviction, "eviction", "a provider", "is evicted"),
+        (Self::Return, "return", "a provider", "comes back when its eviction ends"),
+        (Self::Probe, "probe", "a provider", "is tried again after it came back"),
+        (Self::FailedProbe, "failed-probe", "a provider", "is evicted again after it came back"),
+        (Self::LowerGroup, "lower-group", "a group below the first", "answers"),
+        (Self::AllEvicted, "all-evicted", "a request", "is served while every provider is evicted"),
+        (Self::Retry, "retry", "a request", "takes more than one attempt"),
     ];
+
+    fn line(self) -> (&'static str, &'static str, &'static str) {
+        let line = Self::TABLE.iter().find(|(feat, ..)| *feat == self);
+        line.map_or(("", "", ""), |(_, name, who, what)| (name, who, what))
+    }
 
     /// Its name in a file.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::TABLE.iter().find(|(feat, ..)| *feat == self).map_or("", |(_, name, _)| name)
+        self.line().0
     }
 
-    /// A sentence about it.
+    /// Whether it may be asked of one provider.
     #[must_use]
-    pub fn sentence(self) -> &'static str {
-        Self::TABLE.iter().find(|(feat, ..)| *feat == self).map_or("", |(.., sentence)| sentence)
+    pub fn is_of_a_provider(self) -> bool {
+        self.line().1 == "a provider"
     }
 }
 
@@ -229,6 +234,18 @@ impl<T: PartialOrd + Copy> Bounds<T> {
 }
 
 impl Bounds<u64> {
+    /// How often, in words: `3 times`, `once`, `at least once`, `never`.
+    #[must_use]
+    pub fn times(&self) -> String {
+        match (self.least, self.most) {
+            (Some(0) | None, Some(0)) => "never".to_owned(),
+            (Some(1), Some(1)) => "once".to_owned(),
+            (Some(1), None) => "at least once".to_owned(),
+            (Some(0) | None, Some(1)) => "at most once".to_owned(),
+            _ => format!("{self} times"),
+        }
+    }
+
     /// Reads a count.
     ///
     /// # Errors
@@ -262,33 +279,21 @@ impl<T: fmt::Display + PartialEq> fmt::Display for Bounds<T> {
     }
 }
 
-/// `3 times`, `once`, `at least once`, `never`.
-struct Times<'b>(&'b Bounds<u64>);
-
-impl fmt::Display for Times<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.least, self.0.most) {
-            (Some(0) | None, Some(0)) => f.write_str("never"),
-            (Some(1), Some(1)) => f.write_str("once"),
-            (Some(1), None) => f.write_str("at least once"),
-            (Some(0) | None, Some(1)) => f.write_str("at most once"),
-            _ => write!(f, "{} times", self.0),
-        }
-    }
-}
-
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pattern(pattern) => write!(f, "answers follow {pattern}"),
-            Self::Status { answer, count } => write!(f, "{answer} comes {}", Times(count)),
-            Self::Reached { target, count } => match Times(count).to_string().as_str() {
+            Self::Status { answer, count } => match count.times().as_str() {
+                "never" => write!(f, "{answer} never comes"),
+                times => write!(f, "{answer} comes {times}"),
+            },
+            Self::Reached { target, count } => match count.times().as_str() {
                 "never" => write!(f, "{target} is never reached"),
                 times => write!(f, "{target} is reached {times}"),
             },
             Self::Answers { of: None, that } => write!(f, "every answer {that}"),
             Self::Answers { of: Some(item), that } => write!(f, "every {item} {that}"),
-            Self::Evictions { target, count, lasts } => match (Times(count).to_string().as_str(), lasts) {
+            Self::Evictions { target, count, lasts } => match (count.times().as_str(), lasts) {
                 ("never", _) => write!(f, "{target} is never evicted"),
                 (times, None) => write!(f, "{target} is evicted {times}"),
                 (times, Some(lasts)) => write!(f, "{target} is evicted {times}, for {lasts}"),
@@ -316,9 +321,10 @@ impl fmt::Display for Trait {
 
 impl fmt::Display for Exercise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, who, what) = self.what.line();
         match &self.target {
-            None => f.write_str(self.what.sentence()),
-            Some(target) => write!(f, "{} ({target})", self.what.sentence()),
+            None => write!(f, "{who} {what}"),
+            Some(target) => write!(f, "{target} {what}"),
         }
     }
 }

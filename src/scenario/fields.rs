@@ -121,7 +121,8 @@ impl<'r> Reader<'r> {
     /// the whole scalar otherwise.
     pub(super) fn part(&self, text: &str, place: Place, part: Range<usize>) -> Place {
         let written = self.written(place);
-        if written == text {
+        // A block ends with what is left of its last line.
+        if written.trim_end() == text {
             return place.part(part);
         }
         let quoted = written.get(1..written.len().saturating_sub(1)) == Some(text);

@@ -6,7 +6,7 @@ use std::{fmt, io};
 use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
-use super::{Scenario, expand, read};
+use super::{Scenario, check, expand, read};
 use crate::kube::{self, GivenSecrets};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, yaml};
@@ -139,7 +139,8 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     let steps = read::steps(&reader, top);
     let expect = read::run_expectations(&reader, top, &steps);
 
-    let findings = reader.finish();
+    let mut findings = reader.finish();
+    check::steps(&steps, gateway, &topology, &mut findings);
     if findings.has_errors() {
         return Err(Stop::Invalid(findings));
     }

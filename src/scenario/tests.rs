@@ -1,5 +1,7 @@
 //! Scenario files as people write them, sound and broken.
 
+mod mutations;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -97,10 +99,10 @@ steps:
   - send: { path: /openai, times: 3, gap: 10ms, key: sk-client, headers: { X-Team: blue },
             expect: { pattern: "429@mock-ratelimit-provider 200@openai-provider-primary{2}" } }
   - send: { path: /openai, stream: true, prompt: Hello, model: gpt-4o }
-  - send: { path: /v1/models, method: GET }
+  - send: { path: /openai/models, method: GET }
   - send: { path: /openai, body: { model: x, stream: true } }
   - wait: 1m1s
-  - restart: gateway/1
+  - restart: gateway/0
 expect: { never-reached: [openai-provider-fallback] }
 "#,
     );
@@ -127,7 +129,7 @@ expect: { never-reached: [openai-provider-fallback] }
     assert_eq!((sends[2].method.as_str(), sends[2].body()), ("GET", None));
     assert!(sends[3].stream, "the body asks for a stream");
     assert_eq!(sends[1].gap.to_string(), "50ms");
-    assert_eq!(scenario.steps[6].value, Step::Restart(Restart::Replica(1)));
+    assert_eq!(scenario.steps[6].value, Step::Restart(Restart::Replica(0)));
     assert_eq!(scenario.topology.backends.len(), 1);
     assert_eq!(warnings(&scenario), "");
 }
@@ -242,10 +244,10 @@ fn an_ambiguous_name_says_what_it_could_be() {
 #[test]
 fn a_wrong_pattern_is_underlined_where_it_is_wrong() {
     let column = |pattern: &str| {
-        let text = wrong(&format!("steps:\n  - send: {{ path: /, expect: {{ pattern: \"{pattern}\" }} }}\n"));
+        let text = wrong(&format!("steps:\n  - send: {{ path: /openai, expect: {{ pattern: \"{pattern}\" }} }}\n"));
         let line = text.lines().find(|line| line.contains("scenario.yaml:7:")).unwrap_or_else(|| panic!("{text}"));
         let column: usize = line.rsplit(':').next().unwrap().trim().parse().unwrap();
-        (column - "  - send: { path: /, expect: { pattern: \"".len(), text)
+        (column - "  - send: { path: /openai, expect: { pattern: \"".len(), text)
     };
     for (pattern, at, message) in [
         ("200 timout", 5, "did you mean `timeout`?"),
@@ -315,6 +317,24 @@ fn a_scenario_that_says_little_is_warned_about() {
 }
 
 #[test]
+fn a_path_that_no_route_takes_is_warned_about_unless_it_is_meant() {
+    let with = |step: &str| {
+        warnings(&sound(&format!("steps: [{{ send: {{ {step} }} }}]\nexpect: {{ status: {{ 200: 0..1 }} }}")))
+    };
+    let text = with("path: /opnai/x");
+    assert!(text.contains("no route takes the path `/opnai/x`"), "{text}");
+    assert!(with("path: /opnai").contains("did you mean `/openai`?"));
+    assert!(with("path: /openaix").contains("no route takes"));
+    for sound in
+        ["path: /openai", "path: /openai/", "path: /openai/v1?x=/y", "path: /other, expect: { status: { 404: 1 } }"]
+    {
+        assert_eq!(with(sound), "", "{sound}");
+    }
+    let wrong = wrong("steps: [{ restart: gateway/1 }]");
+    assert!(wrong.contains("the gateway has no replica 1"), "{wrong}");
+}
+
+#[test]
 fn variables_are_expanded_and_keep_their_kind() {
     let text = format!(
         "{HEAD}steps:\n  - send: {{ path: \"/${{ROUTE}}\", times: \"${{TIMES:-3}}\", prompt: \"${{TIMES:-3}} costs $$5\" }}\nexpect:\n  status:\n    2xx: ${{COUNT}}\n    429: ${{NONE:-0}}\n"
@@ -330,7 +350,7 @@ fn variables_are_expanded_and_keep_their_kind() {
     let scenario = load_from(&files, path).unwrap();
     let send = scenario.sends().next().unwrap().1;
     assert_eq!((send.path.as_str(), send.times), ("/openai", 3));
-    assert_eq!(scenario.expect[1].check.to_string(), "429 comes never");
+    assert_eq!(scenario.expect[1].check.to_string(), "429 never comes");
     assert_eq!(send.content, Content::Prompt { prompt: "3 costs $5".into(), model: String::new() });
 }
 

@@ -29,8 +29,10 @@ mod failure;
 mod fake;
 mod file;
 mod flags;
+mod generate;
 mod go;
 mod http;
+mod infer;
 mod json;
 mod latency;
 mod messages;
@@ -60,7 +62,8 @@ use failure::Injector;
 use metrics::Metrics;
 use models::Models;
 
-use crate::world::{Clock, Random, Seed, World};
+use crate::world::serve::{self, Server};
+use crate::world::{Clock, Listener, Random, Seed, World};
 
 /// A simulator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -126,10 +129,33 @@ impl Simulator {
     }
 
     /// Everything that it serves.
-    #[must_use]
     pub fn router(&self) -> Router {
         let inner = self.0.clone();
-        Router::new().fallback(move |request: ::http::Request<Body>| http::handle(inner.clone(), request))
+        Router::new().fallback(move |request: ::http::Request<Body>| {
+            let inner = inner.clone();
+            async move { http::handle(inner, request).await.map(Body::new) }
+        })
+    }
+
+    /// Serves every connection of `listener` until told to stop, with less on the way than through the router.
+    #[must_use]
+    pub fn serve(&self, listener: Listener) -> Server {
+        let inner = self.0.clone();
+        serve::serve(listener, move |request| http::handle(inner.clone(), request))
+    }
+
+    /// Changes the configuration while it runs, all of it or nothing, as `POST /admin/config` does.
+    ///
+    /// # Errors
+    /// The original's text for what is wrong.
+    pub fn change(&self, changes: &serde_json::Map<String, serde_json::Value>) -> Result<(), String> {
+        admin::apply(&self.0, changes).map(drop).map_err(|error| error.message)
+    }
+
+    /// The configuration that is in effect now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.0.config()
     }
 
     /// Answers inference requests with 503 from now on; what runs goes on.
@@ -193,3 +219,6 @@ fn pod_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {
     }
     headers
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,7 +198,6 @@ impl Diagnostics {
     }
 
     /// All findings.
-    #[must_use]
     pub fn all(&self) -> &[Diagnostic] {
         &self.found
     }

@@ -399,7 +399,8 @@ mod tests {
         let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for level in 1..9 {
             let before = level - 1;
-            text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 10].join(",")));
+            let ten = vec![format!("*a{before}"); 10].join(",");
+            text = format!("{text}a{level}: &a{level} [{ten}]\n");
         }
         let (_, result) = one(&text);
         assert!(result.unwrap_err().message.contains("too large"));

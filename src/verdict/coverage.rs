@@ -1,7 +1,7 @@
 //! What a run has exercised. What it has not makes its verdict unknown.
 
 use super::expectations::{Came, Scope, eviction_line, line};
-use crate::event::history::Eviction;
+use crate::event::history::{Eviction, Request};
 use crate::scenario::expect::{Exercise, Feat};
 
 /// Passes if the run has exercised it, and is unknown otherwise: nothing has failed.
@@ -17,51 +17,71 @@ pub(super) fn judge(scope: &Scope<'_>, exercise: &Exercise) -> Came {
 /// Each time that it was exercised, in a line.
 fn evidence(scope: &Scope<'_>, exercise: &Exercise) -> Vec<String> {
     let target = exercise.target.as_ref();
-    let requests = || scope.requests.iter().copied();
-    let evictions = || scope.evictions_of(target).into_iter();
-    let shown = |one: &Eviction| eviction_line(scope.history, one);
+    let requests = |wanted: &dyn Fn(&Request) -> bool| -> Vec<String> {
+        scope.requests.iter().filter(|request| wanted(request)).map(|request| line(request)).collect()
+    };
+    let evictions = |wanted: &dyn Fn(&Eviction) -> bool| -> Vec<String> {
+        let evictions = scope.evictions_of(target).into_iter().filter(|one| wanted(one));
+        evictions.map(|one| eviction_line(scope.history, one)).collect()
+    };
     match exercise.what {
         Feat::Reached => {
             let attempts = target.map(|target| scope.attempts_at(target)).unwrap_or_default();
             attempts.into_iter().map(|(request, _)| line(request)).collect()
         }
-        Feat::Eviction => evictions().map(shown).collect(),
-        Feat::Return => evictions().filter(|one| came_back(one)).map(shown).collect(),
-        Feat::Probe => evictions().filter(|one| probed(scope, one)).map(shown).collect(),
-        Feat::FailedProbe => evictions().filter(|one| evicted_again(scope, one)).map(shown).collect(),
-        Feat::LowerGroup => {
-            let lower = requests().filter(|request| request.last_attempt().is_some_and(|attempt| attempt.group > 0));
-            lower.map(line).collect()
+        Feat::Eviction => evictions(&|_| true),
+        Feat::Return => evictions(&|one| came_back(one).is_some()),
+        Feat::Probe => {
+            let tried = last_tried(scope);
+            evictions(&|one| came_back(one).is_some_and(|back| tried.after(one, back)))
         }
-        Feat::AllEvicted => {
-            let fallback = requests().filter(|request| request.attempts.iter().any(|attempt| attempt.fallback));
-            fallback.map(line).collect()
+        Feat::FailedProbe => {
+            let evicted = last_evicted(scope);
+            evictions(&|one| came_back(one).is_some_and(|back| evicted.after(one, back)))
         }
-        Feat::Retry => requests().filter(|request| request.attempts.len() > 1).map(line).collect(),
+        Feat::LowerGroup => requests(&|request| request.last_attempt().is_some_and(|attempt| attempt.group > 0)),
+        Feat::AllEvicted => requests(&|request| request.attempts.iter().any(|attempt| attempt.fallback)),
+        Feat::Retry => requests(&|request| request.attempts.len() > 1),
     }
 }
 
-fn came_back(eviction: &Eviction) -> bool {
-    eviction.returned.is_some() && !eviction.forgotten
+/// Where in the stream an evicted provider was back, if it was its deadline that brought it back.
+fn came_back(eviction: &Eviction) -> Option<u64> {
+    eviction.returned_seq.filter(|_| !eviction.forgotten)
 }
 
-/// Whether a provider was tried after it had come back, on the same replica.
-fn probed(scope: &Scope<'_>, eviction: &Eviction) -> bool {
-    let Some(returned) = eviction.returned_seq.filter(|_| came_back(eviction)) else { return false };
-    scope.history.requests.iter().filter(|request| request.replica == Some(eviction.replica)).any(|request| {
-        request.attempts.iter().any(|attempt| {
-            attempt.backend == eviction.backend
-                && attempt.provider == eviction.provider
-                && attempt.selected_seq > returned
-        })
-    })
+/// Where in the stream something happened last to each provider of each replica.
+#[derive(Default)]
+struct Last<'h>(std::collections::BTreeMap<(u32, &'h str, &'h str), u64>);
+
+impl<'h> Last<'h> {
+    fn saw(&mut self, replica: u32, backend: &'h str, provider: &'h str, seq: u64) {
+        let last = self.0.entry((replica, backend, provider)).or_insert(seq);
+        *last = seq.max(*last);
+    }
+
+    /// Whether it happened to the provider of an eviction after the event `seq`.
+    fn after(&self, one: &Eviction, seq: u64) -> bool {
+        let last = self.0.get(&(one.replica, one.backend.as_str(), one.provider.as_str()));
+        last.is_some_and(|last| *last > seq)
+    }
 }
 
-/// Whether a provider was evicted again after it had come back, on the same replica.
-fn evicted_again(scope: &Scope<'_>, eviction: &Eviction) -> bool {
-    let Some(returned) = eviction.returned_seq.filter(|_| came_back(eviction)) else { return false };
-    scope.history.evictions.iter().any(|later| {
-        (later.replica, &later.backend, &later.provider) == (eviction.replica, &eviction.backend, &eviction.provider)
-            && later.began_seq > returned
-    })
+fn last_tried<'h>(scope: &Scope<'h>) -> Last<'h> {
+    let mut last = Last::default();
+    for request in &scope.history.requests {
+        for attempt in &request.attempts {
+            let replica = request.replica.unwrap_or(0);
+            last.saw(replica, &attempt.backend, &attempt.provider, attempt.selected_seq);
+        }
+    }
+    last
+}
+
+fn last_evicted<'h>(scope: &Scope<'h>) -> Last<'h> {
+    let mut last = Last::default();
+    for one in &scope.history.evictions {
+        last.saw(one.replica, &one.backend, &one.provider, one.began_seq);
+    }
+    last
 }

@@ -169,10 +169,12 @@ fn follows(scope: &Scope<'_>, pattern: &Pattern) -> Came {
         Match::Whole => Came::pass(all),
         Match::Stuck { at, expected, could_end } => {
             let request = scope.requests[at];
-            let came = Came::fail(
-                format!("answer {} is {}", at + 1, one_of(&expected, could_end)),
-                format!("answer {} is {}", at + 1, observed(request)),
-            );
+            let wanted = if expected.is_empty() {
+                format!("nothing after answer {at}")
+            } else {
+                format!("answer {} is {}", at + 1, one_of(&expected, could_end))
+            };
+            let came = Came::fail(wanted, format!("answer {} is {}", at + 1, observed(request)));
             let came = came.because([format!("all answers: {all}"), line(request)]).certain(true);
             pointing(came, pattern, &expected, &format!("answer {} should be this", at + 1))
         }
@@ -198,7 +200,7 @@ fn pointing(mut came: Came, pattern: &Pattern, expected: &[&Item], label: &str) 
 fn one_of(expected: &[&Item], could_end: bool) -> String {
     let mut all: Vec<String> = expected.iter().map(ToString::to_string).collect();
     all.dedup();
-    if could_end || all.is_empty() {
+    if could_end {
         all.push("the end".to_owned());
     }
     all.join(" or ")
@@ -225,7 +227,7 @@ fn status(scope: &Scope<'_>, answer: &Answer, count: &Bounds<u64>) -> Came {
         return Came::pass(times(found));
     }
     let all = observed_pattern(scope.requests.iter().copied());
-    let came = Came::fail(format!("{answer} {count} times"), times(found));
+    let came = Came::fail(count.times(), times(found));
     came.because([format!("all answers: {all}")]).certain(too_many(count, found))
 }
 
@@ -256,7 +258,7 @@ fn reached(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>) -> Came {
     if count.contain(found) {
         return Came::pass(times(found));
     }
-    let came = Came::fail(format!("{target} is reached {count} times"), times(found));
+    let came = Came::fail(count.times(), times(found));
     came.because(lines).certain(too_many(count, found))
 }
 
@@ -265,7 +267,7 @@ fn evicted(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>, lasts: Optio
     let found = evictions.len() as u64;
     let lines = || evictions.iter().map(|one| eviction_line(scope.history, one));
     if !count.contain(found) {
-        let expected = format!("{target} is evicted {count} times");
+        let expected = count.times();
         if found == 0 && scope.attempts_at(target).is_empty() {
             return Came::unknown(expected, format!("{target} was never tried, so nothing could evict it"));
         }
@@ -287,16 +289,16 @@ fn lasting(eviction: &Eviction) -> Duration {
 
 /// An eviction in one line of evidence.
 pub(super) fn eviction_line(history: &History, one: &Eviction) -> String {
-    let request = history.request(&one.request).map(|request| format!(", request {}", request.number));
+    let request = history.request(&one.request).map(|request| format!(" to request {}", request.number));
     format!(
-        "{} is out on replica {} from {} to {} ({}), since a {} said {}{}",
+        "{} is out on replica {} from {} to {} ({}), by {} of the {}{}",
         one.provider,
         one.replica,
         one.began,
         one.until,
         human(lasting(one)),
-        one.status,
         one.source,
+        one.status,
         request.unwrap_or_default()
     )
 }

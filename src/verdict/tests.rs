@@ -181,6 +181,16 @@ fn patterns_of_a_step_are_counted_over_seeds_where_the_file_pins_one() {
 }
 
 #[test]
+fn a_run_in_which_nothing_happened_is_unknown() {
+    let scenario = sound("steps: [{ wait: 1s }]");
+    let mut tape = Tape::default();
+    tape.step(0, |_| {});
+    let verdict = judge(&scenario, &tape.history(), JudgeOptions::default());
+    assert_eq!(verdict.outcome(), Outcome::Unknown);
+    assert!(verdict.findings[0].diagnostic().is_some());
+}
+
+#[test]
 fn the_worst_finding_counts_and_over_seeds_one_that_was_exercised_is_enough() {
     use Outcome::{Fail, Pass, Unknown};
     assert!(Pass < Unknown && Unknown < Fail);

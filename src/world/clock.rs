@@ -45,7 +45,7 @@ impl Clock {
     /// The instant of a moment; one that is too far away to say is some thirty years off.
     #[must_use]
     pub fn instant(&self, at: At) -> Instant {
-        let far = std::time::Duration::from_secs(30 * 365 * 24 * 3600);
+        let far = std::time::Duration::from_hours(30 * 365 * 24);
         self.origin.checked_add(at.elapsed()).unwrap_or_else(|| self.origin + far)
     }
 

@@ -59,7 +59,7 @@ fn lock(pipe: &Shared) -> MutexGuard<'_, Pipe> {
 }
 
 /// Two ends of a connection whose bytes take `latency` each way.
-pub fn pair(latency: Duration) -> (MemoryStream, MemoryStream) {
+pub(super) fn pair(latency: Duration) -> (MemoryStream, MemoryStream) {
     let pipe = || Arc::new(Mutex::new(Pipe { latency, ..Pipe::default() }));
     let (up, down) = (pipe(), pipe());
     let client = MemoryStream { reads: down.clone(), writes: up.clone(), arrival: None };

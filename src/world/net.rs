@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::link::{LinkEnds, Linked, Links, NoConnection, Side};
 use super::memory::{self, MemoryBreaker, MemoryStream};
 use crate::topology::Authority;
 
@@ -21,12 +22,17 @@ pub const LINK_LATENCY: Duration = Duration::from_millis(1);
 
 /// The network. Cheap to clone.
 #[derive(Clone)]
-pub struct Net(Arc<Inner>);
+pub struct Net {
+    inner: Arc<Inner>,
+    /// The host that connects; empty where it has no name.
+    caller: Arc<str>,
+}
 
 struct Inner {
     transport: Transport,
     names: Mutex<BTreeMap<Authority, Name>>,
     connections: AtomicU64,
+    links: Arc<Links>,
 }
 
 enum Transport {
@@ -45,6 +51,9 @@ pub struct Listener {
     authority: Authority,
     address: Option<SocketAddr>,
     source: Source,
+    /// From whom connections come that nobody of the lab has made.
+    outside: Option<Arc<str>>,
+    links: Arc<Links>,
 }
 
 enum Source {
@@ -59,6 +68,8 @@ pub enum Stream {
     Memory(MemoryStream),
     /// Loopback TCP.
     Tcp(TcpStream),
+    /// Either, over a link that faults can act on.
+    Linked(Box<Linked>),
 }
 
 /// A handle on an accepted connection that can reset it.
@@ -84,18 +95,30 @@ impl Net {
     }
 
     fn new(transport: Transport) -> Self {
-        Self(Arc::new(Inner { transport, names: Mutex::default(), connections: AtomicU64::new(0) }))
+        let inner = Inner { transport, names: Mutex::default(), connections: AtomicU64::new(0), links: Arc::default() };
+        Self { inner: Arc::new(inner), caller: "".into() }
+    }
+
+    /// The same network, as the host `caller` sees it: what connects through it comes from there.
+    #[must_use]
+    pub fn of(&self, caller: &str) -> Self {
+        Self { inner: self.inner.clone(), caller: caller.into() }
+    }
+
+    /// The links between hosts.
+    pub(crate) fn links(&self) -> &Arc<Links> {
+        &self.inner.links
     }
 
     /// Whether it is a network in memory.
     #[must_use]
     pub fn is_memory(&self) -> bool {
-        matches!(self.0.transport, Transport::Memory(_))
+        matches!(self.inner.transport, Transport::Memory(_))
     }
 
     /// Adds a DNS name. Several targets are taken in turn.
     pub fn name(&self, name: Authority, targets: Vec<Authority>) {
-        lock(&self.0.names).insert(name, Name { targets, next: 0 });
+        lock(&self.inner.names).insert(name, Name { targets, next: 0 });
     }
 
     /// Listens at an authority: in memory, or on a loopback port that the system picks.
@@ -112,7 +135,7 @@ impl Net {
     /// The system's, for example that the port is taken.
     #[expect(clippy::disallowed_methods, reason = "this file owns the lab's sockets")]
     pub async fn listen_on(&self, authority: &Authority, address: SocketAddr) -> io::Result<Listener> {
-        let (source, address) = match &self.0.transport {
+        let (source, address) = match &self.inner.transport {
             Transport::Memory(hosts) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 lock(hosts).insert(authority.clone(), sender);
@@ -130,7 +153,7 @@ impl Net {
                 (Source::Tcp(listener), Some(local))
             }
         };
-        Ok(Listener { authority: authority.clone(), address, source })
+        Ok(Listener { authority: authority.clone(), address, source, outside: None, links: self.inner.links.clone() })
     }
 
     /// Connects to an authority by its DNS name, or by its own.
@@ -138,15 +161,44 @@ impl Net {
     /// # Errors
     /// `NotFound` where no such name is known, `ConnectionRefused` where nobody listens, else the
     /// system's.
-    #[expect(clippy::disallowed_methods, reason = "this file owns the lab's sockets")]
     pub async fn connect(&self, to: &Authority) -> io::Result<Stream> {
-        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        self.connect_from(&self.caller, to).await
+    }
+
+    /// Connects to an authority as the host `from`, over the link between the two.
+    ///
+    /// # Errors
+    /// As [`Net::connect`].
+    pub async fn connect_from(&self, from: &str, to: &Authority) -> io::Result<Stream> {
+        self.inner.connections.fetch_add(1, Ordering::Relaxed);
         let target = self.resolve(to)?;
-        match &self.0.transport {
+        let ends = LinkEnds::new(from, to, &target);
+        let links = &self.inner.links;
+        let greeting = match links.greet(&ends).await {
+            Ok(greeting) => greeting,
+            Err(NoConnection::Unresolved) => return Err(no_such_host(to)),
+            Err(NoConnection::Refused) => {
+                self.handshake().await;
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+        };
+        let stream = self.connect_plain(&target).await?;
+        Ok(Stream::Linked(Box::new(Linked::new(stream, Side::Caller, ends, links.clone(), greeting))))
+    }
+
+    /// In memory a handshake takes a round trip, also when it is refused; over TCP it takes its time.
+    async fn handshake(&self) {
+        if self.is_memory() {
+            tokio::time::sleep(2 * LINK_LATENCY).await;
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this file owns the lab's sockets")]
+    async fn connect_plain(&self, target: &Authority) -> io::Result<Stream> {
+        match &self.inner.transport {
             Transport::Memory(hosts) => {
-                let sender = lock(hosts).get(&target).cloned();
-                // A handshake takes a round trip, also when it is refused.
-                tokio::time::sleep(2 * LINK_LATENCY).await;
+                let sender = lock(hosts).get(target).cloned();
+                self.handshake().await;
                 let (client, server) = memory::pair(LINK_LATENCY);
                 match sender.map(|sender| sender.send(server)) {
                     Some(Ok(())) => Ok(Stream::Memory(client)),
@@ -154,7 +206,7 @@ impl Net {
                 }
             }
             Transport::Tcp(hosts) => {
-                let address = lock(hosts).get(&target).copied();
+                let address = lock(hosts).get(target).copied();
                 let stream = TcpStream::connect(address.ok_or(io::ErrorKind::ConnectionRefused)?).await?;
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
@@ -164,7 +216,7 @@ impl Net {
 
     /// Takes a host off the network: nobody listens there any more.
     pub fn forget(&self, authority: &Authority) {
-        match &self.0.transport {
+        match &self.inner.transport {
             Transport::Memory(hosts) => drop(lock(hosts).remove(authority)),
             Transport::Tcp(hosts) => drop(lock(hosts).remove(authority)),
         }
@@ -173,35 +225,35 @@ impl Net {
     /// How many connections were asked for.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.0.connections.load(Ordering::Relaxed)
+        self.inner.connections.load(Ordering::Relaxed)
     }
 
     /// The real address of a host, where the network is TCP.
     #[must_use]
     pub fn address(&self, authority: &Authority) -> Option<SocketAddr> {
         let target = self.resolve(authority).ok()?;
-        match &self.0.transport {
+        match &self.inner.transport {
             Transport::Memory(_) => None,
             Transport::Tcp(hosts) => lock(hosts).get(&target).copied(),
         }
     }
 
     fn resolve(&self, to: &Authority) -> io::Result<Authority> {
-        if let Some(name) = lock(&self.0.names).get_mut(to) {
+        if let Some(name) = lock(&self.inner.names).get_mut(to) {
             let target = name.targets.get(name.next % name.targets.len().max(1)).cloned();
             name.next = name.next.wrapping_add(1);
             return target.ok_or_else(|| io::ErrorKind::ConnectionRefused.into());
         }
-        let listening = match &self.0.transport {
+        let listening = match &self.inner.transport {
             Transport::Memory(hosts) => lock(hosts).contains_key(to),
             Transport::Tcp(hosts) => lock(hosts).contains_key(to),
         };
-        if listening {
-            Ok(to.clone())
-        } else {
-            Err(io::Error::new(io::ErrorKind::NotFound, format!("no such host: {to}")))
-        }
+        if listening { Ok(to.clone()) } else { Err(no_such_host(to)) }
     }
+}
+
+fn no_such_host(name: &Authority) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("no such host: {name}"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -209,11 +261,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Listener {
+    /// Takes every connection as one over the link from the host `from`, for listeners that are open
+    /// to programs outside the lab: those do not connect through [`Net`], yet faults shall meet them.
+    #[must_use]
+    pub fn outside(mut self, from: &str) -> Self {
+        self.outside = Some(from.into());
+        self
+    }
+
     /// The next connection. In memory it never comes once the host is forgotten.
     ///
     /// # Errors
     /// The system's; the caller may go on accepting.
     pub async fn accept(&mut self) -> io::Result<Stream> {
+        loop {
+            let stream = self.accept_plain().await?;
+            let Some(from) = &self.outside else { return Ok(stream) };
+            let ends = LinkEnds::new(from, &self.authority, &self.authority);
+            match self.links.greet_accepted(&ends) {
+                Ok(greeting) => {
+                    let links = self.links.clone();
+                    return Ok(Stream::Linked(Box::new(Linked::new(stream, Side::Callee, ends, links, greeting))));
+                }
+                Err(_) => stream.reset(),
+            }
+        }
+    }
+
+    async fn accept_plain(&mut self) -> io::Result<Stream> {
         match &mut self.source {
             Source::Memory(receiver) => match receiver.recv().await {
                 Some(stream) => Ok(Stream::Memory(stream)),
@@ -247,6 +322,7 @@ impl Stream {
         match self {
             Self::Memory(stream) => Breaker::Memory(stream.breaker()),
             Self::Tcp(_) => Breaker::Tcp(Arc::default()),
+            Self::Linked(linked) => linked.breaker(),
         }
     }
 
@@ -256,6 +332,7 @@ impl Stream {
         match self {
             Self::Memory(_) => None,
             Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Linked(linked) => linked.peer(),
         }
     }
 
@@ -264,6 +341,7 @@ impl Stream {
         match self {
             Self::Memory(stream) => stream.breaker().reset(),
             Self::Tcp(stream) => drop(stream.set_zero_linger()),
+            Self::Linked(mut linked) => linked.reset(),
         }
     }
 }
@@ -283,6 +361,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Memory(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Linked(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
 }
@@ -292,6 +371,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Memory(stream) => Pin::new(stream).poll_write(context, data),
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, data),
+            Self::Linked(stream) => Pin::new(stream.as_mut()).poll_write(context, data),
         }
     }
 
@@ -299,6 +379,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Memory(stream) => Pin::new(stream).poll_flush(context),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Linked(stream) => Pin::new(stream.as_mut()).poll_flush(context),
         }
     }
 
@@ -306,6 +387,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Linked(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 
@@ -317,6 +399,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Memory(stream) => Pin::new(stream).poll_write_vectored(context, bufs),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, bufs),
+            Self::Linked(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, bufs),
         }
     }
 
@@ -324,6 +407,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Memory(_) => false,
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Linked(stream) => stream.is_write_vectored(),
         }
     }
 }

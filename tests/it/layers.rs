@@ -11,26 +11,28 @@ const EDGES: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("topology", &["source"]),
     ("event", &["source"]),
-    ("world", &["event", "topology"]),
+    ("fault", &["source", "topology", "event"]),
+    ("world", &["event", "topology", "fault"]),
     ("kube", &["source", "topology"]),
-    ("scenario", &["source", "topology", "kube"]),
+    ("scenario", &["source", "topology", "kube", "fault"]),
     ("verdict", &["source", "topology", "event", "scenario"]),
-    ("sim", &["source", "topology", "event", "world"]),
+    ("sim", &["source", "topology", "event", "world", "fault"]),
     ("gateway", &["source", "topology", "event", "world"]),
     ("traffic", &["topology", "event", "world"]),
-    ("lab", &["source", "topology", "event", "world", "scenario", "verdict", "sim", "gateway", "traffic", "report"]),
+    ("lab", &["source", "topology", "event", "world", "scenario", "verdict", "sim", "gateway", "traffic", "fault"]),
     ("report", &["source", "event", "scenario", "verdict", "lab"]),
+    ("tui", &["source", "event", "verdict"]),
     (
         "cli",
         &[
             "source", "topology", "event", "world", "kube", "scenario", "verdict", "sim", "gateway", "traffic", "lab",
-            "report",
+            "report", "tui", "fault",
         ],
     ),
 ];
 
 /// Parts that know no runtime.
-const PURE: &[&str] = &["source", "topology", "event", "kube", "scenario", "verdict", "report"];
+const PURE: &[&str] = &["source", "topology", "event", "fault", "kube", "scenario", "verdict", "report"];
 
 #[test]
 fn modules_use_only_what_stands_to_their_left() {

@@ -32,9 +32,10 @@ fn findings(lab: &Lab) -> Vec<(String, String)> {
 #[test]
 fn verdicts_are_the_same_in_virtual_and_in_real_time() {
     let scratch = Scratch::new("parity");
+    let names = ["inter-group.yaml", "intra-group.yaml", "two-replicas.yaml"];
+    let copies = names.map(|name| (name, shortened(&scratch, name)));
     std::thread::scope(|scope| {
-        for name in ["inter-group.yaml", "intra-group.yaml", "two-replicas.yaml"] {
-            let path = shortened(&scratch, name);
+        for (name, path) in copies {
             scope.spawn(move || {
                 let lab = Lab::from_file(path).unwrap_or_else(|wrong| panic!("{wrong}"));
                 let in_virtual = findings(&lab.clone().mode(Mode::Virtual));

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// The folder of the project.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The `labsim` command, without colours and without what the caller's environment would change.
-pub fn labsim() -> Command {
+pub(crate) fn labsim() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_labsim"));
     command.current_dir(root()).stdin(Stdio::null());
     for variable in ["NO_COLOR", "OPENAI_API_KEY", "POD_NAME", "POD_NAMESPACE", "SIM_MODEL", "RUST_BACKTRACE"] {
@@ -19,26 +19,26 @@ pub fn labsim() -> Command {
 }
 
 /// Runs it to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     labsim().args(args).output().expect("labsim runs")
 }
 
 /// What it printed, as text.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What it complained about, as text.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A folder of the test's own, which goes when it is dropped.
-pub struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     /// A new folder; `name` must be the test's own.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("labsim-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a folder for the test");
@@ -46,7 +46,7 @@ impl Scratch {
     }
 
     /// A path inside it.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -58,11 +58,11 @@ impl Drop for Scratch {
 }
 
 /// A process that is ended when it is dropped.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     /// Sends a signal, by its name for `kill`.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().expect("kill runs");
         assert!(sent.success(), "kill {signal}");
     }
@@ -76,7 +76,7 @@ impl Drop for Running {
 }
 
 /// The shipped scenarios, in order.
-pub fn shipped() -> Vec<PathBuf> {
+pub(crate) fn shipped() -> Vec<PathBuf> {
     let mut found = Vec::new();
     search(&root().join("scenarios"), &mut found);
     found.sort();

@@ -283,8 +283,8 @@ impl Read<'_> {
                 return None;
             }
         };
-        let Some(what) = Feat::TABLE.iter().find(|(_, name, _)| *name == word.value).map(|(feat, ..)| *feat) else {
-            let known: Vec<_> = Feat::TABLE.iter().map(|(_, name, _)| *name).collect();
+        let Some(what) = Feat::TABLE.iter().find(|(_, name, ..)| *name == word.value).map(|(feat, ..)| *feat) else {
+            let known: Vec<_> = Feat::TABLE.iter().map(|(_, name, ..)| *name).collect();
             self.reader.push(not_among(&word, "exercise", &known));
             return None;
         };
@@ -293,7 +293,7 @@ impl Read<'_> {
                 let diagnostic = Diagnostic::error("`reached` needs a provider").at(word.place, "");
                 self.reader.push(diagnostic.help("such as `{ reached: mock-provider }`"));
             }
-            (Some((_, place)), Feat::LowerGroup | Feat::AllEvicted | Feat::Retry) => {
+            (Some((_, place)), what) if !what.is_of_a_provider() => {
                 self.reader.push(Diagnostic::error(format!("`{}` takes no provider", word.value)).at(*place, ""));
             }
             _ => {}

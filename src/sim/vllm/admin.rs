@@ -57,7 +57,8 @@ pub(crate) fn change_fake_metrics(sim: &Arc<Inner>, body: &[u8]) -> Result<(), A
     apply(sim, &changes).map(drop).map_err(|error| failed(error.status, &error.message))
 }
 
-fn apply(sim: &Arc<Inner>, changes: &Map<String, Json>) -> Result<Arc<Config>, ApiError> {
+/// Takes over some values, all of them or none.
+pub(crate) fn apply(sim: &Arc<Inner>, changes: &Map<String, Json>) -> Result<Arc<Config>, ApiError> {
     let mut current = sim.config.write().unwrap_or_else(PoisonError::into_inner);
     let mut config = Config::clone(&current);
     for (name, value) in changes {

@@ -283,7 +283,8 @@ const SENTENCES: [&str; 11] = [
 ];
 
 fn sentences(length: usize, chance: &mut Random) -> Tokens {
-    let mut text = Tokens { text: String::with_capacity(length * 6), ends: Vec::with_capacity(length) };
+    let mut text =
+        Tokens { text: String::with_capacity(length.min(1024) * 6), ends: Vec::with_capacity(length.min(1024)) };
     while text.len() < length {
         let sentence = SENTENCES.get(chance.index(SENTENCES.len())).copied().unwrap_or("More. ");
         for token in tokens::split(sentence).take(length - text.len()) {

@@ -7,6 +7,7 @@ use super::json::Fields;
 use crate::sim::tokens;
 
 /// A request, as far as an answer depends on it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the request")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ask {
     /// What errors call it: `chat completion request`, …
@@ -246,7 +247,9 @@ mod tests {
             let messages: Vec<Message> =
                 texts.iter().map(|text| Message { role: "user".to_owned(), text: (*text).to_owned() }).collect();
             let mut whole = String::new();
-            messages.iter().for_each(|message| message.write(&mut whole));
+            for message in &messages {
+                message.write(&mut whole);
+            }
             assert_eq!(Prompt::conversation(messages).tokens, tokens::count(&whole), "{whole:?}");
         }
     }

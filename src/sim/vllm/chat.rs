@@ -1,24 +1,86 @@
 //! `POST /v1/chat/completions`.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value as Json, json};
 
 use super::answer::{Answer, Call, Content, Finish, Piece};
-use super::ask::{self, Ask, Prompt, Tool, ToolChoice};
+use super::ask::{self, Ask, Message, Prompt, Tool};
 use super::config::Config;
 use super::error::ApiError;
-use super::http::Decoded;
+use super::infer::Decoded;
 use super::json::{Fields, kind, write, write_str};
 use super::reply::{self, Head, Part, Shape};
 use super::tools::schema;
 use crate::sim::sse;
 
+const KIND: &str = "chat completion request";
 const PATH: &str = "ChatCompletionsRequest.ChatCompletionsRequest";
 const BASE_PATH: &str = "ChatCompletionsRequest.ChatCompletionsRequest.baseCompletionsRequest.baseRequest";
+
+/// A request as most are: plain texts, no tools, names spelt as they should be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain<'b> {
+    #[serde(borrow)]
+    model: Cow<'b, str>,
+    #[serde(borrow)]
+    messages: Vec<PlainMessage<'b>>,
+    stream: Option<bool>,
+    stream_options: Option<PlainOptions>,
+    max_tokens: Option<i64>,
+    max_completion_tokens: Option<i64>,
+    n: Option<i64>,
+    #[serde(rename = "temperature")]
+    _temperature: Option<IgnoredAny>,
+    #[serde(rename = "top_p")]
+    _top_p: Option<IgnoredAny>,
+    #[serde(rename = "user")]
+    _user: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainMessage<'b> {
+    #[serde(borrow)]
+    role: Cow<'b, str>,
+    #[serde(borrow)]
+    content: Cow<'b, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainOptions {
+    include_usage: Option<bool>,
+}
+
+/// Reads a plain request without making a tree of it; none for any other, which [`decode`] reads or refuses.
+pub(crate) fn decode_plain(body: &[u8]) -> Option<Ask> {
+    let plain: Plain<'_> = serde_json::from_slice(body).ok()?;
+    let message = |one: PlainMessage<'_>| Message { role: one.role.into_owned(), text: one.content.into_owned() };
+    Some(Ask {
+        model: plain.model.into_owned(),
+        stream: plain.stream.unwrap_or(false),
+        include_usage: plain.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
+        max_tokens: plain.max_completion_tokens.or(plain.max_tokens),
+        n: plain.n.unwrap_or(1),
+        prompts: vec![Prompt::conversation(plain.messages.into_iter().map(message).collect())],
+        ..Ask::new(KIND)
+    })
+}
+
+/// A request that was read, with what is wrong with it.
+pub(crate) fn decoded(ask: Ask, config: &Config) -> Decoded {
+    let refusal = check(&ask, config).err();
+    Decoded { ask, shape: Box::new(Chat::default()), refusal }
+}
 
 /// Reads a request.
 pub(crate) fn decode(body: &Json, config: &Config) -> Result<Decoded, String> {
     let fields = Fields::of_body(body, PATH)?;
-    let mut ask = Ask::new("chat completion request");
+    let mut ask = Ask::new(KIND);
     ask.read_common(fields, BASE_PATH)?;
     let messages = ask::messages(fields)?;
     let (max_tokens, max_completion) = (fields.int("max_tokens")?, fields.int("max_completion_tokens")?);
@@ -32,8 +94,7 @@ pub(crate) fn decode(body: &Json, config: &Config) -> Result<Decoded, String> {
     ask.tools = definitions.iter().map(tool).collect::<Result<_, _>>()?;
     ask.tool_choice = ask::tool_choice(fields.get("tool_choice"))?;
     ask.prompts = vec![Prompt::conversation(messages)];
-    let refusal = check(&ask, config).err();
-    Ok(Decoded { ask, shape: Box::new(Chat::default()), refusal })
+    Ok(decoded(ask, config))
 }
 
 /// Reads `{"type": "function", "function": {…}}`.
@@ -50,7 +111,7 @@ fn tool(definition: &Json) -> Result<Tool, String> {
 
 /// Checks a conversation: its tools first, then what every completion must hold.
 pub(crate) fn check(ask: &Ask, config: &Config) -> Result<(), ApiError> {
-    if !config.tools.skip_validation && ask.tool_choice != ToolChoice::None {
+    if !config.tools.skip_validation {
         for tool in &ask.tools {
             schema::check(&tool.definition)
                 .map_err(|cause| ApiError::bad(format!("Tool validation failed: {cause}")))?;
@@ -232,4 +293,32 @@ pub(crate) fn token_logprob(token: &str, position: i64, top: usize) -> Json {
     let mut shown = one(token, probability);
     shown["top_logprobs"] = alternatives.into();
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::vllm::json::parse;
+
+    #[test]
+    fn a_plain_request_is_read_like_any_other() {
+        for (body, plain) in [
+            (r#"{"model":"m","messages":[{"role":"user","content":"What is \"2+2\"?\n"}]}"#, true),
+            (r#"{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#, true),
+            (r#"{"model":"m","messages":[],"max_tokens":5,"max_completion_tokens":3,"n":2,"user":null}"#, true),
+            (r#"{"model":"m","messages":[],"stream":null,"stream_options":{}}"#, true),
+            (r#"{"model":"m","messages":[{"role":"user","content":null}]}"#, false),
+            (r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}"#, false),
+            (r#"{"model":"m","MESSAGES":[],"tools":[]}"#, false),
+            (r#"{"model":"a","model":"m","messages":[]}"#, false),
+            (r#"{"messages":[]}"#, false),
+        ] {
+            let quick = decode_plain(body.as_bytes());
+            assert_eq!(quick.is_some(), plain, "{body}");
+            if let Some(quick) = quick {
+                let slow = decode(&parse(body.as_bytes()).unwrap(), &Config::default()).unwrap();
+                assert_eq!(quick, slow.ask, "{body}");
+            }
+        }
+    }
 }

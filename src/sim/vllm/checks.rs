@@ -166,6 +166,11 @@ fn cache(config: &Config) -> Result<(), Fault> {
         "token block size should be one of the following: 8, 16, 32, 64, 128",
     )?;
     demand(a.kv_cache_size >= 0, "kv-cache-size", "KV cache size cannot be negative")?;
+    demand(
+        !a.enable_kvcache || config.encoder_only || !config.pod.ip.is_empty(),
+        "enable-kvcache",
+        "IP should be defined in the environment (POD_IP) for KV cache to work",
+    )?;
     demand(a.event_batch_size >= 1, "event-batch-size", "event batch size cannot less than 1")?;
     demand(
         a.replay_endpoint.is_empty() || a.replay_queue >= 1,

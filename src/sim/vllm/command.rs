@@ -164,14 +164,8 @@ impl Given {
 
     /// A list takes the words up to the next flag. Only its first occurrence counts.
     fn list(&mut self, name: &'static str, value: Option<&str>, args: &[String], at: usize) -> usize {
-        let (mut values, next) = match value {
-            Some(value) => (vec![value.to_owned()], at + 1),
-            None => {
-                let values = words_after(args, at);
-                let next = at + 1 + values.len();
-                (values, next)
-            }
-        };
+        let mut values = value.map_or_else(|| words_after(args, at), |value| vec![value.to_owned()]);
+        let next = at + 1 + if value.is_some() { 0 } else { values.len() };
         values.retain(|word| !word.is_empty());
         if !self.lists.iter().any(|list| list.name == name) {
             self.positions.insert(name, at);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::answer::Finish;
 use super::ask::{Ask, Prompt};
 use super::error::ApiError;
-use super::http::Decoded;
+use super::infer::Decoded;
 use super::json::{Fields, kind, write, write_str};
 use super::reply::{self, Head, Part, Shape};
 use crate::sim::sse;

@@ -15,6 +15,7 @@ use super::flags;
 use super::go::GoDuration;
 
 /// The configuration of one simulator, checked.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub(crate) model: String,
@@ -94,6 +95,7 @@ pub(crate) struct Failures {
 }
 
 /// Flags that the original has and the simulator takes without modelling them.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Accepted {
     pub(crate) block_size: i64,
@@ -142,7 +144,7 @@ pub(crate) struct Pod {
     pub(crate) dev_mode: bool,
 }
 
-/// A LoRA adapter that is there from the start.
+/// A `LoRA` adapter that is there from the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct LoraModule {
     pub(crate) name: String,
@@ -232,6 +234,12 @@ impl Config {
     #[must_use]
     pub fn usage() -> String {
         flags::usage()
+    }
+
+    /// The configuration that is in effect, as the original logs it when it starts.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        super::admin::show(self)
     }
 
     /// The model that `--model` names.
@@ -397,3 +405,6 @@ impl Default for Accepted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,8 @@ use super::json::Fields;
 use crate::event::Usage;
 use crate::sim::tokens;
 
-/// The longest vector that is made.
-const MAX_DIMENSIONS: i64 = 1 << 20;
+/// How many numbers an answer may have.
+const MAX_NUMBERS: usize = 1 << 24;
 
 /// Answers a request. Any model will do.
 pub(crate) fn answer(sim: &Arc<Inner>, body: Result<Json, String>, headers: &HeaderMap) -> Result<Reply, ApiError> {
@@ -33,7 +33,10 @@ pub(crate) fn answer(sim: &Arc<Inner>, body: Result<Json, String>, headers: &Hea
     if dimensions < 1 {
         return Err(ApiError::bad("dimensions must be at least 1"));
     }
-    let dimensions = usize::try_from(dimensions.min(MAX_DIMENSIONS)).unwrap_or(1);
+    let dimensions = usize::try_from(dimensions).unwrap_or(usize::MAX);
+    if inputs.len().saturating_mul(dimensions) > MAX_NUMBERS {
+        return Err(ApiError::bad(format!("more than {MAX_NUMBERS} numbers in all cannot be asked for")));
+    }
     let data: Vec<Json> = inputs
         .iter()
         .enumerate()
@@ -53,7 +56,7 @@ pub(crate) fn answer(sim: &Arc<Inner>, body: Result<Json, String>, headers: &Hea
         "object": "list", "data": data, "model": model,
         "usage": {"prompt_tokens": count, "total_tokens": count},
     });
-    Ok(Reply::json(&body).with_usage(usage).accepted_as(&sim.request_id(headers)))
+    Ok(Reply::json(&body).with_usage(usage).accepted_as(sim.request_id(headers)))
 }
 
 /// The tokens of each input.

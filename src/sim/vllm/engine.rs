@@ -1,4 +1,4 @@
-//! Who runs and who waits: slots, the waiting queue, and the LoRA adapters in memory.
+//! Who runs and who waits: slots, the waiting queue, and the `LoRA` adapters in memory.
 //!
 //! ```text
 //! admit ─▶ running ─▶ released        a slot is free and the request's LoRA can be in memory
@@ -75,22 +75,38 @@ impl Engine {
 
     /// Asks for a slot, for the base model or for an adapter.
     pub(crate) fn admit(self: &Arc<Self>, lora: Option<&Arc<str>>) -> Admission {
+        if let Some(slot) = self.admit_now(lora) {
+            return Admission::Running(slot);
+        }
         let mut state = self.lock();
-        let lora = lora.cloned();
-        let admission = if state.running < state.slots && state.can_load(lora.as_deref()) {
-            state.start(lora.as_deref());
-            Admission::Running(Slot { engine: self.clone(), lora: lora.clone() })
-        } else if state.queue.len() < state.queue_limit {
-            let (go, waiting) = oneshot::channel();
-            state.queue.push_back(Waiter { lora: lora.clone(), go });
-            Admission::Waiting(waiting)
-        } else {
+        if state.queue.len() >= state.queue_limit {
             return Admission::Refused;
-        };
+        }
+        let (go, waiting) = oneshot::channel();
+        state.queue.push_back(Waiter { lora: lora.cloned(), go });
         if lora.is_some() {
             state.note_loras(self.clock.unix_seconds());
         }
-        admission
+        Admission::Waiting(waiting)
+    }
+
+    /// Asks for a slot that is free; none where the request would have to wait.
+    pub(crate) fn admit_now(self: &Arc<Self>, lora: Option<&Arc<str>>) -> Option<Slot> {
+        let mut state = self.lock();
+        if state.running >= state.slots || !state.can_load(lora.map(|name| &**name)) {
+            return None;
+        }
+        state.start(lora.map(|name| &**name));
+        if lora.is_some() {
+            state.note_loras(self.clock.unix_seconds());
+        }
+        Some(Slot { engine: self.clone(), lora: lora.cloned() })
+    }
+
+    /// How many requests run and wait at most.
+    pub(crate) fn capacity(&self) -> usize {
+        let state = self.lock();
+        state.slots.saturating_add(state.queue_limit)
     }
 
     /// How many requests run.

@@ -43,7 +43,7 @@ pub(crate) enum Shape {
     SquareWave,
 }
 
-/// A state of the LoRA adapters at a time.
+/// A state of the `LoRA` adapters at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FakeLora {
     pub(crate) running: String,

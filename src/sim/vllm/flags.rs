@@ -2,6 +2,8 @@
 //!
 //! The command line, the YAML file, `/admin/config` and `--help` all read this one table.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::config::{Config, LoraModule};
@@ -55,21 +57,21 @@ impl Flag {
         self
     }
 
-    const fn as_is(mut self, origin: Origin) -> Self {
+    const fn of(mut self, origin: Origin) -> Self {
         self.origin = origin;
         self
     }
 
     const fn accepted(self) -> Self {
-        self.as_is(Origin::Accepted)
+        self.of(Origin::Accepted)
     }
 
     const fn ignored(self) -> Self {
-        self.as_is(Origin::Ignored)
+        self.of(Origin::Ignored)
     }
 
     const fn extension(self) -> Self {
-        self.as_is(Origin::Extension)
+        self.of(Origin::Extension)
     }
 }
 
@@ -295,9 +297,9 @@ pub(crate) fn usage() -> String {
                 text => format!(" (default {text})"),
             };
             let name = format!("--{} {}", flag.name, slot.kind());
-            out.push_str(&format!("      {name:<56} {}{default}\n", flag.help));
+            let _ = writeln!(out, "      {name:<56} {}{default}", flag.help);
             if matches!(slot, Toggle(_)) {
-                out.push_str(&format!("      --no-{:<51} The opposite of --{}\n", flag.name, flag.name));
+                let _ = writeln!(out, "      --no-{:<51} The opposite of --{}", flag.name, flag.name);
             }
         }
     };
@@ -310,7 +312,7 @@ pub(crate) fn usage() -> String {
         ("-v, --v level", "Log level"),
         ("-h, --help", "Show this text"),
     ] {
-        out.push_str(&format!("      {name:<56} {help}\n"));
+        let _ = writeln!(out, "      {name:<56} {help}");
     }
     out
 }

@@ -1,6 +1,6 @@
 //! How Go reads and writes values: the original's command line, files and texts speak so.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// A length of time as Go has it: nanoseconds with a sign, written `1m30s`.
@@ -92,7 +92,7 @@ impl fmt::Display for GoDuration {
         }
         let decimal = |unit: u64| {
             let digits = unit.ilog10() as usize;
-            if nanos % unit == 0 || digits == 0 {
+            if nanos.is_multiple_of(unit) || digits == 0 {
                 return (nanos / unit).to_string();
             }
             let text = format!("{}.{:0digits$}", nanos / unit, nanos % unit);
@@ -143,11 +143,11 @@ pub(crate) fn parse_int(text: &str) -> Result<i64, String> {
     };
     let prefixed = digits.len() < lower.len();
     let misplaced = digits.ends_with('_') || digits.contains("__") || (!prefixed && digits.starts_with('_'));
-    let bare = digits.replace('_', "");
-    if misplaced || bare.is_empty() || !bare.chars().all(|c| c.is_digit(base)) {
+    let plain = digits.replace('_', "");
+    if misplaced || plain.is_empty() || !plain.chars().all(|c| c.is_digit(base)) {
         return Err(syntax());
     }
-    let magnitude = i128::from_str_radix(&bare, base).map_err(|_| range())?;
+    let magnitude = i128::from_str_radix(&plain, base).map_err(|_| range())?;
     i64::try_from(if negative { -magnitude } else { magnitude }).map_err(|_| range())
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn quote(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => drop(write!(out, "\\x{:02x}", u32::from(c))),
             c => out.push(c),
         }
     }

@@ -80,10 +80,17 @@ impl<'j> Fields<'j> {
 
     /// The field called `name`, in any case; none where it is `null`.
     pub(crate) fn get(&self, name: &str) -> Option<&'j Json> {
-        let found = self.map.get(name).or_else(|| {
-            let mut others = self.map.iter().rev();
-            others.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-        });
+        // Few fields are there to look through, fewer than hashing the name would take.
+        let mut found = None;
+        for (key, value) in self.map {
+            if key == name {
+                found = Some(value);
+                break;
+            }
+            if key.eq_ignore_ascii_case(name) {
+                found = Some(value);
+            }
+        }
         found.filter(|value| !value.is_null())
     }
 

@@ -125,9 +125,9 @@ mod tests {
     fn load_grows_from_one_to_its_factor() {
         let latency = Latency { load_factor: 3.0, inter_token: millis("100ms"), ..Latency::default() };
         let at = |running, slots| load(&latency, running, slots);
-        assert_eq!([at(1, 5), at(3, 5), at(5, 5), at(9, 1)].map(|f| (f * 10.0).round()), [10.0, 20.0, 30.0, 10.0]);
         let mut chance = Seed(1).stream("latency");
-        assert_eq!(next_token(&latency, at(3, 5), &mut chance), 200);
+        let millis = [at(1, 5), at(3, 5), at(5, 5), at(9, 1)].map(|load| next_token(&latency, load, &mut chance));
+        assert_eq!(millis, [100, 200, 300, 100]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `POST /v1/messages`: Anthropic's Messages API. Its errors have OpenAI's form, as in the original.
+//! `POST /v1/messages`: Anthropic's Messages API. Its errors have `OpenAI`'s form, as in the original.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -7,7 +7,7 @@ use super::ask::{Ask, Message, Prompt, Tool, ToolChoice};
 use super::chat;
 use super::config::Config;
 use super::error::ApiError;
-use super::http::Decoded;
+use super::infer::Decoded;
 use super::json::Fields;
 use super::reply::{self, Head, Part, Shape};
 use crate::sim::sse;
@@ -139,34 +139,34 @@ struct Messages;
 
 impl Shape for Messages {
     fn whole(&self, head: &Head, parts: &[Part], out: &mut Vec<u8>) {
-        let content: Vec<Json> = parts.iter().flat_map(|part| blocks(part)).collect();
+        let content: Vec<Json> = parts.iter().flat_map(blocks).collect();
         let finish = parts.first().map(|part| part.answer.finish);
         let usage = reply::usage(parts);
-        let message = message(head, content, finish, usage.input, usage.output);
+        let message = message(head, &content, finish, usage.input, usage.output);
         drop(serde_json::to_writer(out, &message));
     }
 
     fn begin(&mut self, head: &Head, _: usize, part: &Part, out: &mut Vec<u8>) {
-        let message = message(head, Vec::new(), None, part.prompt_tokens as u64, 0);
-        emit(out, json!({"type": "message_start", "message": message}));
+        let message = message(head, &[], None, part.prompt_tokens as u64, 0);
+        emit(out, &json!({"type": "message_start", "message": message}));
         if matches!(part.answer.content, Content::Text(_)) {
-            emit(out, json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text"}}));
+            emit(out, &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text"}}));
         }
-        emit(out, json!({"type": "ping"}));
+        emit(out, &json!({"type": "ping"}));
     }
 
     fn piece(&mut self, _: &Head, _: usize, part: &Part, at: usize, out: &mut Vec<u8>) {
         let delta = |index: usize, delta: Json| json!({"type": "content_block_delta", "index": index, "delta": delta});
         match part.answer.piece(at) {
-            Piece::Text(token) => emit(out, delta(0, json!({"type": "text_delta", "text": token}))),
+            Piece::Text(token) => emit(out, &delta(0, json!({"type": "text_delta", "text": token}))),
             Piece::Argument { call, index, token, first, last } => {
                 if first {
-                    let block = tool_use(call, json!({}));
-                    emit(out, json!({"type": "content_block_start", "index": index, "content_block": block}));
+                    let block = tool_use(call, &json!({}));
+                    emit(out, &json!({"type": "content_block_start", "index": index, "content_block": block}));
                 }
-                emit(out, delta(index, json!({"type": "input_json_delta", "partial_json": token})));
+                emit(out, &delta(index, json!({"type": "input_json_delta", "partial_json": token})));
                 if last {
-                    emit(out, json!({"type": "content_block_stop", "index": index}));
+                    emit(out, &json!({"type": "content_block_stop", "index": index}));
                 }
             }
         }
@@ -174,12 +174,12 @@ impl Shape for Messages {
 
     fn end(&mut self, _: &Head, _: usize, part: &Part, out: &mut Vec<u8>) {
         if matches!(part.answer.content, Content::Text(_)) {
-            emit(out, json!({"type": "content_block_stop", "index": 0}));
+            emit(out, &json!({"type": "content_block_stop", "index": 0}));
         }
         let reason = stop_reason(part.answer.finish);
         emit(
             out,
-            json!({
+            &json!({
                 "type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null},
                 "usage": {"output_tokens": part.answer.tokens},
             }),
@@ -187,17 +187,17 @@ impl Shape for Messages {
     }
 
     fn finish(&mut self, _: &Head, _: &[&Part], out: &mut Vec<u8>) {
-        emit(out, json!({"type": "message_stop"}));
+        emit(out, &json!({"type": "message_stop"}));
     }
 }
 
 /// Writes an event that goes by its type.
-fn emit(out: &mut Vec<u8>, data: Json) {
+fn emit(out: &mut Vec<u8>, data: &Json) {
     let name = data.get("type").and_then(Json::as_str).unwrap_or_default();
-    sse::event(out, name, &data);
+    sse::event(out, name, data);
 }
 
-fn message(head: &Head, content: Vec<Json>, finish: Option<Finish>, input: u64, output: u64) -> Json {
+fn message(head: &Head, content: &[Json], finish: Option<Finish>, input: u64, output: u64) -> Json {
     json!({
         "id": format!("msg_{}", head.id), "type": "message", "role": "assistant", "content": content,
         "model": &*head.model, "stop_reason": finish.map(stop_reason), "stop_sequence": null,
@@ -213,12 +213,12 @@ fn blocks(part: &Part) -> Vec<Json> {
         Content::Text(text) => vec![json!({"type": "text", "text": text.text})],
         Content::Calls(calls) => calls
             .iter()
-            .map(|call| tool_use(call, serde_json::from_str(&call.arguments.text).unwrap_or_else(|_| json!({}))))
+            .map(|call| tool_use(call, &serde_json::from_str(&call.arguments.text).unwrap_or_else(|_| json!({}))))
             .collect(),
     }
 }
 
-fn tool_use(call: &Call, input: Json) -> Json {
+fn tool_use(call: &Call, input: &Json) -> Json {
     json!({"type": "tool_use", "id": format!("toolu_{}", call.digits), "name": call.name, "input": input})
 }
 

@@ -1,4 +1,4 @@
-//! Which models there are: the served names and the LoRA adapters, which come and go.
+//! Which models there are: the served names and the `LoRA` adapters, which come and go.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! `POST /v1/responses`: OpenAI's Responses API.
+//! `POST /v1/responses`: the Responses API of `OpenAI`.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -6,7 +6,7 @@ use super::answer::{Call, Content, Piece};
 use super::ask::{self, Ask, Message, Prompt, Tool, ToolChoice};
 use super::chat;
 use super::config::Config;
-use super::http::Decoded;
+use super::infer::Decoded;
 use super::json::{Fields, kind};
 use super::reply::{self, Head, Part, Shape};
 use crate::event::Usage;

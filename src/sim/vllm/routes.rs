@@ -9,6 +9,7 @@ pub(crate) enum Route {
     Completions,
     Responses,
     Messages,
+    Generate,
     Embeddings,
     Models,
     LoadLora,
@@ -46,11 +47,12 @@ const GET: &str = "GET, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 const BOTH: &str = "GET, POST, OPTIONS";
 
-static ROUTES: [(&str, &str, Route); 22] = [
+static ROUTES: [(&str, &str, Route); 23] = [
     ("/v1/chat/completions", POST, Route::Chat),
     ("/v1/completions", POST, Route::Completions),
     ("/v1/responses", POST, Route::Responses),
     ("/v1/messages", POST, Route::Messages),
+    ("/inference/v1/generate", POST, Route::Generate),
     ("/v1/embeddings", POST, Route::Embeddings),
     ("/v1/models", GET, Route::Models),
     ("/health", GET, Route::Health),
@@ -105,7 +107,10 @@ fn method_of(route: Route) -> Method {
 impl Route {
     /// Whether it is counted and told as a request to a provider.
     pub(crate) fn is_inference(self) -> bool {
-        matches!(self, Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::Embeddings)
+        matches!(
+            self,
+            Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::Generate | Self::Embeddings
+        )
     }
 }
 

@@ -39,27 +39,33 @@ pub(crate) enum Running {
 pub(crate) fn start(sim: &Arc<Inner>, job: Job) -> Result<Running, ApiError> {
     let instant = latency::is_instant(&job.config.latency);
     let choices = job.ask.choices();
-    let job = Arc::new(job);
-    let (steps, events) = mpsc::unbounded_channel();
-    let mut done = Vec::new();
-    for choice in 0..choices {
-        match sim.engine.admit(job.lora.as_ref()) {
-            Admission::Running(slot) if instant => done.push((choice, run_now(sim, &job, choice, slot)?)),
-            Admission::Running(slot) => {
-                drop(tokio::spawn(run(sim.clone(), job.clone(), choice, Start::Now(slot), steps.clone())));
-            }
-            Admission::Waiting(slot) => {
-                drop(tokio::spawn(run(sim.clone(), job.clone(), choice, Start::Later(slot), steps.clone())));
-            }
-            Admission::Refused => {
-                return Err(ApiError::new(429, "Failed to enqueue request, waiting requests queue is full"));
-            }
+    let full = || ApiError::new(429, "Failed to enqueue request, waiting requests queue is full");
+    if choices > sim.engine.capacity() {
+        return Err(full());
+    }
+    let mut done = Vec::with_capacity(choices);
+    if instant {
+        // As long as slots are free, nothing has to be spawned.
+        while done.len() < choices
+            && let Some(slot) = sim.engine.admit_now(job.lora.as_ref())
+        {
+            done.push(run_now(sim, &job, done.len(), slot)?);
+        }
+        if done.len() == choices {
+            return Ok(Running::Done(done));
         }
     }
-    if done.len() == choices {
-        return Ok(Running::Done(done.into_iter().map(|(_, part)| part).collect()));
+    let job = Arc::new(job);
+    let (steps, events) = mpsc::unbounded_channel();
+    for choice in done.len()..choices {
+        let start = match sim.engine.admit(job.lora.as_ref()) {
+            Admission::Running(slot) => Start::Now(slot),
+            Admission::Waiting(slot) => Start::Later(slot),
+            Admission::Refused => return Err(full()),
+        };
+        drop(tokio::spawn(run(sim.clone(), job.clone(), choice, start, steps.clone())));
     }
-    for (choice, part) in done {
+    for (choice, part) in done.into_iter().enumerate() {
         let pieces = part.answer.pieces();
         for step in [Step::Begin(Box::new(part)), Step::Pieces(pieces), Step::End] {
             // The receiver is at hand.

@@ -31,7 +31,9 @@ pub(crate) fn answer(sim: &Arc<Inner>, body: &[u8]) -> Result<Reply, ApiError> {
 
 fn conversation(messages: &[Message]) -> String {
     let mut text = String::new();
-    messages.iter().for_each(|message| message.write(&mut text));
+    for message in messages {
+        message.write(&mut text);
+    }
     text
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn render(sim: &Arc<Inner>, route: Route, headers: &HeaderMap, body: 
     } else {
         prompts(fields.get("prompt"))
     };
-    Ok(Reply::json(&rendered).accepted_as(&sim.request_id(headers)))
+    Ok(Reply::json(&rendered).accepted_as(sim.request_id(headers)))
 }
 
 /// The token ids of each prompt.

@@ -11,6 +11,8 @@ use crate::world::Random;
 
 /// How deep arguments may nest.
 const MAX_DEPTH: usize = 32;
+/// How many values the arguments of a call may have.
+const MAX_VALUES: usize = 100_000;
 
 /// What a made-up string argument is.
 const WORDS: [&str; 10] =
@@ -42,7 +44,10 @@ pub(crate) fn calls(ranges: &ToolRanges, ask: &Ask, chance: &mut Random) -> Resu
     }
     let made = chosen.into_iter().map(|tool| {
         let arguments = match tool.definition.get("parameters") {
-            Some(parameters) => object(ranges, parameters, ranges.optional_parameter, chance, 0)?,
+            Some(parameters) => {
+                let mut maker = Maker { ranges, chance: &mut *chance, left: MAX_VALUES };
+                maker.object(parameters, ranges.optional_parameter, 0)?
+            }
             None => Json::Object(Map::new()),
         };
         let arguments = Tokens::of(&arguments.to_string());
@@ -69,70 +74,74 @@ pub(crate) fn digits(chance: &mut Random) -> String {
     format!("{:010}", chance.below(10_000_000_000))
 }
 
-/// An object: what is required, and some of the rest. Its keys are sorted.
-fn object(
-    ranges: &ToolRanges,
-    schema: &Json,
-    optional: i64,
-    chance: &mut Random,
-    depth: usize,
-) -> Result<Json, String> {
-    let empty = Map::new();
-    let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&empty);
-    let required: Vec<&str> =
-        schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
-    let mut names: Vec<&String> = properties.keys().collect();
-    names.sort();
-    let mut made = Map::new();
-    for name in names {
-        if required.contains(&name.as_str()) || per_cent(optional, chance) {
-            let schema = properties.get(name).unwrap_or(&Json::Null);
-            made.insert(name.clone(), value(ranges, schema, chance, depth + 1)?);
-        }
-    }
-    Ok(Json::Object(made))
+/// Makes arguments up, up to a number of values.
+struct Maker<'m> {
+    ranges: &'m ToolRanges,
+    chance: &'m mut Random,
+    left: usize,
 }
 
-fn value(ranges: &ToolRanges, schema: &Json, chance: &mut Random, depth: usize) -> Result<Json, String> {
-    if depth > MAX_DEPTH {
-        return Err("the parameters nest too deep".to_owned());
-    }
-    if let Some(members) = schema.get("enum").and_then(Json::as_array).filter(|members| !members.is_empty()) {
-        return Ok(members.get(chance.index(members.len())).cloned().unwrap_or(Json::Null));
-    }
-    match schema.get("type").and_then(Json::as_str).unwrap_or_default() {
-        "string" => Ok(WORDS.get(chance.index(WORDS.len())).copied().unwrap_or_default().into()),
-        "integer" => {
-            let width = ranges.max_integer.abs_diff(ranges.min_integer).saturating_add(1);
-            Ok(ranges.min_integer.wrapping_add_unsigned(chance.below(width)).into())
+impl Maker<'_> {
+    /// An object: what is required, and some of the rest. Its keys are sorted.
+    fn object(&mut self, schema: &Json, optional: i64, depth: usize) -> Result<Json, String> {
+        let empty = Map::new();
+        let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&empty);
+        let required: Vec<&str> =
+            schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+        let mut sorted: Vec<(&String, &Json)> = properties.iter().collect();
+        sorted.sort_by_key(|(name, _)| *name);
+        let mut made = Map::new();
+        for (name, schema) in sorted {
+            if required.contains(&name.as_str()) || per_cent(optional, self.chance) {
+                made.insert(name.clone(), self.value(schema, depth + 1)?);
+            }
         }
-        "number" => {
-            let drawn = ranges.min_number + (ranges.max_number - ranges.min_number) * chance.unit();
-            Ok(Number::from_f64(drawn).map_or(Json::Null, Json::Number))
-        }
-        "boolean" => Ok(chance.chance(0.5).into()),
-        "array" => array(ranges, schema, chance, depth),
-        "object" => object(ranges, schema, ranges.optional_field, chance, depth),
-        _ => Ok(Json::Null),
+        Ok(Json::Object(made))
     }
-}
 
-fn array(ranges: &ToolRanges, schema: &Json, chance: &mut Random, depth: usize) -> Result<Json, String> {
-    let bound = |name: &str| schema.get(name).and_then(Json::as_i64);
-    let (least, most) = match (bound("minItems"), bound("maxItems")) {
-        (Some(least), Some(most)) if least > most => {
-            return Err(format!("minItems ({least}) is greater than maxItems({most})"));
+    fn value(&mut self, schema: &Json, depth: usize) -> Result<Json, String> {
+        self.left = self.left.checked_sub(1).ok_or("the arguments are too large")?;
+        if depth > MAX_DEPTH {
+            return Err("the parameters nest too deep".to_owned());
         }
-        (Some(least), Some(most)) => (least, most),
-        (Some(least), None) => (least, ranges.max_array.max(least)),
-        (None, Some(most)) => (ranges.min_array.min(most), most),
-        (None, None) => (ranges.min_array, ranges.max_array),
-    };
-    let span = u64::try_from(most.saturating_sub(least)).unwrap_or(0).saturating_add(1);
-    // A schema may ask for any length; nobody reads more than this.
-    let length = u64::try_from(least).unwrap_or(0).saturating_add(chance.below(span)).min(10_000);
-    let items = schema.get("items").unwrap_or(&Json::Null);
-    (0..length).map(|_| value(ranges, items, chance, depth + 1)).collect()
+        let (ranges, chance) = (self.ranges, &mut *self.chance);
+        if let Some(members) = schema.get("enum").and_then(Json::as_array).filter(|members| !members.is_empty()) {
+            return Ok(members.get(chance.index(members.len())).cloned().unwrap_or(Json::Null));
+        }
+        match schema.get("type").and_then(Json::as_str).unwrap_or_default() {
+            "string" => Ok(WORDS.get(chance.index(WORDS.len())).copied().unwrap_or_default().into()),
+            "integer" => {
+                let width = ranges.max_integer.abs_diff(ranges.min_integer).saturating_add(1);
+                Ok(ranges.min_integer.wrapping_add_unsigned(chance.below(width)).into())
+            }
+            "number" => {
+                let drawn = ranges.min_number + (ranges.max_number - ranges.min_number) * chance.unit();
+                Ok(Number::from_f64(drawn).map_or(Json::Null, Json::Number))
+            }
+            "boolean" => Ok(chance.chance(0.5).into()),
+            "array" => self.array(schema, depth),
+            "object" => self.object(schema, ranges.optional_field, depth),
+            _ => Ok(Json::Null),
+        }
+    }
+
+    fn array(&mut self, schema: &Json, depth: usize) -> Result<Json, String> {
+        let bound = |name: &str| schema.get(name).and_then(Json::as_i64);
+        let ranges = self.ranges;
+        let (least, most) = match (bound("minItems"), bound("maxItems")) {
+            (Some(least), Some(most)) if least > most => {
+                return Err(format!("minItems ({least}) is greater than maxItems({most})"));
+            }
+            (Some(least), Some(most)) => (least, most),
+            (Some(least), None) => (least, ranges.max_array.max(least)),
+            (None, Some(most)) => (ranges.min_array.min(most), most),
+            (None, None) => (ranges.min_array, ranges.max_array),
+        };
+        let span = u64::try_from(most.saturating_sub(least)).unwrap_or(0).saturating_add(1);
+        let length = u64::try_from(least).unwrap_or(0).saturating_add(self.chance.below(span));
+        let items = schema.get("items").unwrap_or(&Json::Null);
+        (0..length).map(|_| self.value(items, depth + 1)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -18,10 +18,11 @@ pub(crate) struct Witness {
 }
 
 /// What is known of a request once it is read.
+#[derive(Clone, Copy)]
 pub(crate) struct Seen<'s> {
     pub(crate) headers: &'s HeaderMap,
     pub(crate) path: &'s str,
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<&'s str>,
     pub(crate) stream: bool,
 }
 
@@ -39,7 +40,7 @@ impl Witness {
             attempt,
             host: host.to_owned(),
             path: world.credentials.scrub(seen.path),
-            model: seen.model.map(|model| world.credentials.scrub(&model)),
+            model: seen.model.map(|model| world.credentials.scrub(model)),
             stream: seen.stream,
             credential: world.credentials.of(seen.headers),
         });

@@ -1,0 +1,182 @@
+//! The live screen between a lab and a terminal.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use anyhow::Context as _;
+
+use crate::event::log::Header;
+use crate::event::{At, Event, History, Kind, Sink};
+use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
+use crate::scenario::{self, Scenario};
+use crate::tui::{Command, Decision, Finding, Gate, Judge, Options, Pace, Screen};
+use crate::verdict::{self, About, JudgeOptions, Outcome};
+
+/// What a screen is told on the command line.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "screen")]
+pub(super) struct Args {
+    /// Never open the live screen
+    #[arg(long, conflicts_with_all = ["close", "speed", "theme", "keys"])]
+    no_tui: bool,
+    /// Leave the screen as soon as the run is over
+    #[arg(long)]
+    close: bool,
+    /// Pace of virtual time: `follow`, `max`, or virtual seconds in one second
+    #[arg(long, value_name = "SPEED", value_parser = Pace::parse)]
+    speed: Option<Pace>,
+    /// Colours of the screen; `mono` where `NO_COLOR` is set
+    #[arg(long, value_name = "THEME", value_parser = ["dark", "light", "contrast", "mono"], env = "LABSIM_THEME", hide_env = true)]
+    theme: Option<String>,
+    /// A file of lines `name: key …` that changes what keys do
+    #[arg(long, value_name = "FILE", env = "LABSIM_KEYS", hide_env = true)]
+    keys: Option<PathBuf>,
+}
+
+impl Args {
+    /// Whether there is somebody to watch and something to watch at.
+    pub(super) fn is_wanted(&self) -> bool {
+        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+        terminal && !dumb && std::env::var_os("CI").is_none() && !self.no_tui
+    }
+
+    /// The options of a screen.
+    pub(super) fn options(&self) -> anyhow::Result<Options> {
+        let keys = self.keys.as_ref().map(|path| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the key file {}", path.display()))
+        });
+        Ok(Options {
+            theme: self.theme.clone(),
+            pace: self.speed.unwrap_or_default(),
+            keys: keys.transpose()?,
+            close: self.close,
+            ..Options::default()
+        })
+    }
+}
+
+/// Runs a lab under a screen and returns once the person has closed it.
+pub(super) fn run(
+    args: &Args,
+    lab: &Lab,
+    interrupt: &Interrupt,
+    mut sinks: Vec<Box<dyn Sink>>,
+) -> anyhow::Result<Result<Run, RunError>> {
+    let judge = Box::new(Judging::new(lab.scenario().clone()));
+    let (screen, commands) =
+        Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
+    obey(commands, interrupt.clone())?;
+    sinks.push(Box::new(screen.sink()));
+    let lab = lab.clone().throttle(Arc::new(Held(screen.gate())));
+    let run = lab.run_with(sinks);
+    screen.finished();
+    let closed = match &run {
+        Ok(run) if !run.interrupted => screen.wait(),
+        _ => screen.close(),
+    };
+    closed.context("the screen failed")?;
+    Ok(run)
+}
+
+/// Does what the person at the screen asks.
+fn obey(commands: mpsc::Receiver<Command>, interrupt: Interrupt) -> anyhow::Result<()> {
+    let obey = move || {
+        for command in commands {
+            if command == Command::Quit {
+                interrupt.trigger();
+            }
+        }
+    };
+    std::thread::Builder::new().name("commands".to_owned()).spawn(obey).context("cannot start a thread")?;
+    Ok(())
+}
+
+/// A lab that is held by the screen's gate.
+struct Held(Gate);
+
+impl Throttle for Held {
+    fn turn(&self, now: At, in_flight: usize, events: u64) -> At {
+        self.0.turn(now, in_flight, events)
+    }
+}
+
+/// Judges a run while it goes on: steps as they end, the whole at its end.
+pub(super) struct Judging {
+    scenario: Scenario,
+    history: History,
+    steps_over: usize,
+    shown: Vec<Finding>,
+}
+
+impl Judging {
+    pub(super) fn new(scenario: Scenario) -> Self {
+        Self { scenario, history: History::default(), steps_over: 0, shown: Vec::new() }
+    }
+
+    /// A judge for a recording; none if its scenario can no longer be read.
+    pub(super) fn of_recording(header: &Header) -> Option<Self> {
+        let file = header.sources.files().first()?;
+        let scenario = scenario::load_from(&header.sources, std::path::Path::new(&file.name)).ok()?;
+        Some(Self::new(scenario))
+    }
+
+    fn findings(&self, over: bool) -> Vec<Finding> {
+        let verdict = verdict::judge(&self.scenario, &self.history, JudgeOptions::default());
+        verdict.findings.iter().map(|finding| self.shown_as(finding, over)).collect()
+    }
+
+    fn shown_as(&self, finding: &verdict::Finding, over: bool) -> Finding {
+        let decided = over || finding.step.is_some_and(|step| step < self.steps_over) || self.is_lost(finding);
+        let decision = match finding.outcome {
+            _ if !decided => Decision::Open,
+            Outcome::Pass => Decision::Pass,
+            Outcome::Fail => Decision::Fail,
+            Outcome::Unknown => Decision::Unknown,
+        };
+        let reasons = [("expected", &finding.expected), ("came", &finding.actual)];
+        let reasons = reasons.iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name}: {text}"));
+        let explanation = reasons.chain(finding.detail.iter().cloned()).collect::<Vec<_>>().join("\n");
+        Finding {
+            step: finding.step,
+            statement: finding.statement.clone(),
+            decision,
+            explanation: (!explanation.is_empty()).then_some(explanation),
+        }
+    }
+
+    /// An invariant that is broken stays broken. That one request is still on its way breaks none.
+    fn is_lost(&self, finding: &verdict::Finding) -> bool {
+        let under_way = self.history.requests.iter().rev().take(1_000).any(|request| request.ended.is_none());
+        finding.outcome == Outcome::Fail && finding.about != About::Expectation && !under_way
+    }
+
+    fn changed(&mut self, findings: Vec<Finding>) -> Option<Vec<Finding>> {
+        if findings == self.shown {
+            return None;
+        }
+        self.shown.clone_from(&findings);
+        Some(findings)
+    }
+}
+
+impl Judge for Judging {
+    fn judge(&mut self, event: Option<&Event>) -> Option<Vec<Finding>> {
+        if let Some(event) = event {
+            self.history.apply(event);
+            match event.kind {
+                Kind::StepEnded { step } => self.steps_over = self.steps_over.max(step + 1),
+                Kind::StepStarted { .. } => {}
+                _ => return None,
+            }
+        }
+        let findings = self.findings(false);
+        self.changed(findings)
+    }
+
+    fn conclude(&mut self) -> Option<Vec<Finding>> {
+        let findings = self.findings(true);
+        self.changed(findings)
+    }
+}

@@ -1,0 +1,166 @@
+//! To whom a fault happens, how likely, and when.
+
+use std::num::NonZeroU64;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Aim, Ends, Fault, Target};
+use crate::source::{Decoder, Diagnostic, Sources, Span, yaml};
+use crate::topology::Topology;
+
+/// A fault with all that goes around it: the value of an `inject` step.
+///
+/// ```yaml
+/// inject:
+///   fault: { status: { code: 503 } }
+///   target: mock-gpt-4o-provider
+///   probability: 0.5
+///   window: { after: 5s, for: 60s, first: 3 }
+///   name: outage
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Injection {
+    /// What happens.
+    pub fault: Fault,
+    /// Whom it meets; everything where absent.
+    #[serde(default)]
+    pub target: Target,
+    /// How likely each request, or each connection for a fault of the network, is struck: 0 to 1.
+    #[serde(default = "certain")]
+    pub probability: f64,
+    /// When it strikes.
+    #[serde(default, skip_serializing_if = "Window::is_open")]
+    pub window: Window,
+    /// A name by which it can be cleared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// When a fault strikes: in time, and in counts of the requests (or connections) that it meets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Window {
+    /// How long after its injection it begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Span>,
+    /// How long it lasts from there; it is cleared then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#for: Option<Span>,
+    /// How often it strikes at most: the first N.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// Of those that it meets it strikes only every Nth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<NonZeroU64>,
+}
+
+/// Which faults are taken back: the value of a `clear` step. In a file: `all`, `{ name: outage }`,
+/// `{ fault: stall }` or `{ target: mock-gpt-4o-provider }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clear {
+    /// All.
+    All,
+    /// The one with this number, as `fault-injected` events tell it.
+    Id(u64),
+    /// Those of this name.
+    Name(String),
+    /// Those of this kind: `stall`.
+    Fault(String),
+    /// Those with this target.
+    Target(Target),
+}
+
+fn certain() -> f64 {
+    1.0
+}
+
+impl Window {
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Injection {
+    /// This fault, to everything, always.
+    #[must_use]
+    pub fn new(fault: Fault) -> Self {
+        Self { fault, target: Target::Everything, probability: 1.0, window: Window::default(), name: None }
+    }
+
+    /// Reads an injection from a line of YAML, or the bare name of a fault: for command lines and the screen.
+    ///
+    /// # Errors
+    /// What is wrong with it, rendered with the place.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut sources = Sources::default();
+        let file = sources.add("fault", text);
+        let nodes = yaml::parse(&sources, file).map_err(|error| error.render(&sources, false))?;
+        let decoder = Decoder::default();
+        let injection = nodes.first().and_then(|node| match node.get("fault") {
+            Some(_) => decoder.decode::<Self>(node),
+            None => decoder.decode::<Fault>(node).map(Self::new),
+        });
+        let findings = decoder.finish_strict();
+        match injection {
+            Some(injection) if !findings.has_errors() => match injection.check() {
+                Ok(()) => Ok(injection),
+                Err(error) => Err(error.render(&sources, false)),
+            },
+            _ if nodes.is_empty() => Err("the name of a fault is missing".to_owned()),
+            _ => Err(findings.render(&sources, false)),
+        }
+    }
+
+    /// What can be judged without a lab.
+    ///
+    /// # Errors
+    /// A probability beyond 0 to 1, or an answer's fault on a link.
+    pub fn check(&self) -> Result<(), Diagnostic> {
+        if !(0.0..=1.0).contains(&self.probability) {
+            let found = self.probability;
+            return Err(Diagnostic::error(format!("`probability` is {found}; it goes from 0 (never) to 1 (always)")));
+        }
+        if !self.fault.acts().on_link()
+            && matches!(
+                self.target,
+                Target::Link { .. } | Target::To(super::target::End::Gateway(_) | super::target::End::Client)
+            )
+        {
+            return Err(Diagnostic::error(format!(
+                "`{}` acts on the answers of a provider, not on a link",
+                self.fault
+            ))
+            .help("aim it at a provider, or inject a fault of the network here: `reset`, `latency`, `black-hole`, …"));
+        }
+        Ok(())
+    }
+
+    /// Whom it meets in a lab of this topology.
+    ///
+    /// # Errors
+    /// What is wrong with it, without a place: the caller knows where it stands.
+    pub fn aim(&self, topology: &Topology) -> Result<Aim, Diagnostic> {
+        self.check()?;
+        let aim = self.target.aim(topology)?;
+        debug_assert!(self.fault.acts().on_link() || aim.from == Ends::Any, "checked above");
+        Ok(aim)
+    }
+}
+
+impl Clear {
+    /// Whether it means this one.
+    #[must_use]
+    pub fn means(&self, id: u64, injection: &Injection) -> bool {
+        match self {
+            Self::All => true,
+            Self::Id(wanted) => *wanted == id,
+            Self::Name(name) => injection.name.as_ref() == Some(name),
+            Self::Fault(kind) => injection.fault.name() == kind,
+            Self::Target(target) => injection.target == *target,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The access log: one line for each request that the gateway has ended, as agentgateway writes it.
+//!
+//! Fields, their names, their order and their formats are agentgateway's, so that a filter written
+//! for its log reads this one. One thing differs on purpose: a time has always six digits behind the
+//! point. agentgateway leaves their leading zeros out, so that 2386 microseconds read as 238.6
+//! milliseconds and lines do not sort by time. Numbers of the request's body stand as they came,
+//! not rounded to single precision.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value as Json, json};
+
+use super::exchange::{Exchange, Exchanges};
+use crate::event::log::Header;
+use crate::event::trace::TraceContext;
+use crate::event::{At, Event};
+
+/// Turns the gateway's events into lines.
+#[derive(Debug, Clone)]
+pub struct AccessLog {
+    format: Format,
+    options: Options,
+    seed: u64,
+    start: Timestamp,
+    /// agentgateway 0.12 and before have no `reason`.
+    reasons: bool,
+    exchanges: Exchanges,
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Time, level and scope between tabs, then `key=value` pairs.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+/// What a line shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Adds `response.body`, as a gateway does whose configuration asks for it.
+    pub response_body: bool,
+    /// Hides the host part of `src.addr`: the last byte of an IPv4 address, all but the first
+    /// 48 bits of an IPv6 address, and the port.
+    pub mask_client: bool,
+}
+
+impl AccessLog {
+    /// A log for the lab of this header, whose first moment is `start`.
+    #[must_use]
+    pub fn new(format: Format, header: &Header, start: Timestamp, options: Options) -> Self {
+        let reasons = !header.personality.starts_with("agentgateway-0.");
+        Self { format, options, seed: header.seed, start, reasons, exchanges: Exchanges::default() }
+    }
+
+    /// The line that an event adds, with its line end; mostly none.
+    pub fn line(&mut self, event: &Event) -> Option<String> {
+        let exchange = self.exchanges.apply(event)?;
+        let time = rfc3339(self.start, exchange.end.at);
+        let fields = self.fields(&exchange);
+        Some(match self.format {
+            Format::Text => text(&time, &fields),
+            Format::Json => object(time, fields),
+        })
+    }
+
+    /// The fields of a line.
+    fn fields(&self, exchange: &Exchange) -> Vec<(&'static str, Json)> {
+        let source = exchange.arrival.source.as_deref();
+        let source = if self.options.mask_client { source.map(masked) } else { source.map(str::to_owned) };
+        let mut fields = fields(exchange, self.trace(exchange), source, self.reasons);
+        if let Some(body) = exchange.end.answer.body.as_deref().filter(|_| self.options.response_body) {
+            fields.push(("response.body", body.into()));
+        }
+        fields
+    }
+
+    /// The gateway's span, where the client's request was part of a trace.
+    fn trace(&self, exchange: &Exchange) -> Option<TraceContext> {
+        let client = TraceContext::parse(exchange.arrival.traceparent.as_deref()?)?;
+        Some(TraceContext::of_request(self.seed, self.start.as_second(), &exchange.request, Some(&client)))
+    }
+}
+
+/// All fields that a request has, in agentgateway's order.
+pub(super) fn fields(
+    exchange: &Exchange,
+    trace: Option<TraceContext>,
+    source: Option<String>,
+    reasons: bool,
+) -> Vec<(&'static str, Json)> {
+    let (arrival, end) = (&exchange.arrival, &exchange.end);
+    let mut fields = Fields::default();
+    fields.add("gateway", arrival.gateway.as_deref());
+    fields.add("listener", arrival.listener.as_deref());
+    fields.add("route", exchange.route.as_ref().map(|route| route.name.as_str()));
+    fields.add("endpoint", end.endpoint.as_deref());
+    fields.add("src.addr", source);
+    fields.add("http.method", Some(exchange.method.as_str()));
+    fields.add("http.host", arrival.host.as_deref().map(without_port));
+    fields.add("http.path", Some(exchange.path.as_str()));
+    fields.add("http.version", arrival.version.as_deref());
+    fields.add("http.status", Some(end.status));
+    fields.add("trace.id", trace.map(|trace| trace.trace_hex()));
+    fields.add("span.id", trace.map(|trace| trace.span_hex()));
+    llm_fields(&mut fields, exchange);
+    fields.add("retry.attempt", end.attempts.checked_sub(1).filter(|retries| *retries > 0));
+    fields.add("error", end.error.as_deref());
+    fields.add("reason", end.reason.as_deref().filter(|reason| reasons && *reason != "Upstream"));
+    fields.add("duration", Some(whole_millis(end.at.since(exchange.received))));
+    fields.0
+}
+
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Json)>);
+
+impl Fields {
+    fn add(&mut self, key: &'static str, value: Option<impl Into<Json>>) {
+        if let Some(value) = value {
+            self.0.push((key, value.into()));
+        }
+    }
+}
+
+fn llm_fields(fields: &mut Fields, exchange: &Exchange) {
+    if !exchange.is_llm() {
+        return;
+    }
+    let end = &exchange.end;
+    fields.add("protocol", Some("llm"));
+    if let Some(model) = end.request_model.as_deref() {
+        // A request that could not be parsed has no model, and none of these.
+        fields.add("gen_ai.operation.name", Some("chat"));
+        fields.add("gen_ai.provider.name", Some("openai"));
+        fields.add("gen_ai.request.model", Some(model));
+    }
+    let parameters = &end.answer.parameters;
+    fields.add("gen_ai.response.model", end.response_model.as_deref());
+    fields.add("gen_ai.usage.input_tokens", end.usage.map(|usage| usage.input));
+    fields.add("gen_ai.usage.output_tokens", end.usage.map(|usage| usage.output));
+    fields.add("gen_ai.request.temperature", parameters.temperature);
+    fields.add("gen_ai.request.top_p", parameters.top_p);
+    fields.add("gen_ai.request.max_tokens", parameters.max_tokens);
+    fields.add("gen_ai.request.frequency_penalty", parameters.frequency_penalty);
+    fields.add("gen_ai.request.presence_penalty", parameters.presence_penalty);
+    fields.add("gen_ai.request.seed", parameters.seed);
+}
+
+fn text(time: &str, fields: &[(&'static str, Json)]) -> String {
+    let mut line = format!("{time}\tinfo\trequest");
+    for (key, value) in fields {
+        let _ = match value {
+            // Quoted where agentgateway quotes; and nothing that a client sends may forge a field or a line.
+            Json::String(plain) if !needs_quotes(key, plain) => write!(line, " {key}={plain}"),
+            other => write!(line, " {key}={other}"),
+        };
+    }
+    line.push('\n');
+    line
+}
+
+fn needs_quotes(key: &str, value: &str) -> bool {
+    let strange = |one: char| one.is_whitespace() || one.is_control() || one == '"';
+    matches!(key, "error" | "response.body") || value.is_empty() || value.contains(strange)
+}
+
+fn object(time: String, fields: Vec<(&'static str, Json)>) -> String {
+    let mut map = Map::new();
+    map.insert("level".to_owned(), json!("info"));
+    map.insert("time".to_owned(), Json::String(time));
+    map.insert("scope".to_owned(), json!("request"));
+    map.extend(fields.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    format!("{}\n", Json::Object(map))
+}
+
+/// The wall-clock time of a moment of the lab, to the microsecond, in UTC.
+#[must_use]
+pub fn rfc3339(start: Timestamp, at: At) -> String {
+    let time = start.checked_add(at.elapsed()).unwrap_or(Timestamp::MAX);
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+fn whole_millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
+}
+
+/// The host of a `Host` header: `[::1]:80` is `[::1]`.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
+            let bare_ipv6 = name.contains(':') && !name.ends_with(']');
+            if bare_ipv6 { host } else { name }
+        }
+        _ => host,
+    }
+}
+
+fn masked(source: &str) -> String {
+    match source.parse::<SocketAddr>() {
+        Ok(SocketAddr::V4(address)) => {
+            let [a, b, c, _] = address.ip().octets();
+            format!("{a}.{b}.{c}.0:0")
+        }
+        Ok(SocketAddr::V6(address)) => {
+            let [a, b, c, ..] = address.ip().segments();
+            format!("[{a:x}:{b:x}:{c:x}::]:0")
+        }
+        Err(_) => "masked".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

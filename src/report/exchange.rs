@@ -1,0 +1,231 @@
+//! The gateway's view of each request, put together from its events.
+//!
+//! Only requests under way are kept, so that a report can follow a lab for days.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Answer, Arrival, At, Event, Kind, Outcome, RequestId, Usage};
+
+/// One request from the gateway's reading its head to its end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Exchange {
+    pub(super) request: RequestId,
+    pub(super) replica: u32,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) received: At,
+    pub(super) arrival: Arrival,
+    pub(super) route: Option<Route>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) end: End,
+}
+
+/// Where the gateway sent it.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) name: String,
+    pub(super) backend: String,
+    pub(super) path_match: Option<String>,
+}
+
+/// One attempt at a provider.
+#[derive(Debug, Clone)]
+pub(super) struct Attempt {
+    pub(super) number: u32,
+    pub(super) group: usize,
+    pub(super) provider: String,
+    pub(super) fallback: bool,
+    pub(super) endpoint: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) began: At,
+    pub(super) ended: Option<At>,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<String>,
+    pub(super) retry_after: Option<String>,
+    pub(super) eviction: Option<Eviction>,
+}
+
+/// The eviction that an attempt's answer brought about.
+#[derive(Debug, Clone)]
+pub(super) struct Eviction {
+    pub(super) at: At,
+    pub(super) until: At,
+    pub(super) source: String,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Default)]
+pub(super) struct End {
+    pub(super) at: At,
+    pub(super) status: u16,
+    pub(super) provider: Option<String>,
+    pub(super) group: Option<usize>,
+    pub(super) endpoint: Option<String>,
+    pub(super) request_model: Option<String>,
+    pub(super) response_model: Option<String>,
+    pub(super) usage: Option<Usage>,
+    pub(super) attempts: u32,
+    pub(super) error: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) answer: Answer,
+}
+
+/// The requests under way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Exchanges {
+    open: BTreeMap<RequestId, Exchange>,
+}
+
+impl Exchange {
+    /// Whether it went to a language model: every backend of the lab is one.
+    pub(super) fn is_llm(&self) -> bool {
+        self.route.is_some()
+    }
+
+    /// The attempt whose answer evicted a provider of this name: the latest one at it.
+    pub(super) fn attempt_at(&mut self, provider: &str) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().rev().find(|attempt| attempt.provider == provider)
+    }
+}
+
+impl Exchanges {
+    /// How many requests are under way on a replica.
+    pub(super) fn on(&self, replica: u32) -> usize {
+        self.open.values().filter(|exchange| exchange.replica == replica).count()
+    }
+
+    /// Takes in the next event; returns the request that it ends.
+    pub(super) fn apply(&mut self, event: &Event) -> Option<Exchange> {
+        let at = event.at_us;
+        match &event.kind {
+            Kind::GatewayRequestReceived { request, replica, method, path, credential: _, arrival } => {
+                let exchange = self.entry(request, *replica, at);
+                exchange.method.clone_from(method);
+                exchange.path.clone_from(path);
+                exchange.arrival = arrival.clone();
+            }
+            Kind::GatewayRequestRouted { request, replica, route, rule: _, backend, path_match } => {
+                let route = Route { name: route.clone(), backend: backend.clone(), path_match: path_match.clone() };
+                self.entry(request, *replica, at).route = Some(route);
+            }
+            Kind::ProviderSelected { request, replica, attempt, group, provider, fallback, .. } => {
+                let chosen = Attempt::chosen(*attempt, *group, provider, *fallback, at);
+                self.entry(request, *replica, at).attempts.push(chosen);
+            }
+            Kind::AttemptStarted { request, replica: _, attempt, provider: _, endpoint, model, credential: _ } => {
+                if let Some(open) = self.attempt(request, *attempt) {
+                    open.began = at;
+                    open.endpoint = Some(endpoint.clone());
+                    open.model.clone_from(model);
+                }
+            }
+            Kind::AttemptEnded { request, attempt, outcome, status, error, retry_after, .. } => {
+                if let Some(open) = self.attempt(request, *attempt) {
+                    open.ended = Some(at);
+                    open.outcome = Some(*outcome);
+                    open.status = *status;
+                    open.error.clone_from(error);
+                    open.retry_after.clone_from(retry_after);
+                }
+            }
+            Kind::ProviderEvicted { request, provider, until_us, source, .. } => {
+                if let Some(attempt) = self.open.get_mut(request).and_then(|open| open.attempt_at(provider)) {
+                    attempt.eviction = Some(Eviction { at, until: *until_us, source: source.clone() });
+                }
+            }
+            Kind::GatewayRequestEnded { request, replica, .. } => {
+                self.entry(request, *replica, at).end = End::of(event)?;
+                return self.open.remove(request);
+            }
+            Kind::ReplicaStopped { replica } => self.open.retain(|_, open| open.replica != *replica),
+            Kind::StepStarted { .. }
+            | Kind::StepEnded { .. }
+            | Kind::ReplicaStarted { .. }
+            | Kind::ClientRequestSent { .. }
+            | Kind::ClientResponseStarted { .. }
+            | Kind::ClientFirstToken { .. }
+            | Kind::ClientRequestEnded { .. }
+            | Kind::HealthChanged { .. }
+            | Kind::ProviderReturned { .. }
+            | Kind::ProviderRequestReceived { .. }
+            | Kind::ProviderRequestEnded { .. }
+            | Kind::FaultInjected { .. }
+            | Kind::FaultStruck { .. }
+            | Kind::FaultCleared { .. }
+            | Kind::Note { .. } => {}
+        }
+        None
+    }
+
+    fn entry(&mut self, request: &str, replica: u32, at: At) -> &mut Exchange {
+        self.open.entry(request.to_owned()).or_insert_with(|| Exchange {
+            request: request.to_owned(),
+            replica,
+            received: at,
+            ..Exchange::default()
+        })
+    }
+
+    fn attempt(&mut self, request: &str, number: u32) -> Option<&mut Attempt> {
+        self.open.get_mut(request)?.attempts.iter_mut().rev().find(|attempt| attempt.number == number)
+    }
+}
+
+impl Attempt {
+    fn chosen(number: u32, group: usize, provider: &str, fallback: bool, at: At) -> Self {
+        Self {
+            number,
+            group,
+            provider: provider.to_owned(),
+            fallback,
+            endpoint: None,
+            model: None,
+            began: at,
+            ended: None,
+            outcome: None,
+            status: None,
+            error: None,
+            retry_after: None,
+            eviction: None,
+        }
+    }
+}
+
+impl End {
+    fn of(event: &Event) -> Option<Self> {
+        let Kind::GatewayRequestEnded {
+            request: _,
+            replica: _,
+            status,
+            outcome: _,
+            provider,
+            group,
+            endpoint,
+            request_model,
+            response_model,
+            usage,
+            attempts,
+            error,
+            reason,
+            answer,
+        } = &event.kind
+        else {
+            return None;
+        };
+        Some(Self {
+            at: event.at_us,
+            status: *status,
+            provider: provider.clone(),
+            group: *group,
+            endpoint: endpoint.clone(),
+            request_model: request_model.clone(),
+            response_model: response_model.clone(),
+            usage: *usage,
+            attempts: *attempts,
+            error: error.clone(),
+            reason: reason.clone(),
+            answer: answer.clone(),
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! `JUnit`'s XML, which every CI reads: a suite for each run, a case for each expectation and
+//! invariant.
+//!
+//! A failure is a `failure`, with the scenario's line underlined. Unknown is an `error`: it is not
+//! green, as its exit code is not. Times are the lab's own, also where they are virtual.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::record::{RunRecord, title};
+use super::xml::escaped;
+use crate::event::history::Request;
+use crate::verdict::{Finding, Outcome};
+
+/// The whole document.
+#[must_use]
+pub fn render(runs: &[RunRecord]) -> String {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let (tests, failures, errors) =
+        runs.iter().map(counts).fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2));
+    let seconds: f64 = runs.iter().map(|run| run.duration().as_secs_f64()).sum();
+    let _ = writeln!(
+        out,
+        "<testsuites name=\"labsim\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.3}\">"
+    );
+    for run in runs {
+        suite(&mut out, run);
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+/// Cases, failures and errors.
+fn counts(run: &RunRecord) -> (usize, usize, usize) {
+    let with = |outcome| run.verdict.findings.iter().filter(|finding| finding.outcome == outcome).count();
+    let broken_off = usize::from(run.interrupted);
+    (run.verdict.findings.len() + broken_off, with(Outcome::Fail), with(Outcome::Unknown) + broken_off)
+}
+
+fn suite(out: &mut String, run: &RunRecord) {
+    let header = &run.header;
+    let (tests, failures, errors) = counts(run);
+    let _ = writeln!(
+        out,
+        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"{:.3}\" timestamp=\"{}\" file=\"{}\">",
+        escaped(&header.name),
+        run.duration().as_secs_f64(),
+        escaped(header.start.trim_end_matches('Z')),
+        escaped(run.file()),
+    );
+    let seed = header.seed.to_string();
+    let replicas = header.replicas.to_string();
+    let facts = [
+        ("seed", seed.as_str()),
+        ("personality", &header.personality),
+        ("clock", &header.clock),
+        ("replicas", &replicas),
+        ("labsim", &header.version),
+    ];
+    out.push_str("    <properties>\n");
+    for (name, value) in facts {
+        let _ = writeln!(out, "      <property name=\"{name}\" value=\"{}\"/>", escaped(value));
+    }
+    out.push_str("    </properties>\n");
+    let mut names = BTreeMap::new();
+    for finding in &run.verdict.findings {
+        case(out, run, finding, &mut names);
+    }
+    if run.interrupted {
+        let _ = writeln!(
+            out,
+            "    <testcase classname=\"{}\" name=\"the run reaches its end\" time=\"0.000\">\n      <error message=\"interrupted\" type=\"interrupted\"/>\n    </testcase>",
+            escaped(&class(run)),
+        );
+    }
+    let lines: Vec<String> = run.history.requests.iter().map(line).collect();
+    let _ = writeln!(out, "    <system-out>{}</system-out>", escaped(&lines.concat()));
+    out.push_str("  </testsuite>\n");
+}
+
+fn case(out: &mut String, run: &RunRecord, finding: &Finding, names: &mut BTreeMap<String, usize>) {
+    let title = title(finding);
+    let count = names.entry(title.clone()).or_insert(0);
+    *count += 1;
+    // Readers tell cases apart by their names.
+    let name = if *count > 1 { format!("{title} ({count})") } else { title };
+    let _ = write!(
+        out,
+        "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
+        escaped(&class(run)),
+        escaped(&name),
+        seconds(run, finding)
+    );
+    if let Some((file, at)) = run.position(finding) {
+        let _ = write!(out, " file=\"{}\" line=\"{}\"", escaped(file), at.line);
+    }
+    let element = match finding.outcome {
+        Outcome::Pass => {
+            out.push_str("/>\n");
+            return;
+        }
+        Outcome::Fail => "failure",
+        Outcome::Unknown => "error",
+    };
+    let message = if finding.expected.is_empty() {
+        finding.actual.clone()
+    } else {
+        format!("expected {}, but came {}", finding.expected, finding.actual)
+    };
+    let _ = writeln!(
+        out,
+        ">\n      <{element} message=\"{}\" type=\"{}\">{}</{element}>\n    </testcase>",
+        escaped(&message),
+        finding.outcome.name(),
+        escaped(&run.explained(finding)),
+    );
+}
+
+/// How long the step took that a finding is about.
+fn seconds(run: &RunRecord, finding: &Finding) -> f64 {
+    let step = finding.step.and_then(|step| run.history.steps.iter().find(|record| record.step == step));
+    step.map_or(0.0, |step| step.ended.unwrap_or(run.history.now).since(step.began).as_secs_f64())
+}
+
+/// `scenarios/retry-after/zero.yaml` is `scenarios.retry-after.zero`, as readers make folders of it.
+fn class(run: &RunRecord) -> String {
+    let file = run.file().trim_start_matches("./");
+    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
+    let class = stem.replace(['/', '\\'], ".");
+    if class.is_empty() { "labsim".to_owned() } else { class }
+}
+
+fn line(request: &Request) -> String {
+    let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+    let millis = request.duration().map_or_else(|| "-".to_owned(), |took| format!("{}ms", took.as_millis()));
+    format!("{} {} {status} {endpoint} {millis}\n", request.number, request.sent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::{assert_snapshot, runs};
+
+    #[test]
+    fn runs_as_junit() {
+        assert_snapshot("junit.xml", &render(&runs()));
+    }
+
+    #[test]
+    fn cases_have_names_of_their_own() {
+        let mut run = runs().remove(0);
+        let twice = run.verdict.findings[0].clone();
+        run.verdict.findings.push(twice);
+        let text = render(&[run]);
+        let mut names: Vec<&str> =
+            text.split("<testcase ").skip(1).filter_map(|case| case.split(" time=").next()).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,138 @@
+//! Markdown, for a pull request's comment or a job's summary.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::record::{RunRecord, Tally, mark, title};
+use crate::event::history::Request;
+use crate::source::duration::human;
+use crate::verdict::Outcome;
+
+/// Requests of one run that are listed, at most.
+const LISTED: usize = 50;
+
+/// Runs that are explained, at most: a job summary may have a mebibyte.
+const EXPLAINED: usize = 50;
+
+/// The whole text.
+#[must_use]
+pub fn render(runs: &[RunRecord]) -> String {
+    let mut out = format!("## labsim: {}\n\n", Tally::of(runs).in_words());
+    if runs.is_empty() {
+        return out;
+    }
+    out.push_str("| | scenario | seed | personality | requests | evictions | lab time |\n");
+    out.push_str("| --- | --- | ---: | --- | ---: | ---: | ---: |\n");
+    for run in runs {
+        overview(&mut out, run);
+    }
+    let troubled: Vec<&RunRecord> = runs.iter().filter(|run| run.outcome() != Outcome::Pass).collect();
+    for run in troubled.iter().take(EXPLAINED) {
+        explained(&mut out, run);
+    }
+    if troubled.len() > EXPLAINED {
+        let _ = writeln!(out, "\n… and {} runs more that did not pass", troubled.len() - EXPLAINED);
+    }
+    out
+}
+
+fn overview(out: &mut String, run: &RunRecord) {
+    let header = &run.header;
+    let _ = writeln!(
+        out,
+        "| {} | {} | {} | {} | {} | {} | {} |",
+        mark(run.outcome()),
+        cell(&header.name),
+        header.seed,
+        cell(&header.personality),
+        run.history.requests.len(),
+        run.history.evictions.len(),
+        human(Duration::from_millis(run.history.now.0 / 1_000)),
+    );
+}
+
+fn explained(out: &mut String, run: &RunRecord) {
+    let _ = writeln!(out, "\n### {} {}\n\n{}", mark(run.outcome()), inline(&run.header.name), run.facts().join(" · "));
+    if run.interrupted {
+        out.push_str("\nThe run was interrupted.\n");
+    }
+    for finding in run.troubles() {
+        let _ = writeln!(out, "\n{} {}\n", mark(finding.outcome), inline(&title(finding)));
+        fenced(out, &run.explained(finding));
+    }
+    let requests = &run.history.requests;
+    let _ = writeln!(out, "\n<details><summary>{} requests</summary>\n", requests.len());
+    out.push_str("| # | time | status | provider | endpoint | duration |\n| ---: | --- | --- | --- | --- | ---: |\n");
+    for request in requests.iter().take(LISTED) {
+        row(out, request);
+    }
+    if requests.len() > LISTED {
+        let _ = writeln!(out, "\n… and {} more", requests.len() - LISTED);
+    }
+    out.push_str("\n</details>\n");
+}
+
+fn row(out: &mut String, request: &Request) {
+    let status = request
+        .status
+        .map_or_else(|| request.outcome.map_or("?", |one| one.name()).to_owned(), |status| status.to_string());
+    let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+    let took = request.duration().map_or_else(|| "-".to_owned(), |took| format!("{}ms", took.as_millis()));
+    let provider = cell(request.provider().unwrap_or("-"));
+    let _ = writeln!(
+        out,
+        "| {} | {} | {status} | {provider} | {} | {took} |",
+        request.number,
+        request.sent,
+        cell(endpoint)
+    );
+}
+
+/// A block that no text can end: its fence is longer than any run of backticks in it.
+fn fenced(out: &mut String, text: &str) {
+    let longest = text.split(|one| one != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let _ = writeln!(out, "{fence}text\n{}\n{fence}", text.trim_end());
+}
+
+/// Text inside a table's cell.
+fn cell(text: &str) -> String {
+    inline(text).replace('|', "\\|")
+}
+
+/// Text that is no markup.
+fn inline(text: &str) -> String {
+    let mut out = String::new();
+    for one in text.chars() {
+        match one {
+            '\n' | '\r' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '[' | ']' => {
+                out.push('\\');
+                out.push(one);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::{assert_snapshot, runs};
+
+    #[test]
+    fn runs_as_markdown() {
+        assert_snapshot("report.md", &render(&runs()));
+    }
+
+    #[test]
+    fn text_is_no_markup_and_ends_no_block() {
+        assert_eq!(cell("a|b <c> [d](e)\n*f*"), "a\\|b &lt;c> \\[d\\](e) \\*f\\*");
+        let mut out = String::new();
+        fenced(&mut out, "a\n```\nb");
+        assert_eq!(out, "````text\na\n```\nb\n````\n");
+    }
+}

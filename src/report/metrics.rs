@@ -1,0 +1,248 @@
+//! Metrics in Prometheus' text format: agentgateway's own, and what it does not tell.
+//!
+//! Names, labels and buckets under `agentgateway_` are agentgateway's, with the label `replica`
+//! added, since all replicas of a lab share one metrics port. Nothing there has a provider's name,
+//! so that failover cannot be seen; the families under `labsim_` tell it: health, evictions, what
+//! remains of them, the group that was chosen last, and requests by provider and status.
+//!
+//! Counters go on when a replica restarts (a lab counts as a whole); what describes a replica's
+//! state goes with it.
+
+use super::exchange::{Exchange, Exchanges};
+use super::prometheus::{Labels, Registry};
+use super::providers::Providers;
+use crate::event::log::Header;
+use crate::event::{At, Event, Kind};
+
+pub use describe::CONTENT_TYPE;
+
+mod describe;
+
+/// What has been counted.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    version: String,
+    personality: String,
+    counted: Registry,
+    providers: Providers,
+    exchanges: Exchanges,
+}
+
+impl Metrics {
+    /// Counts for the lab of this header.
+    #[must_use]
+    pub fn new(header: &Header) -> Self {
+        Self {
+            version: header.version.clone(),
+            personality: header.personality.clone(),
+            counted: Registry::default(),
+            providers: Providers::new(header),
+            exchanges: Exchanges::default(),
+        }
+    }
+
+    /// Takes in the next event.
+    pub fn apply(&mut self, event: &Event) {
+        self.providers.apply(event);
+        match &event.kind {
+            Kind::ReplicaStarted { replica } => self.announce(*replica),
+            Kind::ProviderEvicted { replica, backend, group, provider, .. } => {
+                let labels = [replica.to_string(), group.to_string()];
+                let labels = provider_labels(&labels[0], backend, &labels[1], provider);
+                self.counted.add(&describe::EVICTIONS, &labels, 1.0);
+            }
+            // Every other kind counts through the request that it belongs to, or not at all.
+            _ => {}
+        }
+        if let Some(exchange) = self.exchanges.apply(event) {
+            self.count(&exchange);
+        }
+    }
+
+    /// Counters of a replica that has begun stand at 0, so that the first eviction is an increase.
+    fn announce(&mut self, replica: u32) {
+        for (key, state) in self.providers.states().filter(|(key, _)| key.replica == replica) {
+            let (replica, group) = (replica.to_string(), state.group.to_string());
+            let labels = provider_labels(&replica, &key.backend, &group, &key.provider);
+            self.counted.add(&describe::EVICTIONS, &labels, 0.0);
+        }
+    }
+
+    fn count(&mut self, exchange: &Exchange) {
+        let end = &exchange.end;
+        let texts = Texts::of(exchange);
+        let duration = end.at.since(exchange.received).as_secs_f64();
+        let labels = texts.http();
+        self.counted.add(&describe::REQUESTS, &labels, 1.0);
+        self.counted.observe(&describe::REQUEST_DURATION, &labels, duration);
+        if let Some(bytes) = end.answer.bytes.filter(|bytes| *bytes > 0) {
+            self.counted.add(&describe::RESPONSE_BYTES, &labels, as_f64(bytes));
+        }
+        if end.attempts > 1 && !self.personality.starts_with("agentgateway-0.") {
+            self.counted.add(&describe::RETRIES, &labels, f64::from(end.attempts - 1));
+        }
+        self.count_llm(exchange, &texts, duration);
+        self.count_attempts(exchange, &texts);
+    }
+
+    fn count_llm(&mut self, exchange: &Exchange, texts: &Texts, duration: f64) {
+        let end = &exchange.end;
+        let old = ["agentgateway-0.", "agentgateway-1.2"].iter().any(|old| self.personality.starts_with(old));
+        // Before 1.3 only an answer that was understood is timed.
+        if end.request_model.is_none() || (old && end.response_model.is_none()) {
+            return;
+        }
+        let labels = texts.gen_ai(None);
+        self.counted.observe(&describe::GEN_AI_DURATION, &labels, duration);
+        if let Some(usage) = end.usage {
+            for (kind, count) in [("input", usage.input), ("output", usage.output)] {
+                self.counted.observe(&describe::GEN_AI_TOKENS, &texts.gen_ai(Some(kind)), as_f64(count));
+            }
+        }
+        if let Some(first) = end.answer.first_token_us {
+            let wait = first.since(exchange.received).as_secs_f64();
+            self.counted.observe(&describe::GEN_AI_FIRST_TOKEN, &labels, wait);
+            if let Some(usage) = end.usage.filter(|usage| usage.output > 0) {
+                let each = end.at.since(first).as_secs_f64() / as_f64(usage.output);
+                self.counted.observe(&describe::GEN_AI_EACH_TOKEN, &labels, each);
+            }
+        }
+    }
+
+    fn count_attempts(&mut self, exchange: &Exchange, texts: &Texts) {
+        for attempt in &exchange.attempts {
+            let group = attempt.group.to_string();
+            let mut labels = provider_labels(&texts.replica, &texts.backend, &group, &attempt.provider);
+            let status = match (attempt.status, attempt.outcome) {
+                (Some(status), _) => status.to_string(),
+                (None, Some(outcome)) => outcome.name().to_owned(),
+                (None, None) => "unfinished".to_owned(),
+            };
+            labels.push(("status", &status));
+            self.counted.add(&describe::PROVIDER_REQUESTS, &labels, 1.0);
+        }
+    }
+
+    /// What holds at this moment: gauges.
+    fn gauges(&self, now: At) -> Registry {
+        let mut gauges = Registry::default();
+        let build = vec![("personality", self.personality.as_str()), ("version", self.version.as_str())];
+        gauges.set(&describe::BUILD, &build, 1.0);
+        for (key, state) in self.providers.states() {
+            let (replica, group) = (key.replica.to_string(), state.group.to_string());
+            let labels = provider_labels(&replica, &key.backend, &group, &key.provider);
+            gauges.set(&describe::HEALTH, &labels, state.health);
+            gauges.set(&describe::LATENCY, &labels, state.latency_seconds);
+            gauges.set(&describe::FAILURES, &labels, f64::from(state.consecutive_failures));
+            gauges.set(&describe::TIMES_EJECTED, &labels, f64::from(state.times_ejected));
+            gauges.set(&describe::IN_FLIGHT, &labels, f64::from(state.in_flight));
+            gauges.set(&describe::ACTIVE, &labels, f64::from(u8::from(state.evicted_until.is_none())));
+            gauges.set(&describe::EVICTION_REMAINING, &labels, state.eviction_remaining(now));
+        }
+        for (replica, backend, group) in self.providers.selected() {
+            let replica = replica.to_string();
+            gauges.set(
+                &describe::SELECTED_GROUP,
+                &vec![("replica", &replica), ("backend", backend)],
+                as_f64(group as u64),
+            );
+        }
+        for replica in self.providers.replicas() {
+            let open = self.exchanges.on(replica);
+            gauges.set(&describe::GATEWAY_IN_FLIGHT, &vec![("replica", &replica.to_string())], as_f64(open as u64));
+        }
+        gauges
+    }
+}
+
+/// The metrics as a scrape at `now` reads them.
+#[must_use]
+pub fn render(metrics: &Metrics, now: At) -> String {
+    let mut all = metrics.counted.clone();
+    all.extend(metrics.gauges(now));
+    all.render()
+}
+
+/// Values of labels, as text.
+struct Texts {
+    replica: String,
+    backend: String,
+    protocol: &'static str,
+    method: String,
+    status: String,
+    reason: String,
+    bind: String,
+    gateway: String,
+    listener: String,
+    route: String,
+    request_model: String,
+    response_model: String,
+}
+
+impl Texts {
+    fn of(exchange: &Exchange) -> Self {
+        let known = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+        let (arrival, end) = (&exchange.arrival, &exchange.end);
+        let answered = if exchange.attempts.is_empty() { "Internal" } else { "Upstream" };
+        Self {
+            replica: exchange.replica.to_string(),
+            backend: known(exchange.route.as_ref().map(|route| route.backend.as_str())),
+            protocol: if exchange.is_llm() { "llm" } else { "unknown" },
+            method: exchange.method.clone(),
+            status: end.status.to_string(),
+            reason: end.reason.as_deref().unwrap_or(answered).to_owned(),
+            bind: arrival.port.map_or_else(|| "unknown".to_owned(), |port| format!("bind/{port}")),
+            gateway: known(arrival.gateway.as_deref()),
+            listener: known(arrival.listener.as_deref()),
+            route: known(exchange.route.as_ref().map(|route| route.name.as_str())),
+            request_model: known(end.request_model.as_deref()),
+            response_model: known(end.response_model.as_deref()),
+        }
+    }
+
+    fn http(&self) -> Labels<'_> {
+        let own = vec![
+            ("backend", self.backend.as_str()),
+            ("protocol", self.protocol),
+            ("method", &self.method),
+            ("status", &self.status),
+            ("reason", &self.reason),
+        ];
+        self.with_route(own)
+    }
+
+    fn gen_ai(&self, token_type: Option<&'static str>) -> Labels<'_> {
+        let mut own: Labels<'_> = token_type.map(|kind| ("gen_ai_token_type", kind)).into_iter().collect();
+        own.extend([
+            ("gen_ai_operation_name", "chat"),
+            ("gen_ai_system", "openai"),
+            ("gen_ai_request_model", self.request_model.as_str()),
+            ("gen_ai_response_model", self.response_model.as_str()),
+        ]);
+        self.with_route(own)
+    }
+
+    fn with_route<'a>(&'a self, mut labels: Labels<'a>) -> Labels<'a> {
+        labels.extend([
+            ("bind", self.bind.as_str()),
+            ("gateway", &self.gateway),
+            ("listener", &self.listener),
+            ("route", &self.route),
+            ("route_rule", "unknown"),
+            ("replica", &self.replica),
+        ]);
+        labels
+    }
+}
+
+fn provider_labels<'a>(replica: &'a str, backend: &'a str, group: &'a str, provider: &'a str) -> Labels<'a> {
+    vec![("replica", replica), ("backend", backend), ("group", group), ("provider", provider)]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of tokens and bytes stay far below 2^53")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! Prometheus' classic text format, version 0.0.4: families of counters, gauges and histograms.
+//!
+//! Families stand in the order of their names and series in the order of their labels, so that the
+//! same run gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The `Content-Type` of the format.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Series of one family, at most. A client chooses models and methods; it must not choose how much
+/// memory is used. What comes beyond is counted in one series more, labelled `labsim_overflow`.
+const SERIES_LIMIT: usize = 2_000;
+
+/// Labels with their values, in the order in which they are written.
+pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+/// What a family counts, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Description {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: FamilyKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum FamilyKind {
+    Counter,
+    Gauge,
+    /// With the upper bounds of its buckets, in order, without the last one, which is infinite.
+    Histogram(&'static [f64]),
+}
+
+/// All families with their series.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Registry {
+    families: BTreeMap<&'static str, Family>,
+}
+
+#[derive(Debug, Clone)]
+struct Family {
+    description: Description,
+    series: BTreeMap<String, Series>,
+}
+
+#[derive(Debug, Clone)]
+enum Series {
+    Number(f64),
+    Histogram { counts: Vec<u64>, sum: f64 },
+}
+
+impl Description {
+    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, kind: FamilyKind::Counter }
+    }
+
+    pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, kind: FamilyKind::Gauge }
+    }
+
+    pub(super) const fn histogram(name: &'static str, help: &'static str, bounds: &'static [f64]) -> Self {
+        Self { name, help, kind: FamilyKind::Histogram(bounds) }
+    }
+}
+
+impl Registry {
+    /// Adds to a counter, or to a gauge.
+    pub(super) fn add(&mut self, what: &Description, labels: &Labels<'_>, amount: f64) {
+        if let Series::Number(value) = self.series(what, labels) {
+            *value += amount;
+        }
+    }
+
+    /// Sets a gauge.
+    pub(super) fn set(&mut self, what: &Description, labels: &Labels<'_>, to: f64) {
+        if let Series::Number(value) = self.series(what, labels) {
+            *value = to;
+        }
+    }
+
+    /// Counts a value in a histogram.
+    pub(super) fn observe(&mut self, what: &Description, labels: &Labels<'_>, value: f64) {
+        let FamilyKind::Histogram(bounds) = what.kind else { return };
+        if let Series::Histogram { counts, sum } = self.series(what, labels) {
+            let bucket = bounds.partition_point(|bound| *bound < value);
+            if let Some(count) = counts.get_mut(bucket) {
+                *count += 1;
+            }
+            *sum += value;
+        }
+    }
+
+    fn series(&mut self, what: &Description, labels: &Labels<'_>) -> &mut Series {
+        let family =
+            self.families.entry(what.name).or_insert_with(|| Family { description: *what, series: BTreeMap::new() });
+        let mut key = rendered(labels);
+        if family.series.len() >= SERIES_LIMIT && !family.series.contains_key(&key) {
+            key = rendered(&vec![("labsim_overflow", "true")]);
+        }
+        family.series.entry(key).or_insert_with(|| match what.kind {
+            FamilyKind::Counter | FamilyKind::Gauge => Series::Number(0.0),
+            FamilyKind::Histogram(bounds) => Series::Histogram { counts: vec![0; bounds.len() + 1], sum: 0.0 },
+        })
+    }
+
+    /// Takes in the families of another registry.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.families.extend(other.families);
+    }
+
+    /// The whole text.
+    pub(super) fn render(&self) -> String {
+        let mut out = String::new();
+        for family in self.families.values() {
+            family.render(&mut out);
+        }
+        out
+    }
+}
+
+impl Family {
+    fn render(&self, out: &mut String) {
+        let Description { name, help, kind } = self.description;
+        let word = match kind {
+            FamilyKind::Counter => "counter",
+            FamilyKind::Gauge => "gauge",
+            FamilyKind::Histogram(_) => "histogram",
+        };
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {word}");
+        for (labels, series) in &self.series {
+            match (series, kind) {
+                (Series::Histogram { counts, sum }, FamilyKind::Histogram(bounds)) => {
+                    histogram(out, name, labels, bounds, counts, *sum);
+                }
+                (Series::Number(value), _) => sample(out, name, labels, &number(*value)),
+                (Series::Histogram { .. }, _) => {}
+            }
+        }
+    }
+}
+
+fn histogram(out: &mut String, name: &str, labels: &str, bounds: &[f64], counts: &[u64], sum: f64) {
+    let mut total = 0;
+    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+    for (bound, count) in bounds.zip(counts) {
+        total += count;
+        let comma = if labels.is_empty() { "" } else { "," };
+        let with_bound = format!("{labels}{comma}le=\"{}\"", number(bound));
+        sample(out, &format!("{name}_bucket"), &with_bound, &total.to_string());
+    }
+    sample(out, &format!("{name}_sum"), labels, &number(sum));
+    sample(out, &format!("{name}_count"), labels, &total.to_string());
+}
+
+fn sample(out: &mut String, name: &str, labels: &str, value: &str) {
+    let _ =
+        if labels.is_empty() { writeln!(out, "{name} {value}") } else { writeln!(out, "{name}{{{labels}}} {value}") };
+}
+
+/// A sample's value. Sums of microseconds are told to the microsecond, not to the last bit.
+fn number(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() };
+    }
+    let text = format!("{value:.6}");
+    let short = text.trim_end_matches('0').trim_end_matches('.');
+    short.to_owned()
+}
+
+fn rendered(labels: &Labels<'_>) -> String {
+    let mut out = String::new();
+    for (name, value) in labels {
+        let comma = if out.is_empty() { "" } else { "," };
+        let _ = write!(out, "{comma}{name}=\"");
+        for one in value.chars() {
+            match one {
+                '\\' => out.push_str("\\\\"),
+                '"' => out.push_str("\\\""),
+                '\n' => out.push_str("\\n"),
+                other => out.push(other),
+            }
+        }
+        out.push('"');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HITS: Description = Description::counter("hits_total", "Hits");
+    const WAIT: Description = Description::histogram("wait_seconds", "Waits", &[0.1, 1.0]);
+
+    #[test]
+    fn families_and_series_are_sorted_and_buckets_add_up() {
+        let mut registry = Registry::default();
+        for value in [0.1, 0.5, 7.0] {
+            registry.observe(&WAIT, &vec![("a", "x")], value);
+        }
+        registry.add(&HITS, &vec![("path", "b")], 2.0);
+        registry.add(&HITS, &vec![("path", "a\"\\\n")], 1.0);
+        let expected = r#"# HELP hits_total Hits
+# TYPE hits_total counter
+hits_total{path="a\"\\\n"} 1
+hits_total{path="b"} 2
+# HELP wait_seconds Waits
+# TYPE wait_seconds histogram
+wait_seconds_bucket{a="x",le="0.1"} 1
+wait_seconds_bucket{a="x",le="1"} 2
+wait_seconds_bucket{a="x",le="+Inf"} 3
+wait_seconds_sum{a="x"} 7.6
+wait_seconds_count{a="x"} 3
+"#;
+        assert_eq!(registry.render(), expected);
+    }
+
+    #[test]
+    fn a_client_cannot_make_series_without_end() {
+        let mut registry = Registry::default();
+        for model in 0..SERIES_LIMIT + 50 {
+            registry.add(&HITS, &vec![("model", &model.to_string())], 1.0);
+        }
+        let text = registry.render();
+        assert!(text.contains("hits_total{labsim_overflow=\"true\"} 50\n"));
+        assert_eq!(text.lines().count(), SERIES_LIMIT + 1 + 2);
+    }
+}

@@ -1,0 +1,231 @@
+//! Traces in OpenTelemetry's format: what is posted as JSON to a collector's `/v1/traces`.
+//!
+//! A request is a span of kind server, named and described as agentgateway does it: the fields of
+//! the access log are its attributes, and its status stays unset (only the reference gateway calls
+//! an error an error). Under it stands what agentgateway does not tell: a span of kind client for
+//! every attempt, after the conventions for generative AI, with its provider, group, status and
+//! `Retry-After`; an eviction is an event on the attempt that brought it about.
+//!
+//! Times are the lab's, also where they are virtual. Ids come from the seed. A client's
+//! `traceparent` is continued, and a provider is sent the one of its attempt
+//! ([`crate::event::trace`]).
+
+mod otlp;
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::access_log;
+use super::exchange::{Attempt, Eviction, Exchange, Exchanges};
+use crate::event::log::Header;
+use crate::event::trace::TraceContext;
+use crate::event::{At, Event, Kind, Outcome};
+use otlp::{Attribute, Attributes, Export, ResourceSpans, Span, SpanEvent};
+
+/// Where a collector takes traces over HTTP, under its own address.
+pub const PATH: &str = "/v1/traces";
+
+/// Turns the gateway's events into spans.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    seed: u64,
+    start: Timestamp,
+    version: String,
+    personality: String,
+    exchanges: Exchanges,
+    ended: VecDeque<Exchange>,
+}
+
+impl Traces {
+    /// Spans for the lab of this header, whose first moment is `start`.
+    #[must_use]
+    pub fn new(header: &Header, start: Timestamp) -> Self {
+        Self {
+            seed: header.seed,
+            start,
+            version: header.version.clone(),
+            personality: header.personality.clone(),
+            exchanges: Exchanges::default(),
+            ended: VecDeque::new(),
+        }
+    }
+
+    /// Takes in the next event.
+    pub fn apply(&mut self, event: &Event) {
+        if let Some(exchange) = self.exchanges.apply(event) {
+            self.ended.push_back(exchange);
+        } else if let Kind::ProviderEvicted { request, provider, until_us, source, .. } = &event.kind {
+            // A gateway may evict a moment after the answer has ended.
+            let late = self.ended.iter_mut().rev().find(|ended| ended.request == *request);
+            if let Some(attempt) = late.and_then(|ended| ended.attempt_at(provider)) {
+                attempt.eviction = Some(Eviction { at: event.at_us, until: *until_us, source: source.clone() });
+            }
+        }
+    }
+
+    /// The requests that had ended by `until` as the body of one export, and forgets them; none
+    /// where there are none. Someone who exports while the lab runs stays a second behind, so that
+    /// evictions that come after an answer are in.
+    pub fn take(&mut self, until: At) -> Option<String> {
+        let count = self.ended.iter().take_while(|exchange| exchange.end.at <= until).count();
+        let exchanges: Vec<Exchange> = self.ended.drain(..count).collect();
+        if exchanges.is_empty() {
+            return None;
+        }
+        let mut resource_spans: Vec<ResourceSpans> = Vec::new();
+        let mut replicas: Vec<u32> = exchanges.iter().map(|exchange| exchange.replica).collect();
+        replicas.sort_unstable();
+        replicas.dedup();
+        for replica in replicas {
+            let spans = exchanges.iter().filter(|exchange| exchange.replica == replica).flat_map(|one| self.spans(one));
+            resource_spans.push(ResourceSpans::new(self.resource(replica), spans.collect()));
+        }
+        serde_json::to_string(&Export { resource_spans }).ok()
+    }
+
+    /// All requests that are left, as the body of one export.
+    pub fn finish(&mut self) -> Option<String> {
+        self.take(At(u64::MAX))
+    }
+
+    fn resource(&self, replica: u32) -> Attributes {
+        vec![
+            Attribute::new("service.name", "agentgateway"),
+            Attribute::new("service.version", self.personality.as_str()),
+            Attribute::new("service.instance.id", format!("agentgateway-proxy-{replica}")),
+            Attribute::new("host.name", format!("agentgateway-proxy-{replica}")),
+            Attribute::new("telemetry.sdk.name", "labsim"),
+            Attribute::new("telemetry.sdk.language", "rust"),
+            Attribute::new("telemetry.sdk.version", self.version.as_str()),
+        ]
+    }
+
+    fn spans(&self, exchange: &Exchange) -> Vec<Span> {
+        let client = exchange.arrival.traceparent.as_deref().and_then(TraceContext::parse);
+        let context = TraceContext::of_request(self.seed, self.start.as_second(), &exchange.request, client.as_ref());
+        let mut spans = vec![self.request_span(exchange, context, client)];
+        spans.extend(exchange.attempts.iter().map(|attempt| self.attempt_span(exchange, attempt, context)));
+        spans
+    }
+
+    fn request_span(&self, exchange: &Exchange, context: TraceContext, client: Option<TraceContext>) -> Span {
+        let (arrival, end) = (&exchange.arrival, &exchange.end);
+        let path_match = exchange.route.as_ref().and_then(|route| route.path_match.as_deref());
+        let name = path_match.map_or_else(|| exchange.method.clone(), |path| format!("{} {path}", exchange.method));
+        let fields = access_log::fields(exchange, Some(context), arrival.source.clone(), self.has_reasons());
+        let mut attributes: Attributes = fields.into_iter().map(|(key, value)| Attribute::new(key, value)).collect();
+        attributes.push(Attribute::new("url.scheme", "http"));
+        attributes.extend(protocol_version(arrival.version.as_deref()));
+        attributes.push(Attribute::new("labsim.request", exchange.request.as_str()));
+        attributes.extend(end.provider.as_deref().map(|name| Attribute::new("labsim.provider", name)));
+        attributes.extend(end.group.map(|group| Attribute::new("labsim.group", group)));
+        attributes.extend(end.answer.retry_after.as_deref().map(retry_after));
+        let mut events = Vec::new();
+        if let Some(at) = end.answer.first_token_us {
+            events.push(SpanEvent::new("gen_ai.first_token", self.nanos(at), Vec::new()));
+        }
+        let error = end.error.clone().filter(|_| self.personality == "reference");
+        Span {
+            parent: client.map(|parent| parent.span_hex()),
+            attributes,
+            events,
+            ..Span::new(context, name, otlp::SERVER, self.nanos(exchange.received), self.nanos(end.at), error)
+        }
+    }
+
+    fn attempt_span(&self, exchange: &Exchange, attempt: &Attempt, request: TraceContext) -> Span {
+        let model = attempt.model.as_deref().or(exchange.end.request_model.as_deref());
+        let name = model.map_or_else(|| "chat".to_owned(), |model| format!("chat {model}"));
+        let ended = attempt.ended.unwrap_or(exchange.end.at);
+        let (start, end) = (self.nanos(attempt.began), self.nanos(ended));
+        Span {
+            parent: Some(request.span_hex()),
+            attributes: attempt_attributes(exchange, attempt, model),
+            events: attempt.eviction.iter().map(|eviction| self.eviction(attempt, eviction)).collect(),
+            ..Span::new(request.of_attempt(attempt.number), name, otlp::CLIENT, start, end, failure(attempt))
+        }
+    }
+
+    fn eviction(&self, attempt: &Attempt, eviction: &Eviction) -> SpanEvent {
+        let lasts = eviction.until.since(eviction.at).as_secs_f64();
+        let attributes = vec![
+            Attribute::new("labsim.provider", attempt.provider.as_str()),
+            Attribute::new("labsim.group", attempt.group),
+            Attribute::new("labsim.eviction.seconds", lasts),
+            Attribute::new("labsim.eviction.until", access_log::rfc3339(self.start, eviction.until)),
+            Attribute::new("labsim.eviction.source", eviction.source.as_str()),
+        ];
+        SpanEvent::new("provider.evicted", self.nanos(eviction.at), attributes)
+    }
+
+    fn has_reasons(&self) -> bool {
+        !self.personality.starts_with("agentgateway-0.")
+    }
+
+    /// Nanoseconds since 1970.
+    fn nanos(&self, at: At) -> i128 {
+        self.start.as_nanosecond() + i128::from(at.0) * 1_000
+    }
+}
+
+/// The spans of a whole run, as the body of one export.
+#[must_use]
+pub fn document<'e>(header: &Header, start: Timestamp, events: impl IntoIterator<Item = &'e Event>) -> Option<String> {
+    let mut traces = Traces::new(header, start);
+    events.into_iter().for_each(|event| traces.apply(event));
+    traces.finish()
+}
+
+fn attempt_attributes(exchange: &Exchange, attempt: &Attempt, model: Option<&str>) -> Attributes {
+    let mut attributes = vec![
+        Attribute::new("gen_ai.operation.name", "chat"),
+        Attribute::new("gen_ai.provider.name", "openai"),
+        Attribute::new("http.request.method", exchange.method.as_str()),
+    ];
+    attributes.extend(model.map(|model| Attribute::new("gen_ai.request.model", model)));
+    let is_last = exchange.attempts.last().is_some_and(|last| last.number == attempt.number);
+    if is_last {
+        let end = &exchange.end;
+        attributes.extend(end.response_model.as_deref().map(|model| Attribute::new("gen_ai.response.model", model)));
+        attributes.extend(end.usage.map(|usage| Attribute::new("gen_ai.usage.input_tokens", usage.input)));
+        attributes.extend(end.usage.map(|usage| Attribute::new("gen_ai.usage.output_tokens", usage.output)));
+    }
+    if let Some((host, port)) = attempt.endpoint.as_deref().and_then(|endpoint| endpoint.rsplit_once(':')) {
+        attributes.push(Attribute::new("server.address", host));
+        attributes.extend(port.parse::<u16>().ok().map(|port| Attribute::new("server.port", port)));
+    }
+    if attempt.number > 0 {
+        attributes.push(Attribute::new("http.request.resend_count", attempt.number));
+    }
+    attributes.extend(attempt.status.map(|status| Attribute::new("http.response.status_code", status)));
+    attributes.extend(failure(attempt).map(|what| Attribute::new("error.type", what)));
+    attributes.extend(attempt.retry_after.as_deref().map(retry_after));
+    attributes.push(Attribute::new("labsim.provider", attempt.provider.as_str()));
+    attributes.push(Attribute::new("labsim.group", attempt.group));
+    if attempt.fallback {
+        attributes.push(Attribute::new("labsim.fallback", true));
+    }
+    attributes
+}
+
+/// What made an attempt an error: its status, or the way in which it broke.
+fn failure(attempt: &Attempt) -> Option<String> {
+    match (attempt.status, attempt.outcome) {
+        (Some(status), _) if status >= 400 => Some(status.to_string()),
+        (_, Some(outcome)) if outcome != Outcome::Complete => Some(outcome.name().to_owned()),
+        _ => None,
+    }
+}
+
+fn retry_after(value: &str) -> Attribute {
+    Attribute::new("http.response.header.retry-after", vec![value])
+}
+
+fn protocol_version(version: Option<&str>) -> Option<Attribute> {
+    let number = version?.strip_prefix("HTTP/")?;
+    Some(Attribute::new("network.protocol.version", number.strip_suffix(".0").unwrap_or(number)))
+}
+
+#[cfg(test)]
+mod tests;

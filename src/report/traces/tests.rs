@@ -1,0 +1,102 @@
+//! The spans of a run.
+
+use serde_json::Value as Json;
+
+use super::*;
+use crate::report::testing::{assert_snapshot, events, header};
+
+fn export(personality: &str) -> Json {
+    let mut header = header();
+    personality.clone_into(&mut header.personality);
+    let text = document(&header, header.start.parse().unwrap(), &events()).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn spans(export: &Json) -> Vec<Json> {
+    export["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone()
+}
+
+fn attribute<'j>(span: &'j Json, key: &str) -> Option<&'j Json> {
+    span["attributes"].as_array().unwrap().iter().find(|one| one["key"] == key).map(|one| &one["value"])
+}
+
+#[test]
+fn a_run_as_spans() {
+    assert_snapshot("traces.json", &format!("{:#}\n", export("agentgateway-1.4")));
+}
+
+#[test]
+fn a_request_has_a_span_and_each_attempt_one_under_it() {
+    let spans = spans(&export("agentgateway-1.4"));
+    let servers: Vec<&Json> = spans.iter().filter(|span| span["kind"] == SERVER).collect();
+    assert_eq!((servers.len(), spans.len()), (6, 12));
+    for client in spans.iter().filter(|span| span["kind"] == CLIENT) {
+        let parent = servers.iter().find(|server| server["spanId"] == client["parentSpanId"]).unwrap();
+        assert_eq!(parent["traceId"], client["traceId"]);
+    }
+    assert_eq!(servers[0]["name"], "POST /openai*");
+    assert_eq!(servers[5]["name"], "POST");
+}
+
+const SERVER: u8 = otlp::SERVER;
+const CLIENT: u8 = otlp::CLIENT;
+
+/// What the lab compares: the 429 of the mock, and the 200 of `OpenAI`.
+#[test]
+fn the_labs_two_traces_differ_where_it_says() {
+    let spans = spans(&export("agentgateway-1.4"));
+    let attempts: Vec<&Json> = spans.iter().filter(|span| span["kind"] == CLIENT).collect();
+    let (limited, answered) = (attempts[0], attempts[1]);
+    assert_eq!(attribute(limited, "http.response.status_code").unwrap()["intValue"], "429");
+    assert_eq!(limited["status"]["code"], 2);
+    let waits = attribute(limited, "http.response.header.retry-after").unwrap();
+    assert_eq!(waits["arrayValue"]["values"][0]["stringValue"], "60");
+    assert_eq!(limited["events"][0]["name"], "provider.evicted");
+    assert_eq!(attribute(answered, "server.address").unwrap()["stringValue"], "api.openai.com");
+    assert_eq!(attribute(answered, "http.response.status_code").unwrap()["intValue"], "200");
+    assert!(answered["status"].as_object().unwrap().is_empty());
+    assert!(answered.get("events").is_none());
+}
+
+#[test]
+fn times_are_the_labs() {
+    let spans = spans(&export("agentgateway-1.4"));
+    assert_eq!(spans[0]["startTimeUnixNano"], "1767225600000000000");
+    assert_eq!(spans[0]["endTimeUnixNano"], "1767225600002000000");
+}
+
+#[test]
+fn a_clients_trace_is_continued() {
+    let spans = spans(&export("agentgateway-1.4"));
+    let of_client: Vec<&Json> =
+        spans.iter().filter(|span| span["traceId"] == "4bf92f3577b34da6a3ce929d0e0e4736").collect();
+    assert_eq!(of_client.len(), 3, "the request and its two attempts");
+    assert_eq!(of_client[0]["parentSpanId"], "00f067aa0ba902b7");
+    assert_eq!(attribute(of_client[2], "http.request.resend_count").unwrap()["intValue"], "1");
+}
+
+#[test]
+fn only_the_reference_gateway_marks_its_errors() {
+    let status = |personality| spans(&export(personality))[9]["status"].clone();
+    assert_eq!(status("agentgateway-1.4"), serde_json::json!({}));
+    assert_eq!(status("reference")["code"], 2);
+}
+
+#[test]
+fn an_eviction_that_comes_late_is_still_told() {
+    let header = header();
+    let mut traces = Traces::new(&header, header.start.parse().unwrap());
+    let mut late = None;
+    for event in events().iter().take_while(|event| event.at_us.0 < 60_000_000) {
+        match &event.kind {
+            Kind::ProviderEvicted { .. } => late = Some(event.clone()),
+            _ => traces.apply(event),
+        }
+    }
+    traces.apply(&late.unwrap());
+    let text = traces.take(At(2_000)).unwrap();
+    assert!(text.contains("provider.evicted"), "{text}");
+    assert_eq!(spans(&serde_json::from_str(&text).unwrap()).len(), 2, "the others have not ended by then");
+    assert!(traces.finish().is_some());
+    assert!(traces.finish().is_none());
+}

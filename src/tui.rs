@@ -1,0 +1,81 @@
+//! Who watches: the live screen, and the same screen over a recording.
+//!
+//! A fold over the event stream, in a thread of its own. It is given a header and events and never
+//! reaches back into the lab, except that it sends [`Command`]s over one channel.
+//!
+//! ```text
+//!  keys, mouse ──▶ action ──▶ model ──▶ view ──▶ terminal
+//!  events ──▶ timeline ──▶ fold ──┘
+//! ```
+//!
+//! `action`, `keys`, `theme` are what a person does and how it looks; `model` is changed by actions;
+//! `timeline` and `fold` know every moment; `view` draws one; `terminal` and `screen` own the
+//! terminal and the thread.
+
+mod action;
+mod command;
+mod export;
+mod filter;
+mod fold;
+mod health;
+mod keys;
+mod lineup;
+mod model;
+mod pace;
+mod plan;
+mod row;
+mod screen;
+mod store;
+mod story;
+mod tally;
+mod telling;
+mod terminal;
+mod text;
+mod theme;
+mod timeline;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::Command;
+pub use pace::{Pace, Pacer};
+pub use screen::{Gate, Options, Screen, ScreenSink, replay};
+pub use terminal::restore;
+
+use crate::event::Event;
+
+/// Decides what was expected while the events come in. The screen asks it and shows what it says.
+pub trait Judge: Send {
+    /// Takes in the next event, or none before the first. Returns all findings where one of them has changed.
+    fn judge(&mut self, event: Option<&Event>) -> Option<Vec<Finding>>;
+
+    /// The findings once nothing more will come.
+    fn conclude(&mut self) -> Option<Vec<Finding>>;
+}
+
+/// Something that was expected, and whether it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The step that it belongs to, from 0; none for the whole run.
+    pub step: Option<usize>,
+    /// What was expected.
+    pub statement: String,
+    /// Whether it came.
+    pub decision: Decision,
+    /// Why it did not.
+    pub explanation: Option<String>,
+}
+
+/// What has become of an expectation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It may still come.
+    Open,
+    /// It came.
+    Pass,
+    /// It did not come.
+    Fail,
+    /// What it is about did not happen.
+    Unknown,
+}

@@ -1,0 +1,107 @@
+//! What a person can do at the screen. Keys and the mouse become actions; actions change the model.
+
+use super::timeline::Sort;
+
+/// The screens that fill the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Tab {
+    /// Topology, requests and scenario at once.
+    #[default]
+    Overview,
+    Topology,
+    Requests,
+    Scenario,
+    Charts,
+    Events,
+}
+
+/// All tabs, in the order of their keys.
+pub(super) const TABS: [Tab; 6] =
+    [Tab::Overview, Tab::Topology, Tab::Requests, Tab::Scenario, Tab::Charts, Tab::Events];
+
+/// One thing that a person does.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Action {
+    Quit,
+    Help,
+    /// Closes what is open, or takes the filter away.
+    Back,
+    Show(Tab),
+    NextTab,
+    PreviousTab,
+
+    /// Moves the selection, or scrolls what is open.
+    Move(isize),
+    Page(isize),
+    First,
+    Last,
+    /// Opens the selected line.
+    Open,
+    /// Selects a line and opens it if it was selected.
+    Select(usize),
+
+    TogglePause,
+    /// To the next event (positive) or the one before.
+    StepEvent(isize),
+    /// Moves by this many milliseconds of virtual time.
+    StepTime(i64),
+    Faster,
+    Slower,
+    FollowPace,
+    /// To the next landmark of a kind, or the one before.
+    Jump {
+        forward: bool,
+        sort: Option<Sort>,
+    },
+    /// To the beginning.
+    ToStart,
+    /// To the latest moment, and along with it.
+    ToHead,
+    /// To a share of all time, in thousandths.
+    Seek(u16),
+
+    Filter,
+    Type(char),
+    Erase,
+    Accept,
+    SortBy,
+    Reverse,
+    NewestFirst,
+    Mark,
+    Compare,
+    Theme,
+    Projector,
+    CopyCurl,
+    ExportText,
+    ExportSvg,
+    ExportCast,
+
+    BreakMenu,
+    /// Opens the menu for one provider.
+    BreakProvider(usize),
+    Send,
+    Burst,
+    ToggleLoad,
+    WriteScenario,
+}
+
+impl Tab {
+    /// Its name on the screen.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Topology => "Topology",
+            Self::Requests => "Requests",
+            Self::Scenario => "Scenario",
+            Self::Charts => "Charts",
+            Self::Events => "Events",
+        }
+    }
+
+    /// The tab `by` places further on.
+    pub(super) fn moved(self, by: isize) -> Self {
+        let here = TABS.iter().position(|tab| *tab == self).unwrap_or(0);
+        let count = TABS.len().cast_signed();
+        TABS[(here.cast_signed() + by).rem_euclid(count).cast_unsigned() % TABS.len()]
+    }
+}

@@ -1,0 +1,355 @@
+//! Everything that the screen shows of one moment, folded from the events up to it.
+//!
+//! A fold is small whatever the length of the run: requests that are over live in [`Rows`], which
+//! never change, and only those under way live here. So it can be kept for many moments.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::health::{Eviction, Health};
+use super::lineup::Lineup;
+use super::row::{Names, Row};
+use super::tally::Tally;
+use crate::event::{At, Event, Kind, Outcome, RequestId, Usage};
+
+/// The state of a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fold {
+    /// How many events it holds.
+    pub(super) position: usize,
+    /// When the latest of them happened.
+    pub(super) now: At,
+    /// How many requests have begun.
+    pub(super) begun: usize,
+    /// Replicas of the gateway, also those that are gone.
+    pub(super) replicas: Vec<Replica>,
+    /// Steps that have begun, by number: when, and when they ended.
+    pub(super) steps: BTreeMap<usize, StepState>,
+    /// The step that began last.
+    pub(super) step: Option<usize>,
+    /// The sentence for the person watching, and when it came.
+    pub(super) note: Option<(At, Arc<str>)>,
+    /// Requests that ended a moment ago, for those who see them travel back.
+    pub(super) recent: VecDeque<Arc<Row>>,
+    pub(super) tally: Tally,
+    /// Attempts per provider.
+    pub(super) chosen: Vec<u32>,
+    open: BTreeMap<u32, Arc<Row>>,
+    ids: BTreeMap<Arc<str>, u32>,
+    attempts: BTreeMap<(Arc<str>, u32), (usize, usize)>,
+    closed: VecDeque<Arc<str>>,
+}
+
+/// A replica of the gateway.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Replica {
+    /// Whether it is ready.
+    pub(super) up: bool,
+    /// How often it was started.
+    pub(super) starts: u32,
+    /// Requests that it took.
+    pub(super) taken: u32,
+    /// Requests under way there.
+    pub(super) pending: u32,
+    /// Its view of every provider, in the order of the lineup.
+    pub(super) health: Vec<Health>,
+}
+
+/// A step that has begun.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StepState {
+    pub(super) began: At,
+    pub(super) ended: Option<At>,
+    pub(super) verb: Arc<str>,
+    pub(super) summary: Arc<str>,
+}
+
+/// How long a request is still seen after its end.
+const RECENT_FOR: Duration = Duration::from_millis(400);
+const MOST_RECENT: usize = 64;
+/// How many ids of requests that are over are remembered, since hosts may still speak of them.
+const MOST_CLOSED: usize = 64;
+/// Replicas at most, whatever a recording says.
+const MOST_REPLICAS: u32 = 256;
+
+impl Fold {
+    /// The moment before the first event.
+    pub(super) fn new(lineup: &Lineup) -> Self {
+        let replica = Replica { health: vec![Health::default(); lineup.providers.len()], ..Replica::default() };
+        Self {
+            position: 0,
+            now: At::default(),
+            begun: 0,
+            replicas: vec![replica; lineup.replicas as usize],
+            steps: BTreeMap::new(),
+            step: None,
+            note: None,
+            recent: VecDeque::new(),
+            tally: Tally::default(),
+            chosen: vec![0; lineup.providers.len()],
+            open: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            closed: VecDeque::new(),
+        }
+    }
+
+    /// Requests under way, the oldest first.
+    pub(super) fn open(&self) -> impl DoubleEndedIterator<Item = &Arc<Row>> {
+        self.open.values()
+    }
+
+    /// How many requests are under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The request under way with this index.
+    pub(super) fn open_row(&self, index: usize) -> Option<&Arc<Row>> {
+        self.open.get(&u32::try_from(index).ok()?)
+    }
+
+    /// Roughly how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        24_000 + self.open.len() * 400 + self.replicas.len() * self.chosen.len() * 120
+    }
+
+    /// Takes in the next event, which happened at `at`. Returns the request that it ended.
+    pub(super) fn apply(&mut self, event: &Event, at: At, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
+        self.now = at;
+        let position = u32::try_from(self.position).unwrap_or(u32::MAX);
+        self.position += 1;
+        while self.recent.front().is_some_and(|row| row.ended.is_some_and(|ended| at.since(ended) > RECENT_FOR)) {
+            self.recent.pop_front();
+        }
+        match &event.kind {
+            Kind::StepStarted { step, verb, summary } => self.step_began(*step, verb, summary),
+            Kind::StepEnded { step } => {
+                if let Some(state) = self.steps.get_mut(step) {
+                    state.ended = Some(at);
+                }
+            }
+            Kind::ReplicaStarted { replica } => {
+                if let Some(replica) = self.replica(*replica, lineup) {
+                    replica.up = true;
+                    replica.starts += 1;
+                    replica.health.iter_mut().for_each(Health::forget);
+                }
+            }
+            Kind::ReplicaStopped { replica } => {
+                if let Some(replica) = self.replica(*replica, lineup) {
+                    replica.up = false;
+                    replica.health.iter_mut().for_each(Health::forget);
+                }
+            }
+            Kind::ClientRequestSent { request, step, replica, path, stream, .. } => {
+                let row = self.entry(request, position);
+                row.has_client = true;
+                row.step = step.and_then(|step| u32::try_from(step).ok());
+                row.replica = *replica;
+                row.path = names.id(path);
+                row.stream = *stream;
+            }
+            Kind::ClientResponseStarted { request, status, .. } => {
+                if let Some(row) = self.find(request) {
+                    row.started = Some(at);
+                    row.status = Some(*status);
+                }
+            }
+            Kind::ClientFirstToken { request } => {
+                if let Some(row) = self.find(request) {
+                    row.first_token = Some(at);
+                }
+            }
+            Kind::ClientRequestEnded { request, outcome, status, model, usage, .. } => {
+                let row = self.entry(request, position);
+                row.has_client = true;
+                end(row, at, *outcome, *status, *usage);
+                if let Some(model) = model {
+                    row.model = names.id(model);
+                }
+                return self.close(request);
+            }
+            Kind::GatewayRequestReceived { request, replica, path, .. } => {
+                self.received(request, *replica, path, position, lineup, names)
+            }
+            Kind::ProviderSelected { request, replica, attempt, backend, provider, .. } => {
+                self.selected(request, *replica, *attempt, lineup.find(backend, provider), lineup, names);
+            }
+            Kind::AttemptStarted { request, endpoint, model, .. } => {
+                if let Some(row) = self.find(request) {
+                    row.endpoint = names.id(endpoint);
+                    if let Some(model) = model {
+                        row.model = names.id(model);
+                    }
+                }
+            }
+            Kind::AttemptEnded { request, attempt, outcome, status, .. } => {
+                let key = (Arc::from(request.as_str()), *attempt);
+                let good = *outcome == Outcome::Complete && status.is_some_and(|status| status < 400);
+                if let Some((replica, provider)) = self.attempts.remove(&key)
+                    && let Some(health) = self.health(replica, provider)
+                {
+                    health.answered(at, good);
+                }
+            }
+            Kind::HealthChanged {
+                replica,
+                backend,
+                provider,
+                health,
+                latency_seconds,
+                consecutive_failures,
+                times_ejected: _,
+            } => {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                    known.changed(*health, *latency_seconds, *consecutive_failures);
+                }
+            }
+            Kind::ProviderEvicted { replica, backend, provider, until_us, source, status, .. } => {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                    known.evicted(Eviction { began: at, until: *until_us, status: *status, source: source.clone() });
+                }
+            }
+            Kind::ProviderReturned { replica, backend, provider, .. } => {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                    known.returned();
+                }
+            }
+            Kind::GatewayRequestEnded { request, replica, status, outcome, response_model, usage, .. } => {
+                if let Some(replica) = self.replica(*replica, lineup) {
+                    replica.pending = replica.pending.saturating_sub(1);
+                }
+                if let Some(row) = self.find(request)
+                    && !row.has_client
+                {
+                    end(row, at, *outcome, Some(*status), *usage);
+                    if let Some(model) = response_model {
+                        row.model = names.id(model);
+                    }
+                    return self.close(request);
+                }
+            }
+            Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
+            Kind::GatewayRequestRouted { .. }
+            | Kind::FaultInjected { .. }
+            | Kind::FaultStruck { .. }
+            | Kind::FaultCleared { .. }
+            | Kind::ProviderRequestReceived { .. }
+            | Kind::ProviderRequestEnded { .. } => {}
+        }
+        None
+    }
+
+    fn step_began(&mut self, step: usize, verb: &str, summary: &str) {
+        let state = StepState { began: self.now, ended: None, verb: Arc::from(verb), summary: Arc::from(summary) };
+        self.steps.insert(step, state);
+        self.step = Some(step);
+    }
+
+    fn received(&mut self, request: &str, replica: u32, path: &str, position: u32, lineup: &Lineup, names: &mut Names) {
+        if let Some(replica) = self.replica(replica, lineup) {
+            replica.taken += 1;
+            replica.pending += 1;
+        }
+        // What a client has given up may reach the gateway after its end.
+        if self.closed.iter().any(|id| &**id == request) {
+            return;
+        }
+        let path = names.id(path);
+        let row = self.entry(request, position);
+        row.replica = Some(replica);
+        if !row.has_client {
+            row.path = path;
+        }
+    }
+
+    fn selected(
+        &mut self,
+        request: &str,
+        replica: u32,
+        attempt: u32,
+        provider: Option<usize>,
+        lineup: &Lineup,
+        names: &mut Names,
+    ) {
+        let at = self.now;
+        if let Some(row) = self.find(request) {
+            row.selected = Some(at);
+            row.attempts = row.attempts.saturating_add(1);
+            row.provider = provider.and_then(|provider| u16::try_from(provider).ok());
+            if let Some(provider) = provider {
+                row.endpoint = names.id(&lineup.providers[provider].endpoint);
+            }
+        }
+        let Some(provider) = provider else { return };
+        self.chosen[provider] += 1;
+        if let Some(health) = self.known(replica, Some(provider), lineup) {
+            health.selected();
+            self.attempts.insert((Arc::from(request), attempt), (replica as usize, provider));
+        }
+    }
+
+    fn replica(&mut self, number: u32, lineup: &Lineup) -> Option<&mut Replica> {
+        if number >= MOST_REPLICAS {
+            return None;
+        }
+        let index = number as usize;
+        if index >= self.replicas.len() {
+            let health = vec![Health::default(); lineup.providers.len()];
+            self.replicas.resize(index + 1, Replica { health, ..Replica::default() });
+        }
+        self.replicas.get_mut(index)
+    }
+
+    fn known(&mut self, replica: u32, provider: Option<usize>, lineup: &Lineup) -> Option<&mut Health> {
+        self.replica(replica, lineup)?.health.get_mut(provider?)
+    }
+
+    fn health(&mut self, replica: usize, provider: usize) -> Option<&mut Health> {
+        self.replicas.get_mut(replica)?.health.get_mut(provider)
+    }
+
+    fn find(&mut self, id: &str) -> Option<&mut Row> {
+        let index = self.ids.get(id)?;
+        self.open.get_mut(index).map(Arc::make_mut)
+    }
+
+    fn entry(&mut self, id: &str, position: u32) -> &mut Row {
+        let index = match self.ids.get(id) {
+            Some(index) => *index,
+            None => {
+                let index = u32::try_from(self.begun).unwrap_or(u32::MAX);
+                self.begun += 1;
+                self.ids.insert(Arc::from(id), index);
+                index
+            }
+        };
+        let sent = self.now;
+        Arc::make_mut(self.open.entry(index).or_insert_with(|| Arc::new(Row::new(index, position, sent))))
+    }
+
+    fn close(&mut self, id: &RequestId) -> Option<Arc<Row>> {
+        let (id, index) = self.ids.remove_entry(id.as_str())?;
+        let row = self.open.remove(&index)?;
+        self.tally.add(&row);
+        if self.recent.len() == MOST_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(row.clone());
+        if self.closed.len() == MOST_CLOSED {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(id);
+        Some(row)
+    }
+}
+
+fn end(row: &mut Row, at: At, outcome: Outcome, status: Option<u16>, usage: Option<Usage>) {
+    row.ended = Some(at);
+    row.outcome = Some(outcome);
+    row.status = status.or(row.status);
+    let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    row.tokens = usage.map(|usage| (count(usage.input), count(usage.output)));
+}

@@ -1,0 +1,748 @@
+//! What the screen knows and what its actions change. No terminal here, and no wall clock: whoever
+//! drives it tells how much time has gone by.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use super::Judge;
+use super::action::{Action, Tab};
+use super::command::Command;
+use super::filter::Filter;
+use super::fold::Fold;
+use super::keys::{Context, Keys};
+use super::lineup::Lineup;
+use super::pace::{Pace, Pacer};
+use super::plan::Plan;
+use super::row::Row;
+use super::story::Story;
+use super::theme::Theme;
+use super::timeline::{Sort, Timeline};
+use crate::event::log::Header;
+use crate::event::{At, Event};
+
+/// Everything behind one screen.
+pub(super) struct Model {
+    pub(super) header: Header,
+    pub(super) plan: Plan,
+    pub(super) timeline: Timeline,
+    /// The state of the moment that is shown.
+    pub(super) fold: Fold,
+    /// The moment that is shown; events up to it are in the fold.
+    pub(super) at: At,
+    pub(super) source: Source,
+    pub(super) pacer: Pacer,
+    /// Whether the latest moment is shown and kept up with. Always false in a replay.
+    pub(super) attached: bool,
+    /// Where the lab's clock stands, which may be after the last event.
+    lab_now: At,
+    /// Whether more events may come.
+    pub(super) over: bool,
+
+    pub(super) tab: Tab,
+    pub(super) theme: Theme,
+    pub(super) keys: Keys,
+    pub(super) projector: bool,
+    pub(super) open: Open,
+    /// How far what is open is scrolled.
+    pub(super) scroll: usize,
+    pub(super) table: Table,
+    pub(super) events: Scrolled,
+    pub(super) scenario_scroll: usize,
+    pub(super) filter_text: String,
+    pub(super) filter: Filter,
+    pub(super) typing: bool,
+    pub(super) marks: Vec<usize>,
+    pub(super) message: Option<(String, Duration)>,
+    pub(super) load: bool,
+    /// What is to be done outside: the driver takes these.
+    pub(super) effects: Vec<Effect>,
+    /// Lines that the panel with the list had when it was last drawn.
+    pub(super) page: usize,
+    wall: Duration,
+    commands: Option<mpsc::Sender<Command>>,
+    listing: RefCell<Option<(ListingKey, Arc<Vec<u32>>)>>,
+    story: RefCell<Option<((usize, usize), Arc<Story>)>>,
+}
+
+/// Where the events come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A recording: all of time is ours.
+    Replay,
+    /// A lab in virtual time: its pace is ours.
+    Virtual,
+    /// A lab in real time.
+    Real,
+}
+
+/// What lies over the panels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Open {
+    #[default]
+    Nothing,
+    Help,
+    Story(usize),
+    Compare(usize, usize),
+}
+
+/// How the requests are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Table {
+    /// The selected request; none follows the newest.
+    pub(super) selected: Option<usize>,
+    pub(super) oldest_first: bool,
+    pub(super) sort: Column,
+    pub(super) reverse: bool,
+}
+
+/// A column that requests can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Column {
+    #[default]
+    Number,
+    Status,
+    Latency,
+    Ttft,
+    Tokens,
+    Attempts,
+}
+
+/// A list that follows its end until somebody scrolls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Scrolled {
+    /// Position of the last line shown; none follows.
+    pub(super) last: Option<usize>,
+}
+
+/// Something to be done outside the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    Quit,
+    Copy(String),
+    Export(Export),
+}
+
+/// What is written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Export {
+    Text,
+    Svg,
+    Cast,
+}
+
+type ListingKey = (usize, Column, bool, String);
+
+/// How long a message stands.
+const MESSAGE_FOR: Duration = Duration::from_secs(4);
+
+impl Model {
+    pub(super) fn new(header: Header, source: Source, judge: Option<Box<dyn Judge>>) -> Self {
+        let lineup = Lineup::of(&header);
+        let plan = Plan::of(&header);
+        let timeline = Timeline::new(lineup, judge);
+        let fold = timeline.head().clone();
+        Self {
+            header,
+            plan,
+            timeline,
+            fold,
+            at: At::default(),
+            source,
+            pacer: Pacer::new(Pace::Follow),
+            attached: source != Source::Replay,
+            lab_now: At::default(),
+            over: false,
+            tab: Tab::default(),
+            theme: Theme::default(),
+            keys: Keys::default(),
+            projector: false,
+            open: Open::Nothing,
+            scroll: 0,
+            table: Table::default(),
+            events: Scrolled::default(),
+            scenario_scroll: 0,
+            filter_text: String::new(),
+            filter: Filter::default(),
+            typing: false,
+            marks: Vec::new(),
+            message: None,
+            load: false,
+            effects: Vec::new(),
+            page: 10,
+            wall: Duration::ZERO,
+            commands: None,
+            listing: RefCell::new(None),
+            story: RefCell::new(None),
+        }
+    }
+
+    /// Lets commands go to a lab.
+    pub(super) fn command(&mut self, commands: mpsc::Sender<Command>) {
+        self.commands = Some(commands);
+    }
+
+    /// Takes in events, in order.
+    pub(super) fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.timeline.push(event);
+        }
+        if self.attached {
+            self.catch_up();
+        }
+    }
+
+    /// Tells where the lab's clock stands.
+    pub(super) fn lab_at(&mut self, now: At) {
+        self.lab_now = self.lab_now.max(now);
+        if self.attached {
+            self.at = self.latest();
+        }
+    }
+
+    /// Tells that no more events will come.
+    pub(super) fn conclude(&mut self) {
+        self.over = true;
+        self.timeline.conclude();
+        if self.attached {
+            self.catch_up();
+        }
+    }
+
+    /// The latest moment there is.
+    pub(super) fn latest(&self) -> At {
+        self.timeline.end().max(self.lab_now)
+    }
+
+    fn catch_up(&mut self) {
+        let end = self.timeline.len();
+        if self.fold.position != end {
+            self.timeline.seek(&mut self.fold, end);
+        }
+        self.at = self.latest();
+    }
+
+    /// Lets the time of a replay go on. `wall` is the time since the screen was opened.
+    pub(super) fn tick(&mut self, wall: Duration) {
+        self.wall = wall;
+        if self.message.as_ref().is_some_and(|(_, until)| wall >= *until) {
+            self.message = None;
+        }
+        if self.attached {
+            return;
+        }
+        let in_flight = self.fold.in_flight();
+        let allowed = self.pacer.allow(self.at, in_flight, wall);
+        if self.pacer.is_paused() || self.at >= self.latest() {
+            return;
+        }
+        let mut to = allowed.min(self.latest());
+        if in_flight == 0 && self.pacer.pace() == Pace::Follow {
+            // A request must not begin and end within a frame of a racing wait.
+            to = self.timeline.time_of(self.fold.position).map_or(to, |next| to.min(next));
+        }
+        self.show(to.max(self.at));
+        if self.source != Source::Replay && self.at >= self.latest() {
+            self.attach();
+        }
+    }
+
+    fn show(&mut self, at: At) {
+        let position = self.timeline.position_at(at);
+        self.at = at;
+        if position != self.fold.position {
+            self.timeline.seek(&mut self.fold, position);
+        }
+    }
+
+    /// Shows the moment after exactly `position` events.
+    fn show_position(&mut self, position: usize) {
+        let position = position.min(self.timeline.len());
+        self.timeline.seek(&mut self.fold, position);
+        self.at = self.fold.now;
+        self.pacer.jumped_to(self.at);
+    }
+
+    /// Jumps to a moment.
+    pub(super) fn seek(&mut self, at: At) {
+        self.detach();
+        self.show(at.min(self.latest()));
+        self.pacer.jumped_to(self.at);
+    }
+
+    fn detach(&mut self) {
+        if self.attached {
+            self.attached = false;
+            // Who looks back wants to look: the past stands still, and a virtual lab waits.
+            self.pacer.set_paused(true);
+            if self.source == Source::Virtual {
+                self.tell(Command::Pause);
+            }
+        }
+    }
+
+    fn attach(&mut self) {
+        if self.source != Source::Replay && !self.attached {
+            self.attached = true;
+            self.catch_up();
+        }
+    }
+
+    fn tell(&mut self, command: Command) -> bool {
+        let sent = self.commands.as_ref().is_some_and(|commands| commands.send(command).is_ok());
+        sent && !self.over
+    }
+
+    /// Shows a sentence for a while.
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.message = Some((text.into(), self.wall + MESSAGE_FOR));
+    }
+
+    /// What a key means just now depends on this.
+    pub(super) fn context(&self) -> Context {
+        match (self.typing, self.open) {
+            (true, _) => Context::Typing,
+            (false, Open::Nothing) => Context::Panels,
+            (false, _) => Context::Reading,
+        }
+    }
+
+    /// Does what a person wants.
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::Quit => self.quit(),
+            Action::Help => self.toggle(Open::Help),
+            Action::Back => self.back(),
+            Action::Show(tab) => self.show_tab(tab),
+            Action::NextTab => self.show_tab(self.tab.moved(1)),
+            Action::PreviousTab => self.show_tab(self.tab.moved(-1)),
+            Action::Move(by) => self.moved(by),
+            Action::Page(by) => self.moved(by * self.page.max(2).cast_signed().saturating_sub(1)),
+            Action::First => self.moved(-isize::MAX),
+            Action::Last => self.moved(isize::MAX),
+            Action::Open => self.open_selected(),
+            Action::Select(index) => self.select(index),
+            Action::TogglePause => self.toggle_pause(),
+            Action::StepEvent(by) => self.step_event(by),
+            Action::StepTime(millis) => self.step_time(millis),
+            Action::Faster => self.pace(Pace::faster),
+            Action::Slower => self.pace(Pace::slower),
+            Action::FollowPace => self.pace(|_| Pace::Follow),
+            Action::Jump { forward, sort } => self.jump(forward, sort),
+            Action::ToStart => self.seek(At::default()),
+            Action::ToHead => self.to_head(),
+            Action::Seek(thousandths) => self.seek(self.moment_of(thousandths)),
+            Action::Filter => self.typing = true,
+            Action::Type(char) => self.type_filter(|text| text.push(char)),
+            Action::Erase => self.type_filter(|text| {
+                text.pop();
+            }),
+            Action::Accept => self.typing = false,
+            Action::SortBy => self.table.sort = self.table.sort.next(),
+            Action::Reverse => self.table.reverse = !self.table.reverse,
+            Action::NewestFirst => self.table.oldest_first = !self.table.oldest_first,
+            Action::Mark => self.mark(),
+            Action::Compare => self.compare(),
+            Action::Theme => self.theme = self.theme.next(),
+            Action::Projector => self.projector = !self.projector,
+            Action::CopyCurl => self.copy_curl(),
+            Action::ExportText => self.effects.push(Effect::Export(Export::Text)),
+            Action::ExportSvg => self.effects.push(Effect::Export(Export::Svg)),
+            Action::ExportCast => self.effects.push(Effect::Export(Export::Cast)),
+            Action::BreakMenu | Action::BreakProvider(_) => self.say("breaking things is not wired yet"),
+            Action::Send => self.ask(Command::Send, "one request is on its way"),
+            Action::Burst => self.ask(Command::Burst(10), "ten requests are on their way"),
+            Action::ToggleLoad => self.toggle_load(),
+            Action::WriteScenario => {
+                let path = PathBuf::from(format!("{}-session.yaml", slug(&self.header.name)));
+                let said = format!("the session goes to {}", path.display());
+                self.ask(Command::WriteScenario(path), &said);
+            }
+        }
+    }
+
+    fn quit(&mut self) {
+        self.tell(Command::Quit);
+        self.effects.push(Effect::Quit);
+    }
+
+    fn toggle(&mut self, what: Open) {
+        self.open = if self.open == what { Open::Nothing } else { what };
+        self.scroll = 0;
+    }
+
+    fn back(&mut self) {
+        if self.typing || self.open == Open::Nothing {
+            self.typing = false;
+            self.filter_text.clear();
+            self.filter = Filter::default();
+        }
+        self.open = Open::Nothing;
+    }
+
+    fn show_tab(&mut self, tab: Tab) {
+        self.tab = tab;
+        self.open = Open::Nothing;
+        self.scroll = 0;
+    }
+
+    fn moved(&mut self, by: isize) {
+        if self.open != Open::Nothing {
+            self.scroll = self.scroll.saturating_add_signed(by).min(10_000);
+            return;
+        }
+        match self.tab {
+            Tab::Events => self.scroll_events(by),
+            Tab::Scenario => {
+                self.scenario_scroll = self.scenario_scroll.saturating_add_signed(by).min(self.plan.lines.len())
+            }
+            Tab::Charts => {}
+            Tab::Overview | Tab::Topology | Tab::Requests => self.move_selection(by),
+        }
+    }
+
+    fn scroll_events(&mut self, by: isize) {
+        let end = self.fold.position;
+        let last = self.events.last.unwrap_or(end).saturating_add_signed(by).clamp(self.page.min(end), end);
+        self.events.last = Some(last).filter(|last| *last < end);
+    }
+
+    fn move_selection(&mut self, by: isize) {
+        let listing = self.listing();
+        let count = listing.len();
+        if count == 0 {
+            return;
+        }
+        let newest_line = if self.newest_on_top() { 0 } else { count - 1 };
+        let here = self.table.selected.and_then(|selected| listing.line_of(selected)).unwrap_or(newest_line);
+        let line = here.saturating_add_signed(by).min(count - 1);
+        // At the newest line the selection goes along with it.
+        let follows = line == newest_line && self.table.sort == Column::Number;
+        self.table.selected = if follows { None } else { listing.index_at(line) };
+    }
+
+    /// Whether the newest request stands in the first line.
+    pub(super) fn newest_on_top(&self) -> bool {
+        !self.table.oldest_first ^ (self.table.reverse && self.table.sort == Column::Number)
+    }
+
+    /// The request that is selected, or followed.
+    pub(super) fn selected(&self) -> Option<usize> {
+        let listing = self.listing();
+        match self.table.selected.filter(|selected| listing.line_of(*selected).is_some()) {
+            Some(selected) => Some(selected),
+            None if self.newest_on_top() => listing.index_at(0),
+            None => listing.len().checked_sub(1).and_then(|line| listing.index_at(line)),
+        }
+    }
+
+    fn select(&mut self, index: usize) {
+        if self.table.selected == Some(index) {
+            self.open = Open::Story(index);
+            self.scroll = 0;
+        }
+        self.table.selected = Some(index);
+    }
+
+    fn open_selected(&mut self) {
+        if self.open == Open::Nothing
+            && let Some(selected) = self.selected()
+        {
+            self.open = Open::Story(selected);
+            self.scroll = 0;
+        }
+    }
+
+    fn toggle_pause(&mut self) {
+        if self.source == Source::Real && self.attached {
+            self.say("real time cannot be paused; ← looks back");
+            return;
+        }
+        if !self.attached && self.at >= self.latest() && !self.pacer.is_paused() && self.source == Source::Replay {
+            // At the end there is nothing to pause: from the beginning again.
+            self.seek(At::default());
+            return;
+        }
+        let paused = !self.pacer.is_paused();
+        self.pacer.set_paused(paused);
+        if self.attached {
+            self.tell(if paused { Command::Pause } else { Command::Resume });
+        }
+    }
+
+    fn step_event(&mut self, by: isize) {
+        if self.attached && by > 0 {
+            self.step_lab(Command::StepEvent);
+            return;
+        }
+        self.detach();
+        self.pacer.set_paused(true);
+        self.show_position(self.fold.position.saturating_add_signed(by));
+    }
+
+    fn step_time(&mut self, millis: i64) {
+        if self.attached && millis > 0 {
+            self.step_lab(Command::StepTime(Duration::from_millis(millis.unsigned_abs())));
+            return;
+        }
+        let at = At(self.at.0.saturating_add_signed(millis.saturating_mul(1_000)));
+        self.seek(at);
+    }
+
+    fn step_lab(&mut self, command: Command) {
+        if self.source == Source::Real {
+            self.say("this is the latest moment, and real time cannot be pushed");
+        } else {
+            self.pacer.set_paused(true);
+            self.tell(command);
+        }
+    }
+
+    fn pace(&mut self, change: impl Fn(Pace) -> Pace) {
+        if self.source == Source::Real && self.attached {
+            self.say("real time has one pace");
+            return;
+        }
+        let pace = change(self.pacer.pace());
+        self.pacer.set_pace(pace);
+        if self.source == Source::Virtual {
+            self.tell(Command::Pace(pace));
+        }
+    }
+
+    fn jump(&mut self, forward: bool, sort: Option<Sort>) {
+        let wanted = |found: Sort| match sort {
+            Some(sort) => found == sort,
+            None => found != Sort::Step,
+        };
+        match self.timeline.landmark(self.fold.position, forward, wanted) {
+            Some(landmark) => {
+                self.detach();
+                self.pacer.set_paused(true);
+                self.show_position(landmark.position + 1);
+            }
+            None => {
+                let what = match sort {
+                    Some(Sort::Eviction) => "eviction",
+                    Some(Sort::Return) => "return",
+                    Some(Sort::Failure) => "failure",
+                    Some(Sort::Step) | None => "eviction, return or failure",
+                };
+                let (side, yet) = if forward { ("after", if self.over { "" } else { " yet" }) } else { ("before", "") };
+                self.say(format!("no {what} {side} this moment{yet}"));
+            }
+        }
+    }
+
+    fn to_head(&mut self) {
+        match self.source {
+            Source::Replay => self.seek(self.latest()),
+            Source::Virtual | Source::Real => {
+                self.attach();
+                if self.source == Source::Virtual && self.pacer.is_paused() {
+                    self.pacer.set_paused(false);
+                    self.tell(Command::Resume);
+                }
+            }
+        }
+    }
+
+    fn moment_of(&self, thousandths: u16) -> At {
+        let share = u128::from(thousandths.min(1_000));
+        At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
+    }
+
+    fn type_filter(&mut self, change: impl FnOnce(&mut String)) {
+        change(&mut self.filter_text);
+        self.filter = Filter::parse(&self.filter_text);
+    }
+
+    fn mark(&mut self) {
+        let Some(selected) = self.selected() else { return };
+        match self.marks.iter().position(|mark| *mark == selected) {
+            Some(at) => drop(self.marks.remove(at)),
+            None => {
+                if self.marks.len() == 2 {
+                    self.marks.remove(0);
+                }
+                self.marks.push(selected);
+            }
+        }
+    }
+
+    fn compare(&mut self) {
+        match (self.marks.as_slice(), self.selected()) {
+            ([one, two], _) => self.toggle(Open::Compare(*one, *two)),
+            ([one], Some(selected)) if selected != *one => self.toggle(Open::Compare(*one, selected)),
+            _ => self.say("mark two requests with m first"),
+        }
+    }
+
+    fn copy_curl(&mut self) {
+        let index = match self.open {
+            Open::Story(index) => Some(index),
+            _ => self.selected(),
+        };
+        match index.and_then(|index| self.story(index)).and_then(|story| story.curl()) {
+            Some(curl) => {
+                self.effects.push(Effect::Copy(curl));
+                self.say("copied as curl; put the key in where it says so");
+            }
+            None => self.say("there is no request to copy"),
+        }
+    }
+
+    fn ask(&mut self, command: Command, said: &str) {
+        if self.source == Source::Replay {
+            self.say("this is a recording: nothing can be changed in it");
+        } else if self.tell(command) {
+            self.say(said);
+        } else {
+            self.say("the run is over");
+        }
+    }
+
+    fn toggle_load(&mut self) {
+        let load = !self.load;
+        self.ask(
+            Command::Load(if load { 20 } else { 0 }),
+            if load { "20 requests a second from now on" } else { "the load stops" },
+        );
+        self.load = load && !self.over && self.source != Source::Replay;
+    }
+
+    /// A request as it is at the moment that is shown.
+    pub(super) fn row(&self, index: usize) -> Option<&Row> {
+        self.timeline.row(&self.fold, index)
+    }
+
+    /// Everything known about a request at the moment that is shown.
+    pub(super) fn story(&self, index: usize) -> Option<Arc<Story>> {
+        let key = (index, self.fold.position);
+        let mut cached = self.story.borrow_mut();
+        if let Some((of, story)) = &*cached
+            && *of == key
+        {
+            return Some(story.clone());
+        }
+        let story = Arc::new(Story::of(&self.timeline, &self.fold, self.row(index)?)?);
+        *cached = Some((key, story.clone()));
+        Some(story)
+    }
+
+    /// The requests to show, filtered and sorted.
+    pub(super) fn listing(&self) -> Listing {
+        let backwards = self.newest_on_top();
+        if self.filter.is_empty() && self.table.sort == Column::Number {
+            return Listing { all: self.fold.begun, chosen: None, backwards };
+        }
+        let key = (self.fold.position, self.table.sort, self.table.reverse, self.filter_text.clone());
+        let mut cached = self.listing.borrow_mut();
+        let chosen = match &*cached {
+            Some((of, chosen)) if *of == key => chosen.clone(),
+            _ => {
+                let chosen = Arc::new(self.choose());
+                *cached = Some((key, chosen.clone()));
+                chosen
+            }
+        };
+        let backwards = backwards && self.table.sort == Column::Number;
+        Listing { all: self.fold.begun, chosen: Some(chosen), backwards }
+    }
+
+    fn choose(&self) -> Vec<u32> {
+        let fits = |index: &usize| {
+            let row = self.row(*index);
+            row.is_some_and(|row| self.filter.takes(row, &self.timeline.names, &self.timeline.lineup))
+        };
+        let mut chosen: Vec<u32> =
+            (0..self.fold.begun).filter(fits).filter_map(|index| u32::try_from(index).ok()).collect();
+        if self.table.sort != Column::Number {
+            let value = |index: &u32| self.row(*index as usize).map_or(0, |row| self.table.sort.value(row));
+            chosen.sort_by_cached_key(|index| std::cmp::Reverse(value(index)));
+            if self.table.reverse {
+                chosen.reverse();
+            }
+        }
+        chosen
+    }
+}
+
+/// Requests in the order of their lines.
+pub(super) struct Listing {
+    all: usize,
+    chosen: Option<Arc<Vec<u32>>>,
+    backwards: bool,
+}
+
+impl Listing {
+    /// How many lines there are.
+    pub(super) fn len(&self) -> usize {
+        self.chosen.as_ref().map_or(self.all, |chosen| chosen.len())
+    }
+
+    /// How many requests there are, shown or not.
+    pub(super) fn all(&self) -> usize {
+        self.all
+    }
+
+    /// The request of a line.
+    pub(super) fn index_at(&self, line: usize) -> Option<usize> {
+        let count = self.len();
+        let place = if self.backwards { count.checked_sub(line + 1)? } else { line };
+        match &self.chosen {
+            Some(chosen) => chosen.get(place).map(|index| *index as usize),
+            None => (place < count).then_some(place),
+        }
+    }
+
+    /// The line of a request.
+    pub(super) fn line_of(&self, index: usize) -> Option<usize> {
+        let place = match &self.chosen {
+            Some(chosen) => chosen.iter().position(|chosen| *chosen as usize == index)?,
+            None => Some(index).filter(|index| *index < self.all)?,
+        };
+        Some(if self.backwards { self.len() - 1 - place } else { place })
+    }
+}
+
+impl Column {
+    fn next(self) -> Self {
+        match self {
+            Self::Number => Self::Status,
+            Self::Status => Self::Latency,
+            Self::Latency => Self::Ttft,
+            Self::Ttft => Self::Tokens,
+            Self::Tokens => Self::Attempts,
+            Self::Attempts => Self::Number,
+        }
+    }
+
+    fn value(self, row: &Row) -> u64 {
+        let micros =
+            |duration: Option<Duration>| duration.map_or(0, |it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX));
+        match self {
+            Self::Number => u64::from(row.index),
+            Self::Status => row.status.map_or(0, u64::from),
+            Self::Latency => micros(row.latency()),
+            Self::Ttft => micros(row.ttft()),
+            Self::Tokens => row.tokens.map_or(0, |(input, output)| u64::from(input) + u64::from(output)),
+            Self::Attempts => u64::from(row.attempts),
+        }
+    }
+}
+
+/// A name as a part of a file's name.
+pub(super) fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for char in name.chars().flat_map(char::to_lowercase) {
+        if char.is_alphanumeric() {
+            slug.push(char);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "labsim".to_owned() } else { slug.chars().take(60).collect() }
+}

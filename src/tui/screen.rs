@@ -1,0 +1,438 @@
+//! The screen's thread: takes events and keys, lets time go on, draws.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossterm::event::{self as terminal_event, MouseButton, MouseEvent, MouseEventKind};
+use tokio::time::Instant;
+
+use super::Judge;
+use super::action::Action;
+use super::command::Command;
+use super::export;
+use super::keys::Keys;
+use super::model::{Effect, Model, Source};
+use super::pace::{Pace, Pacer};
+use super::terminal::{self, Guard};
+use super::theme::{THEMES, Theme};
+use super::view::{self, Drawn};
+use crate::event::log::Header;
+use crate::event::{At, Event, Sink};
+
+/// What a screen is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `dark`, `light`, `contrast` or `mono`; the terminal decides where absent.
+    pub theme: Option<String>,
+    /// The pace to begin with.
+    pub pace: Pace,
+    /// Lines of `name: key …` that change keys.
+    pub keys: Option<String>,
+    /// Whether to leave once the run is over, or the recording at its end.
+    pub close: bool,
+    /// Where screens and casts are written.
+    pub folder: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { theme: None, pace: Pace::Follow, keys: None, close: false, folder: PathBuf::from(".") }
+    }
+}
+
+/// A frame, thirty in a second.
+const FRAME: Duration = Duration::from_millis(33);
+/// How long to wait for a key while nothing moves.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// What flows to the screen.
+#[derive(Default)]
+struct Inbox {
+    events: Mutex<Vec<Event>>,
+    now: AtomicU64,
+    over: AtomicBool,
+    stop: Arc<AtomicBool>,
+}
+
+/// A screen over a running lab.
+pub struct Screen {
+    inbox: Arc<Inbox>,
+    gate: Gate,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// Hands events to a screen. It never waits, and drops nothing.
+pub struct ScreenSink(Arc<Inbox>);
+
+impl Sink for ScreenSink {
+    fn event(&mut self, event: &Event) {
+        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+    }
+}
+
+impl Screen {
+    /// Takes the terminal and opens a screen over a lab that is about to run.
+    ///
+    /// # Errors
+    /// The terminal's, or the machine's if it gives no thread.
+    pub fn open(
+        header: Header,
+        judge: Option<Box<dyn Judge>>,
+        options: Options,
+    ) -> io::Result<(Self, mpsc::Receiver<Command>)> {
+        let (commands, received) = mpsc::channel();
+        let source = if header.clock == "virtual" { Source::Virtual } else { Source::Real };
+        let inbox = Arc::new(Inbox::default());
+        let gate = Gate::new(options.pace);
+        let (theirs, gate_of_screen) = (inbox.clone(), gate.clone());
+        let (ready, opened) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
+            let guard = match Guard::take() {
+                Ok(guard) => guard,
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                    return Ok(());
+                }
+            };
+            let _ = ready.send(Ok(()));
+            let mut model = configured(Model::new(header, source, judge), &options);
+            let (to_lab, from_screen) = mpsc::channel();
+            model.command(to_lab);
+            let driver = Driver {
+                model,
+                inbox: theirs,
+                options,
+                gate: Some((gate_of_screen.clone(), from_screen, commands)),
+                drawn: Drawn::default(),
+            };
+            let done = driver.run(guard);
+            gate_of_screen.open();
+            done
+        })?;
+        match opened.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(io::Error::other("the screen's thread ended at once")),
+        }
+        terminal::watch_signals(&inbox.stop)?;
+        Ok((Self { inbox, gate, thread }, received))
+    }
+
+    /// Where the lab puts its events.
+    #[must_use]
+    pub fn sink(&self) -> ScreenSink {
+        ScreenSink(self.inbox.clone())
+    }
+
+    /// What holds a virtual lab back.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
+    /// Tells where the lab's clock stands, so that countdowns run between events.
+    pub fn now(&self, now: At) {
+        self.inbox.now.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// Tells that no more events will come.
+    pub fn finished(&self) {
+        self.inbox.over.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until the person has closed the screen; the terminal is given back then.
+    ///
+    /// # Errors
+    /// What the terminal said.
+    pub fn wait(self) -> io::Result<()> {
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the screen's thread panicked")))
+    }
+
+    /// Closes the screen now.
+    ///
+    /// # Errors
+    /// As [`Screen::wait`].
+    pub fn close(self) -> io::Result<()> {
+        self.inbox.stop.store(true, Ordering::SeqCst);
+        self.wait()
+    }
+}
+
+/// Holds a virtual lab back so that a person can follow it. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+struct GateState {
+    pacer: Pacer,
+    began: Instant,
+    /// Goes on until there are more events than this.
+    step_events: Option<u64>,
+    /// Goes on up to this moment.
+    step_until: Option<At>,
+    now: At,
+    open: bool,
+}
+
+/// How long the lab is held at most before it may look at its commands again.
+const TURN: Duration = Duration::from_millis(20);
+
+impl Gate {
+    fn new(pace: Pace) -> Self {
+        let state = GateState {
+            pacer: Pacer::new(pace),
+            began: Instant::now(),
+            step_events: None,
+            step_until: None,
+            now: At(0),
+            open: false,
+        };
+        Self(Arc::new((Mutex::new(state), Condvar::new())))
+    }
+
+    /// Says up to which moment a lab may go that stands at `now`, with so many requests under way
+    /// and so many events told. Waits up to 20 ms while it may not go on; then it is `now`.
+    ///
+    /// A lab that is idle should go on in steps of a millisecond and ask again after each, so that
+    /// a request cannot begin and end unseen within a fast wait.
+    #[must_use]
+    pub fn turn(&self, now: At, in_flight: usize, events: u64) -> At {
+        let (lock, changed) = &*self.0;
+        let mut state = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        state.now = now;
+        for _ in 0..2 {
+            let allowed = state.allow(now, in_flight, events);
+            if allowed > now {
+                return allowed;
+            }
+            state = changed.wait_timeout(state, TURN / 2).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        now
+    }
+
+    /// Where the lab stood when it last asked.
+    fn now(&self) -> At {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
+    fn change(&self, change: impl FnOnce(&mut GateState)) {
+        change(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.1.notify_all();
+    }
+
+    /// Lets the lab go as fast as it can from now on.
+    pub fn open(&self) {
+        self.change(|state| state.open = true);
+    }
+
+    /// Does what a command asks of time; returns the others.
+    fn obey(&self, command: Command, events: u64) -> Option<Command> {
+        match command {
+            Command::Pause => self.change(|state| state.pacer.set_paused(true)),
+            Command::Resume => self.change(|state| state.pacer.set_paused(false)),
+            Command::Pace(pace) => self.change(|state| state.pacer.set_pace(pace)),
+            Command::StepEvent => self.change(|state| {
+                state.pacer.set_paused(true);
+                state.step_events = Some(events);
+            }),
+            Command::StepTime(by) => self.change(|state| {
+                state.pacer.set_paused(true);
+                state.step_until = Some(At(state.now.0.saturating_add(At::after(by).0)));
+            }),
+            other => return Some(other),
+        }
+        None
+    }
+}
+
+impl GateState {
+    fn allow(&mut self, now: At, in_flight: usize, events: u64) -> At {
+        if self.open {
+            return At(u64::MAX);
+        }
+        if let Some(until) = self.step_until {
+            if now < until {
+                return until;
+            }
+            self.step_until = None;
+            self.pacer.jumped_to(now);
+        }
+        if let Some(before) = self.step_events {
+            if events <= before {
+                return At(now.0 + 1_000);
+            }
+            self.step_events = None;
+            self.pacer.jumped_to(now);
+        }
+        self.pacer.allow(now, in_flight, self.began.elapsed())
+    }
+}
+
+/// Opens a screen over a recording and stays until the person closes it.
+///
+/// # Errors
+/// The terminal's.
+pub fn replay(
+    header: Header,
+    events: impl IntoIterator<Item = Event>,
+    judge: Option<Box<dyn Judge>>,
+    options: Options,
+) -> io::Result<()> {
+    let inbox = Arc::new(Inbox::default());
+    let mut model = configured(Model::new(header, Source::Replay, judge), &options);
+    model.feed(events);
+    model.conclude();
+    let guard = Guard::take()?;
+    terminal::watch_signals(&inbox.stop)?;
+    Driver { model, inbox, options, gate: None, drawn: Drawn::default() }.run(guard)
+}
+
+fn configured(mut model: Model, options: &Options) -> Model {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let name = options.theme.as_deref().or(no_color.then_some("mono")).unwrap_or(THEMES[0]);
+    model.theme = Theme::named(name).unwrap_or_default();
+    model.pacer.set_pace(options.pace);
+    let mut keys = Keys::default();
+    if let Some(text) = &options.keys
+        && let Err(error) = keys.change(text)
+    {
+        model.say(format!("the key file: {error}"));
+    }
+    model.keys = keys;
+    model
+}
+
+/// Drives a model with a terminal.
+struct Driver {
+    model: Model,
+    inbox: Arc<Inbox>,
+    options: Options,
+    gate: Option<(Gate, mpsc::Receiver<Command>, mpsc::Sender<Command>)>,
+    drawn: Drawn,
+}
+
+impl Driver {
+    fn run(mut self, mut guard: Guard) -> io::Result<()> {
+        let began = Instant::now();
+        loop {
+            self.take_events();
+            self.model.tick(began.elapsed());
+            if !terminal::is_taken() {
+                // A panic elsewhere has given the terminal back.
+                self.pass(Command::Quit);
+                return Ok(());
+            }
+            guard.terminal.draw(|frame| self.drawn = view::draw(&self.model, frame))?;
+            self.model.page = self.drawn.page;
+            if self.is_done() {
+                return Ok(());
+            }
+            self.wait_for_input(if self.moves() { FRAME } else { IDLE })?;
+            if self.do_effects(&mut guard) {
+                return Ok(());
+            }
+            self.pass_commands();
+        }
+    }
+
+    fn take_events(&mut self) {
+        // In this order: what comes before the end must not be missed.
+        let over = self.inbox.over.load(Ordering::SeqCst);
+        let events = std::mem::take(&mut *self.inbox.events.lock().unwrap_or_else(PoisonError::into_inner));
+        if !events.is_empty() {
+            self.model.feed(events);
+        }
+        let told = self.inbox.now.load(Ordering::Relaxed);
+        let asked = self.gate.as_ref().map_or(At(0), |(gate, ..)| gate.now());
+        self.model.lab_at(asked.max(At(told)));
+        if over && !self.model.over {
+            self.model.conclude();
+        }
+    }
+
+    /// Whether time goes by on the screen.
+    fn moves(&self) -> bool {
+        !self.model.pacer.is_paused() && !(self.model.over && self.model.at >= self.model.latest())
+            || self.model.message.is_some()
+    }
+
+    fn is_done(&mut self) -> bool {
+        if self.inbox.stop.load(Ordering::SeqCst) {
+            self.pass(Command::Quit);
+            return true;
+        }
+        self.options.close && self.model.over && self.model.at >= self.model.latest()
+    }
+
+    fn wait_for_input(&mut self, mut wait: Duration) -> io::Result<()> {
+        while terminal_event::poll(wait)? {
+            match terminal_event::read()? {
+                terminal_event::Event::Key(key) if key.kind != terminal_event::KeyEventKind::Release => {
+                    if let Some(action) = self.model.keys.action(key, self.model.context()) {
+                        self.model.act(action);
+                    }
+                }
+                terminal_event::Event::Mouse(mouse) => self.mouse(mouse),
+                _ => {}
+            }
+            // What else has come in the meantime is taken before the next frame.
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent) {
+        let action = match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => self.drawn.hits.click(mouse.column, mouse.row),
+            MouseEventKind::Drag(MouseButton::Left) => self.drawn.hits.slide(mouse.column, mouse.row),
+            MouseEventKind::ScrollUp => Some(Action::Move(-3)),
+            MouseEventKind::ScrollDown => Some(Action::Move(3)),
+            _ => None,
+        };
+        if let Some(action) = action {
+            self.model.act(action);
+        }
+    }
+
+    /// Does what the model wants done outside; true when it wants to leave.
+    fn do_effects(&mut self, guard: &mut Guard) -> bool {
+        for effect in std::mem::take(&mut self.model.effects) {
+            match effect {
+                Effect::Quit => return true,
+                Effect::Copy(text) => {
+                    let _ = export::copy(&mut io::stdout(), &text);
+                }
+                Effect::Export(what) => {
+                    let size = guard.terminal.size().unwrap_or_default();
+                    let said = match export::write(&mut self.model, what, size, &self.options.folder) {
+                        Ok(path) => format!("written to {}", path.display()),
+                        Err(error) => format!("cannot write: {error}"),
+                    };
+                    self.model.say(said);
+                }
+            }
+        }
+        false
+    }
+
+    fn pass_commands(&mut self) {
+        let Some((gate, from_model, to_lab)) = &self.gate else { return };
+        let events = self.model.timeline.len() as u64;
+        for command in from_model.try_iter() {
+            if let Some(command) = gate.obey(command, events) {
+                let _ = to_lab.send(command);
+            }
+        }
+    }
+
+    fn pass(&mut self, command: Command) {
+        self.pass_commands();
+        if let Some((gate, _, to_lab)) = &self.gate {
+            let _ = to_lab.send(command);
+            gate.open();
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Whole screens and whole sessions.
+
+mod builder;
+mod screens;

@@ -1,0 +1,99 @@
+//! What the keys do here and now.
+
+use super::canvas::{Canvas, width};
+use crate::tui::action::Action;
+use crate::tui::keys::{Binding, Topic};
+use crate::tui::model::{Model, Source};
+use crate::tui::theme::Role;
+
+pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
+    let (room, height) = (canvas.width(), canvas.height());
+    let lines = lines(model);
+    let columns = if room >= 130 {
+        3
+    } else if room >= 76 {
+        2
+    } else {
+        1
+    };
+    let wide = (columns * 44).min(room);
+    let tall = (u16::try_from(lines.len()).unwrap_or(u16::MAX).div_ceil(columns) + 4).min(height);
+    let mut over = canvas.part((room - wide) / 2, (height - tall) / 2, wide, tall);
+    over.clear();
+    let mut inside = over.framed("What the keys do here", Role::Accent);
+    let inner = inside.height().saturating_sub(1);
+    let each = inside.width() / columns;
+    let top = model.scroll.min(lines.len().saturating_sub(usize::from(inner * columns)));
+    for (place, line) in lines.iter().skip(top).enumerate() {
+        let Ok(place) = u16::try_from(place) else { break };
+        let (column, y) = (place / inner.max(1), place % inner.max(1));
+        if column >= columns {
+            break;
+        }
+        draw_line(model, line, column * each + 1, y, each.saturating_sub(2), &mut inside);
+    }
+    inside.text(1, inner, "states  ", Role::Faint);
+    let mut x = 9;
+    for state in [
+        crate::tui::health::State::Healthy,
+        crate::tui::health::State::Degraded,
+        crate::tui::health::State::Evicted,
+        crate::tui::health::State::Returning,
+    ] {
+        let (sign, role) = model.theme.state(state);
+        x = inside.text(x, inner, sign, role) + 1;
+        x = inside.text(x, inner, state.name(), Role::Text) + 2;
+    }
+}
+
+enum Line<'m> {
+    Heading(Topic),
+    Key(&'m Binding),
+}
+
+fn draw_line(model: &Model, line: &Line<'_>, x: u16, y: u16, room: u16, canvas: &mut Canvas<'_>) {
+    match line {
+        Line::Heading(topic) => {
+            canvas.text(x, y, topic.name(), Role::Title);
+        }
+        Line::Key(binding) => {
+            let keys: Vec<_> = binding.keys.iter().take(2).map(|key| key.shown()).collect();
+            let keys = keys.join(" ");
+            let start = x + 13u16.saturating_sub(width(&keys) + 1);
+            canvas.text(start, y, keys, Role::Accent);
+            canvas.field(x + 14, y, room.saturating_sub(14), binding.help, Role::Text);
+            canvas.click(x, y, room, 1, binding.action.clone());
+            let _ = model;
+        }
+    }
+}
+
+fn lines(model: &Model) -> Vec<Line<'_>> {
+    let mut lines = Vec::new();
+    for topic in [Topic::Time, Topic::Look, Topic::Break, Topic::Take, Topic::Screen] {
+        let bindings: Vec<_> = model
+            .keys
+            .bindings
+            .iter()
+            .filter(|binding| binding.topic == topic && means_something(model, &binding.action))
+            .collect();
+        if bindings.is_empty() {
+            continue;
+        }
+        lines.push(Line::Heading(topic));
+        lines.extend(bindings.into_iter().map(Line::Key));
+    }
+    lines
+}
+
+/// Whether an action does anything where we are.
+fn means_something(model: &Model, action: &Action) -> bool {
+    let breaks =
+        matches!(action, Action::BreakMenu | Action::Send | Action::Burst | Action::ToggleLoad | Action::WriteScenario);
+    let paces = matches!(action, Action::Faster | Action::Slower | Action::FollowPace | Action::TogglePause);
+    match model.source {
+        Source::Replay => !breaks,
+        Source::Virtual => true,
+        Source::Real => !paces,
+    }
+}

@@ -1,0 +1,210 @@
+//! What is being played: the steps with the current one marked, what is expected and whether it came,
+//! and the file itself.
+//!
+//! ```text
+//! ▌ The first request meets the rate limit
+//!  ✓ 1 note  The first request meets …
+//!  ▶ 2 send  /openai × 3                1.4s
+//!    ✓ pattern 429@mock 200@openai{2}
+//!  · 3 wait  61s
+//! ```
+
+use std::time::Duration;
+
+use super::canvas::{Canvas, wrapped};
+use super::note;
+use crate::source::Span;
+use crate::tui::model::Model;
+use crate::tui::text::countdown;
+use crate::tui::theme::Role;
+use crate::tui::{Decision, Finding};
+
+/// A line of the panel.
+struct Line {
+    sign: &'static str,
+    sign_role: Role,
+    indent: u16,
+    text: String,
+    role: Role,
+    right: String,
+    current: bool,
+}
+
+/// The panel beside others.
+pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
+    let mut inside = canvas.framed(&title(model), Role::Border);
+    let (width, height) = (inside.width(), inside.height());
+    let said = note::small(model, &mut inside.part(0, 0, width, (height / 3).max(1)));
+    let mut below = inside.part(0, said, width, height - said);
+    draw(&lines(model, width, false), &mut below, None);
+}
+
+fn title(model: &Model) -> String {
+    let count = steps(model);
+    match model.fold.step {
+        _ if count == 0 => "Scenario".to_owned(),
+        None => format!("Scenario · {count} steps"),
+        Some(step) if model.over && model.at >= model.latest() => {
+            format!("Scenario · all {} steps", count.max(step + 1))
+        }
+        Some(step) => format!("Scenario · step {} of {count}", step + 1),
+    }
+}
+
+fn steps(model: &Model) -> usize {
+    model.plan.steps.len().max(model.fold.steps.keys().next_back().map_or(0, |last| last + 1))
+}
+
+fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
+    let findings = model.timeline.findings(model.fold.position);
+    let mut lines = Vec::new();
+    for step in 0..steps(model) {
+        lines.push(step_line(model, step));
+        let own = findings.iter().filter(|finding| finding.step == Some(step));
+        own.for_each(|finding| finding_lines(finding, 3, width, explain, &mut lines));
+    }
+    let whole: Vec<_> = findings.iter().filter(|finding| finding.step.is_none()).collect();
+    if !whole.is_empty() {
+        lines.push(Line {
+            sign: "",
+            sign_role: Role::Faint,
+            indent: 1,
+            text: "the whole run".to_owned(),
+            role: Role::Faint,
+            right: String::new(),
+            current: false,
+        });
+        whole.iter().for_each(|finding| finding_lines(finding, 1, width, explain, &mut lines));
+    }
+    lines
+}
+
+fn step_line(model: &Model, step: usize) -> Line {
+    let signs = model.theme.signs;
+    let planned = model.plan.steps.get(step);
+    let begun = model.fold.steps.get(&step);
+    let (verb, summary) = match (begun, planned) {
+        (Some(state), _) => (state.verb.to_string(), state.summary.to_string()),
+        (None, Some(planned)) => (planned.verb.clone(), planned.summary.clone()),
+        (None, None) => (String::new(), String::new()),
+    };
+    // What a step does often begins with its verb.
+    let summary = summary.strip_prefix(verb.as_str()).unwrap_or(&summary).trim_start().to_owned();
+    let text = format!("{} {verb} {summary}", step + 1);
+    let (sign, sign_role, role, right) = match begun {
+        None => (signs.undecided, Role::Faint, Role::Faint, String::new()),
+        Some(state) => match state.ended {
+            Some(ended) => (signs.pass, Role::Faint, Role::Text, countdown(ended.since(state.began))),
+            None => {
+                (signs.current, Role::Accent, Role::Strong, time_left(&verb, &summary, model.at.since(state.began)))
+            }
+        },
+    };
+    let current = model.fold.step == Some(step) && begun.is_some_and(|state| state.ended.is_none());
+    Line { sign, sign_role, indent: 0, text, role, right, current }
+}
+
+/// A wait says how long it still lasts, anything else how long it has lasted.
+fn time_left(verb: &str, summary: &str, gone: Duration) -> String {
+    let whole = summary.split_whitespace().find_map(|word| Span::parse(word).ok());
+    match whole {
+        Some(Span(whole)) if verb == "wait" => format!("{} left", countdown(whole.saturating_sub(gone))),
+        _ => countdown(gone),
+    }
+}
+
+fn finding_lines(finding: &Finding, indent: u16, width: u16, explain: bool, lines: &mut Vec<Line>) {
+    let (sign, role) = decision(finding.decision);
+    let room = width.saturating_sub(indent + 3);
+    for (number, text) in wrapped(&finding.statement, room).into_iter().enumerate() {
+        let sign = if number == 0 { sign } else { "" };
+        let text_role = if finding.decision == Decision::Open { Role::Faint } else { Role::Text };
+        lines.push(Line { sign, sign_role: role, indent, text, role: text_role, right: String::new(), current: false });
+    }
+    if explain && finding.decision != Decision::Pass {
+        for text in finding.explanation.iter().flat_map(|text| wrapped(text, room)) {
+            lines.push(Line { sign: "", sign_role: role, indent, text, role, right: String::new(), current: false });
+        }
+    }
+}
+
+fn decision(decision: Decision) -> (&'static str, Role) {
+    match decision {
+        Decision::Open => ("·", Role::Faint),
+        Decision::Pass => ("✓", Role::Good),
+        Decision::Fail => ("✗", Role::Bad),
+        Decision::Unknown => ("?", Role::Degraded),
+    }
+}
+
+/// Draws lines so that the current one is in sight.
+fn draw(lines: &[Line], canvas: &mut Canvas<'_>, scroll: Option<usize>) {
+    let height = usize::from(canvas.height());
+    let current = lines.iter().position(|line| line.current);
+    let latest = lines.iter().rposition(|line| line.role == Role::Text).map_or(0, |line| line + 1);
+    let wanted = current.unwrap_or(latest).saturating_sub(height / 2);
+    let top = scroll.unwrap_or(wanted).min(lines.len().saturating_sub(height));
+    for (y, line) in lines.iter().skip(top).take(height).enumerate() {
+        let Ok(y) = u16::try_from(y) else { break };
+        let width = canvas.width();
+        canvas.text(1 + line.indent, y, line.sign, line.sign_role);
+        let end = if line.right.is_empty() {
+            width
+        } else {
+            canvas.right(width.saturating_sub(1), y, &line.right, Role::Faint)
+        };
+        let start = line.indent + 3;
+        canvas.field(start, y, end.saturating_sub(start + u16::from(!line.right.is_empty())), &line.text, line.role);
+        if line.current {
+            canvas.dress(0, y, width, 1, Role::Selected);
+        }
+    }
+}
+
+/// The whole tab: steps on the left, the file on the right.
+pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
+    let (width, height) = (canvas.width(), canvas.height());
+    let left = if width >= 76 { width / 2 } else { width };
+    {
+        let mut part = canvas.part(0, 0, left, height);
+        let mut inside = part.framed(&title(model), Role::Border);
+        let (width, height) = (inside.width(), inside.height());
+        let about =
+            model.plan.about.as_deref().map(|about| wrapped(about, width.saturating_sub(2))).unwrap_or_default();
+        let mut y = 0;
+        for line in about.iter().take(usize::from(height / 4)) {
+            inside.text(1, y, line, Role::Faint);
+            y += 1;
+        }
+        y += note::small(model, &mut inside.part(0, y, width, height / 4));
+        let mut below = inside.part(0, y, width, height - y);
+        draw(&lines(model, width, true), &mut below, None);
+    }
+    if left < width {
+        file(model, &mut canvas.part(left, 0, width - left, height));
+    }
+    usize::from(height.saturating_sub(2))
+}
+
+/// The scenario file with the current step's lines marked.
+fn file(model: &Model, canvas: &mut Canvas<'_>) {
+    let mut inside = canvas.framed(&model.plan.file, Role::Border);
+    let (width, height) = (inside.width(), usize::from(inside.height()));
+    let current = model.fold.step.and_then(|step| model.plan.steps.get(step)).map(|step| step.lines);
+    let wanted = current.map_or(0, |(first, _)| first.saturating_sub(height / 3));
+    let top = (wanted + model.scenario_scroll).min(model.plan.lines.len().saturating_sub(height));
+    for (offset, text) in model.plan.lines.iter().enumerate().skip(top).take(height) {
+        let Ok(y) = u16::try_from(offset - top) else { break };
+        let here = current.is_some_and(|(first, last)| (first..=last).contains(&offset));
+        inside.right(4, y, (offset + 1).to_string(), Role::Faint);
+        let role = match text.trim_start() {
+            comment if comment.starts_with('#') => Role::Faint,
+            _ if here => Role::Strong,
+            _ => Role::Text,
+        };
+        inside.field(5, y, width.saturating_sub(5), &text.replace('\t', "    "), role);
+        if here {
+            inside.dress(0, y, width, 1, Role::Selected);
+        }
+    }
+}

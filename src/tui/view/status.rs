@@ -1,0 +1,123 @@
+//! The first line (what this is, and the tabs) and the last (what the keys do here and now).
+
+use super::canvas::{Canvas, width};
+use crate::tui::action::{Action, TABS};
+use crate::tui::model::{Model, Open, Source};
+use crate::tui::theme::Role;
+
+/// ` labsim  intra-group · seed 7 · agentgateway-1.4      1 Overview 2 Topology …`
+pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
+    let header = &model.header;
+    let end = tabs(model, canvas);
+    let name = canvas.text(1, 0, "labsim", Role::Accent);
+    let room = end.saturating_sub(name + 2);
+    let title_end = canvas.field(name + 1, 0, room.min(width(&header.name)), &header.name, Role::Strong);
+    let kind = match model.source {
+        Source::Replay => "recording",
+        Source::Virtual => "virtual time",
+        Source::Real => "real time",
+    };
+    let facts = format!("seed {} · {} · {kind}", header.seed, header.personality);
+    let room = end.saturating_sub(title_end + 3);
+    if room >= width(&facts) {
+        canvas.text(title_end + 2, 0, facts, Role::Faint);
+    }
+}
+
+fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
+    let whole: u16 = TABS.iter().map(|tab| width(tab.name()) + 4).sum();
+    let long = whole + 30 <= canvas.width();
+    let label = |index: usize| {
+        let tab = TABS[index];
+        let full = long || tab == model.tab;
+        if full { format!(" {} {} ", index + 1, tab.name()) } else { format!(" {} {} ", index + 1, &tab.name()[..3]) }
+    };
+    let total: u16 = (0..TABS.len()).map(|index| width(&label(index))).sum();
+    let start = canvas.width().saturating_sub(total);
+    let mut at = start;
+    for (index, tab) in TABS.into_iter().enumerate() {
+        let text = label(index);
+        let role = if tab == model.tab && !model.projector { Role::Active } else { Role::Faint };
+        let end = canvas.text(at, 0, &text, role);
+        canvas.click(at, 0, end - at, 1, Action::Show(tab));
+        at = end;
+    }
+    start
+}
+
+/// A message, the filter that is typed, or the keys that matter here.
+pub(super) fn keys(model: &Model, canvas: &mut Canvas<'_>) {
+    if model.typing {
+        let at = canvas.text(1, 0, "filter ", Role::Accent);
+        let at = canvas.text(at, 0, &model.filter_text, Role::Strong);
+        let at = canvas.text(at, 0, "▏", Role::Accent);
+        canvas.text(
+            at + 2,
+            0,
+            "429 · 5xx · failed · open · >500ms · step:2 · replica:1 · any text · !not",
+            Role::Faint,
+        );
+        return;
+    }
+    let mut at = 1;
+    if let Some((message, _)) = &model.message {
+        at = canvas.text(at, 0, message, Role::Note) + 2;
+    }
+    let end = hint(model, canvas, canvas.width().saturating_sub(8), &Action::Help, "help");
+    debug_assert!(end > 0);
+    for (action, word) in wanted(model) {
+        let Some(key) = model.keys.shown(&action) else { continue };
+        if at + width(&key) + width(word) + 3 >= canvas.width().saturating_sub(9) {
+            break;
+        }
+        at = hint(model, canvas, at, &action, word) + 2;
+    }
+}
+
+fn hint(model: &Model, canvas: &mut Canvas<'_>, x: u16, action: &Action, word: &str) -> u16 {
+    let Some(key) = model.keys.shown(action) else { return x };
+    let at = canvas.text(x, 0, key, Role::Accent);
+    let end = canvas.text(at + 1, 0, word, Role::Faint);
+    canvas.click(x, 0, end - x, 1, action.clone());
+    end
+}
+
+fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
+    let next = Action::Jump { forward: true, sort: None };
+    match model.open {
+        Open::Help => vec![(Action::Back, "close")],
+        Open::Story(_) => vec![
+            (Action::Back, "close"),
+            (Action::Move(1), "scroll"),
+            (Action::CopyCurl, "copy as curl"),
+            (Action::StepEvent(1), "next event"),
+            (Action::TogglePause, "pause"),
+        ],
+        Open::Compare(..) => vec![(Action::Back, "close"), (Action::Move(1), "scroll")],
+        Open::Nothing => {
+            let pause = if model.pacer.is_paused() { "go on" } else { "pause" };
+            let mut wanted = vec![(Action::Quit, "quit")];
+            if model.source != Source::Real || !model.attached {
+                wanted.push((Action::TogglePause, pause));
+            }
+            if !model.attached && model.source != Source::Replay {
+                wanted.push((Action::ToHead, "back to now"));
+            }
+            wanted.extend([
+                (Action::StepTime(-1_000), "back"),
+                (Action::StepTime(1_000), "forward"),
+                (next, "next happening"),
+                (Action::Open, "open"),
+                (Action::Filter, "filter"),
+            ]);
+            if model.source == Source::Replay || model.source == Source::Virtual {
+                wanted.extend([(Action::Faster, "faster"), (Action::Slower, "slower")]);
+            }
+            if model.source != Source::Replay {
+                wanted.extend([(Action::BreakMenu, "break"), (Action::Send, "send")]);
+            }
+            wanted.extend([(Action::Theme, "theme"), (Action::Projector, "projector")]);
+            wanted
+        }
+    }
+}

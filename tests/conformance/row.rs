@@ -1,0 +1,81 @@
+//! A row of a file, read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use labsim::source::{Node, Sources, Value, yaml};
+use serde_json::Value as Json;
+
+/// One case: a simulator, and steps with what must come back.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// The text of the file that `--config` names.
+    pub(crate) config: String,
+    /// A part of the text with which the configuration is refused.
+    pub(crate) rejects: Option<String>,
+    pub(crate) steps: Vec<Json>,
+}
+
+const KEYS: [&str; 6] = ["name", "args", "env", "config", "rejects", "steps"];
+
+pub(crate) fn read(path: &Path) -> Vec<Row> {
+    let mut sources = Sources::default();
+    let file = sources.add(path.display().to_string(), std::fs::read_to_string(path).unwrap());
+    let documents = yaml::parse(&sources, file).unwrap_or_else(|wrong| panic!("{}", wrong.render(&sources, false)));
+    let rows = json(documents.first().unwrap_or_else(|| panic!("{} is empty", path.display())));
+    rows.as_array().unwrap().iter().map(row).collect()
+}
+
+fn row(row: &Json) -> Row {
+    let name = row["name"].as_str().unwrap_or_else(|| panic!("a row without a name: {row}")).to_owned();
+    for key in row.as_object().unwrap().keys() {
+        assert!(KEYS.contains(&key.as_str()), "{name}: unknown key {key}");
+    }
+    let words = |value: &Json| match value {
+        Json::String(line) => line.split_whitespace().map(str::to_owned).collect(),
+        Json::Array(words) => words.iter().map(text).collect(),
+        _ => Vec::new(),
+    };
+    let mut args: Vec<String> = words(&row["args"]);
+    if !args.iter().any(|word| word == "--model") && !row["config"].is_string() {
+        args.splice(0..0, ["--model".to_owned(), "testmodel".to_owned()]);
+    }
+    if row["config"].is_string() {
+        args.extend(["--config".to_owned(), "config.yaml".to_owned()]);
+    }
+    let env = row["env"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value)));
+    Row {
+        args,
+        env: env.collect(),
+        config: row["config"].as_str().unwrap_or_default().to_owned(),
+        rejects: row["rejects"].as_str().map(str::to_owned),
+        steps: row["steps"].as_array().cloned().unwrap_or_default(),
+        name,
+    }
+}
+
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Row {
+    /// Whether time must pass in it.
+    pub(crate) fn waits(&self) -> bool {
+        let words = ["\"wait\":", "\"takes\":", "\"first-byte\":", "\"after\":"];
+        self.steps.iter().any(|step| words.iter().any(|word| step.to_string().contains(word)))
+    }
+}
+
+fn json(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => i64::try_from(*value).unwrap().into(),
+        Value::Float(value) => (*value).into(),
+        Value::String(value) => value.as_str().into(),
+        Value::Seq(items) => items.iter().map(json).collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect(),
+    }
+}
