@@ -12,6 +12,7 @@
 
 mod backend;
 mod deployment;
+mod duration;
 mod fields;
 mod gateway;
 mod hidden;
@@ -19,6 +20,7 @@ mod hosts;
 mod kinds;
 mod object;
 mod parameters;
+mod policy;
 mod route;
 mod schema;
 mod secret;
@@ -37,6 +39,7 @@ use hidden::{Hidden, hide_values};
 use hosts::Hosts;
 use kinds::Role;
 use object::Object;
+use policy::Policy;
 use route::HttpRoute;
 use secret::Secret;
 use service::Service;
@@ -91,6 +94,7 @@ struct Parts {
     gateways: Vec<Gateway>,
     routes: Vec<HttpRoute>,
     backends: Vec<Backend>,
+    policies: Vec<Policy>,
     replicas: Vec<Spanned<u32>>,
 }
 
@@ -107,6 +111,7 @@ fn read(objects: Vec<Object<'_>>, log: &Log<'_>) -> Parts {
             Role::Gateway => parts.gateways.push(gateway::read(object)),
             Role::HttpRoute => parts.routes.push(route::read(object)),
             Role::Backend => parts.backends.push(backend::read(object)),
+            Role::Policy => parts.policies.push(policy::read(object)),
             Role::Parameters => parts.replicas.extend(parameters::read(&object)),
             Role::List | Role::NotModelled => {}
         }
@@ -138,7 +143,7 @@ fn replace<'r>(objects: Vec<Object<'r>>, log: &Log<'_>) -> Vec<(Object<'r>, bool
 }
 
 fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
-    let Parts { mut deployments, mut services, secrets, mut gateways, routes, backends, replicas } = parts;
+    let Parts { mut deployments, mut services, secrets, mut gateways, routes, backends, policies, replicas } = parts;
     let mut simulators = Vec::new();
     let indices: Vec<Option<usize>> = deployments
         .iter_mut()
@@ -151,14 +156,17 @@ fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
     let listeners = gateway::link(&gateways, log);
     let linked_services = service::link(&mut services, &deployments, &indices, log);
     let links = Links { hosts: Hosts::new(&services), secrets: &secrets, given, log };
-    Topology {
+    let sections = policy::Sections::of(&routes, &backends);
+    let mut topology = Topology {
         simulators,
         services: linked_services,
         routes: route::link(routes, &backends, &gateways, &listeners, log),
         listeners,
         backends: backend::link(&backends, &links),
         replicas: parameters::link(replicas, log),
-    }
+    };
+    policy::apply(policies, &sections, &links, &mut topology);
+    topology
 }
 
 #[cfg(test)]

@@ -5,4 +5,7 @@ mod failover;
 mod failures;
 mod lab;
 mod model;
+mod policies;
+mod reference;
+mod retries;
 mod streaming;

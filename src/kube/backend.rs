@@ -1,12 +1,14 @@
 //! `AgentgatewayBackend` and its Enterprise twin: AI providers by priority.
 
+use std::time::Duration;
+
 use super::fields::{Fields, Log, list, not_modelled};
 use super::hosts::Hosts;
 use super::object::{Object, dns_name};
 use super::secret::Secret;
-use super::{GivenSecrets, object};
+use super::{GivenSecrets, object, policy};
 use crate::source::{Diagnostic, Entry, Place, Spanned};
-use crate::topology::{self, Auth, Authority, Credential, Group};
+use crate::topology::{self, Auth, Authority, Credential, Group, HealthPolicy};
 
 /// A backend.
 pub(super) struct Backend {
@@ -18,6 +20,7 @@ pub(super) struct Backend {
     pub(super) namespace: String,
     /// Whether it is real and no AI backend.
     pub(super) is_other: bool,
+    health: Option<HealthPolicy>,
     groups: Vec<Vec<Provider>>,
 }
 
@@ -28,7 +31,12 @@ pub(super) struct Provider {
     address: Option<Address>,
     path: String,
     auth: Login,
+    health: Option<HealthPolicy>,
+    connect_timeout: Option<Duration>,
 }
+
+/// What holds for providers that do not say it: how to log in, and how long connecting may take.
+type Fallback = (Login, Option<Duration>);
 
 /// Where a provider is.
 struct Address {
@@ -38,10 +46,14 @@ struct Address {
 
 /// Which credential a provider is sent, as the manifest says it.
 #[derive(Clone)]
-enum Login {
+pub(super) enum Login {
+    /// None.
     None,
+    /// The client's own.
     Passthrough,
+    /// This one.
     Key(String),
+    /// The one in this Secret.
     Secret(Spanned<String>),
 }
 
@@ -62,7 +74,7 @@ const MAX_PROVIDERS: usize = 16;
 /// Reads a backend.
 pub(super) fn read(object: Object<'_>) -> Backend {
     let Object { kind, name, namespace, fields } = object;
-    let mut backend = Backend { kind: kind.name, name, namespace, is_other: false, groups: Vec::new() };
+    let mut backend = Backend { kind: kind.name, name, namespace, is_other: false, health: None, groups: Vec::new() };
     let Some(spec) = fields.need_map("spec") else { return backend };
     let Some(entry) = one_of(&spec, &TYPES, "backend") else { return backend };
     if entry.key != "ai" {
@@ -72,7 +84,9 @@ pub(super) fn read(object: Object<'_>) -> Backend {
         backend.is_other = true;
         return backend;
     }
-    let fallback = spec.map("policies").map_or(Login::None, |policies| login(&policies));
+    let part = spec.map("policies").map(|policies| policy::backend_part(&policies)).unwrap_or_default();
+    backend.health = part.health;
+    let fallback = (part.login.unwrap_or(Login::None), part.connect_timeout);
     let Some(ai) = spec.map("ai") else { return backend };
     let Some(entry) = one_of(&ai, &["groups", "provider"], "AI backend") else { return backend };
     backend.groups = if entry.key == "provider" {
@@ -84,7 +98,7 @@ pub(super) fn read(object: Object<'_>) -> Backend {
     backend
 }
 
-fn groups(ai: &Fields<'_>, fallback: &Login) -> Vec<Vec<Provider>> {
+fn groups(ai: &Fields<'_>, fallback: &Fallback) -> Vec<Vec<Provider>> {
     let mut groups: Vec<Vec<Provider>> = Vec::new();
     for group in ai.need_maps("groups", MAX_GROUPS) {
         let providers = group.need_maps("providers", MAX_PROVIDERS);
@@ -134,7 +148,7 @@ fn one_of<'r>(fields: &Fields<'r>, names: &[&'static str], what: &str) -> Option
     }
 }
 
-fn provider(fields: &Fields<'_>, fallback: &Login, only: Option<&Spanned<String>>) -> Option<Provider> {
+fn provider(fields: &Fields<'_>, fallback: &Fallback, only: Option<&Spanned<String>>) -> Option<Provider> {
     let name = match only {
         Some(backend) => Some(backend.clone()),
         None => dns_name(fields, "name"),
@@ -152,12 +166,14 @@ fn provider(fields: &Fields<'_>, fallback: &Login, only: Option<&Spanned<String>
     });
     let address = address(fields);
     let path = path(fields);
-    let auth = match only {
+    let own = match only {
         Some(_) => None,
-        None => fields.map("policies").map(|policies| login(&policies)),
+        None => fields.map("policies").map(|policies| policy::backend_part(&policies)),
     };
-    let auth = auth.filter(|auth| !matches!(auth, Login::None)).unwrap_or_else(|| fallback.clone());
-    Some(Provider { name: name?, model, address, path, auth })
+    let own = own.unwrap_or_default();
+    let auth = own.login.unwrap_or_else(|| fallback.0.clone());
+    let connect_timeout = own.connect_timeout.or(fallback.1);
+    Some(Provider { name: name?, model, address, path, auth, health: own.health, connect_timeout })
 }
 
 /// Host and port: both or neither.
@@ -214,30 +230,40 @@ fn path(fields: &Fields<'_>) -> String {
     }
 }
 
-/// Reads `policies`: how to log in.
-fn login(policies: &Fields<'_>) -> Login {
-    let Some(auth) = policies.map("auth") else { return Login::None };
-    let Some(entry) = one_of(&auth, &LOGINS, "auth") else { return Login::None };
+/// Reads how to log in from `policies`; none where nothing is said.
+pub(super) fn login(policies: &Fields<'_>) -> Option<Login> {
+    let auth = policies.map("auth")?;
+    let entry = one_of(&auth, &LOGINS, "auth")?;
     match entry.key.as_str() {
         "passthrough" => {
             drop(auth.map("passthrough"));
-            Login::Passthrough
+            Some(Login::Passthrough)
         }
-        "key" => auth.need_text("key").map_or(Login::None, |key| Login::Key(key.value)),
+        "key" => auth.need_text("key").map(|key| Login::Key(key.value)),
         "secretRef" => {
-            let Some(secret) = auth.map("secretRef") else { return Login::None };
+            let secret = auth.map("secretRef")?;
             let other = secret.text("kind").filter(|kind| !matches!(kind.as_str(), "" | "Secret"));
             if let Some(other) = other {
                 auth.log().push(not_modelled(&other.value, other.place));
             }
             secret.text("group");
-            secret.need_text("name").map_or(Login::None, Login::Secret)
+            secret.need_text("name").map(Login::Secret)
         }
         _ => {
             let message = format!("labsim does not model `{}` credentials; none is sent", entry.key);
             auth.log().push(Diagnostic::warning(message).at(entry.key_place, "not modelled"));
-            Login::None
+            None
         }
+    }
+}
+
+/// The credential that a way to log in means for a provider.
+pub(super) fn auth(login: &Login, provider: &str, namespace: &str, links: &Links<'_>) -> Auth {
+    match login {
+        Login::None => Auth::None,
+        Login::Passthrough => Auth::Passthrough,
+        Login::Key(key) => Auth::Credential(Credential::new(format!("key:{provider}"), key)),
+        Login::Secret(name) => links.credential(name, namespace).map_or(Auth::None, Auth::Credential),
     }
 }
 
@@ -274,7 +300,7 @@ pub(super) fn link(backends: &[Backend], links: &Links<'_>) -> Vec<topology::Bac
             name: backend.name.value.clone(),
             namespace: backend.namespace.clone(),
             groups: groups(backend),
-            health: None,
+            health: backend.health.clone(),
             place: backend.name.place,
         })
         .collect()
@@ -285,12 +311,7 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         None => Authority::openai(),
         Some(Address { host, port }) => links.hosts.resolve(host, port, &backend.namespace, links.log),
     };
-    let auth = match &provider.auth {
-        Login::None => Auth::None,
-        Login::Passthrough => Auth::Passthrough,
-        Login::Key(key) => Auth::Credential(Credential::new(format!("key:{}", provider.name.value), key)),
-        Login::Secret(name) => links.credential(name, &backend.namespace).map_or(Auth::None, Auth::Credential),
-    };
+    let auth = auth(&provider.auth, &provider.name.value, &backend.namespace, links);
     topology::Provider {
         name: provider.name.clone(),
         model: provider.model.clone(),
@@ -298,8 +319,8 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         endpoint,
         path: provider.path.clone(),
         auth,
-        health: None,
-        connect_timeout: None,
+        health: provider.health.clone(),
+        connect_timeout: provider.connect_timeout,
     }
 }
 

@@ -79,7 +79,8 @@ impl<'r> Log<'r> {
         }
     }
 
-    fn text_at(&self, place: Place) -> &'r str {
+    /// What the file has at a place, as it is written there.
+    pub(super) fn text_at(&self, place: Place) -> &'r str {
         let text = &self.sources.file(place.file).text;
         text.get(place.start as usize..place.end as usize).unwrap_or_default()
     }

@@ -28,6 +28,8 @@ pub(super) enum Role {
     HttpRoute,
     /// Providers by priority.
     Backend,
+    /// What is changed about others.
+    Policy,
     /// How the gateway is deployed.
     Parameters,
     /// A list of objects.
@@ -62,8 +64,8 @@ pub(super) static KINDS: &[Kind] = &[
     kind("EnterpriseAgentgatewayBackend", ENTERPRISE, &["v1alpha1"], Role::Backend),
     kind("AgentgatewayParameters", AGENTGATEWAY, &["v1alpha1"], Role::Parameters),
     kind("EnterpriseAgentgatewayParameters", ENTERPRISE, &["v1alpha1"], Role::Parameters),
-    other("AgentgatewayPolicy", AGENTGATEWAY),
-    other("EnterpriseAgentgatewayPolicy", ENTERPRISE),
+    kind("AgentgatewayPolicy", AGENTGATEWAY, &["v1alpha1"], Role::Policy),
+    kind("EnterpriseAgentgatewayPolicy", ENTERPRISE, &["v1alpha1"], Role::Policy),
     other("ConfigMap", ""),
     other("Endpoints", ""),
     other("LimitRange", ""),
@@ -115,6 +117,7 @@ impl Kind {
     pub(super) fn schema(&self) -> &'static str {
         match self.role {
             Role::Backend => "AgentgatewayBackend",
+            Role::Policy => "AgentgatewayPolicy",
             Role::Parameters => "AgentgatewayParameters",
             _ => self.name,
         }

@@ -14,6 +14,7 @@ use crate::source::{Diagnostic, Spanned};
 use crate::topology::{self, Filter, PathMatch, PathRewrite, RouteMatch, Rule, WeightedBackend};
 
 pub(super) use attach::imply;
+pub(super) use filter::header_change;
 
 /// A route.
 pub(super) struct HttpRoute {
@@ -22,6 +23,7 @@ pub(super) struct HttpRoute {
     parents: Vec<Parent>,
     hostnames: Vec<String>,
     rules: Vec<(Rule, Vec<BackendRef>)>,
+    rule_names: Vec<Option<String>>,
 }
 
 /// A reference to a Gateway, or to some of its listeners.
@@ -47,7 +49,14 @@ const MAX_WEIGHT: u64 = 1_000_000;
 /// Reads a route.
 pub(super) fn read(object: Object<'_>) -> HttpRoute {
     let Object { name, namespace, fields, .. } = object;
-    let mut route = HttpRoute { name, namespace, parents: Vec::new(), hostnames: Vec::new(), rules: Vec::new() };
+    let mut route = HttpRoute {
+        name,
+        namespace,
+        parents: Vec::new(),
+        hostnames: Vec::new(),
+        rules: Vec::new(),
+        rule_names: Vec::new(),
+    };
     let Some(spec) = fields.need_map("spec") else { return route };
     let warn = |message: String, label: &str| {
         fields.log().push(Diagnostic::warning(message).at(route.name.place, label));
@@ -63,12 +72,20 @@ pub(super) fn read(object: Object<'_>) -> HttpRoute {
     route.hostnames = spec.texts("hostnames").into_iter().map(|host| hostname(&host, spec.log())).collect();
     if spec.find("rules").is_some() {
         let rules = spec.need_maps("rules", MAX_RULES);
+        route.rule_names = rules.iter().map(|fields| Some(fields.text("name")?.value)).collect();
         route.rules = rules.iter().map(|fields| rule(fields, &route.namespace)).collect();
     } else if !spec.is_any_misspelt(&["rules"]) {
         warn(format!("the route `{}` has no `rules`", route.name.value), "matches every path and leads nowhere");
         route.rules = vec![(Rule { matches: vec![matching::every_path()], ..Rule::default() }, Vec::new())];
     }
     route
+}
+
+impl HttpRoute {
+    /// The names of its rules, where they have one.
+    pub(super) fn rule_names(&self) -> Vec<Option<String>> {
+        self.rule_names.clone()
+    }
 }
 
 fn parent(fields: &Fields<'_>, namespace: &str) -> Option<Parent> {
@@ -109,7 +126,6 @@ fn hostname(host: &Spanned<String>, log: &Log<'_>) -> String {
 }
 
 fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
-    fields.text("name");
     let mut matches: Vec<RouteMatch> = fields.maps("matches").iter().map(matching::read).collect();
     if matches.is_empty() {
         matches.push(matching::every_path());
@@ -117,12 +133,13 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
     let filters = filters(fields, &matches);
     let (request_timeout, backend_request_timeout) =
         fields.map("timeouts").map_or((None, None), |timeouts| timeout::read(&timeouts));
+    let retry = fields.map("retry").map(|fields| super::policy::retry(&fields));
     let given = fields.maps("backendRefs");
     if given.is_empty() && fields.find("filters").is_none() && !fields.is_any_misspelt(&["backendRefs", "filters"]) {
         fields.log().push(Diagnostic::warning("this rule has no `backendRefs`").at(fields.place(), "leads nowhere"));
     }
     let refs = given.iter().filter_map(|fields| backend_ref(fields, namespace)).collect();
-    (Rule { matches, filters, request_timeout, backend_request_timeout, ..Rule::default() }, refs)
+    (Rule { matches, filters, request_timeout, backend_request_timeout, retry, ..Rule::default() }, refs)
 }
 
 fn filters(fields: &Fields<'_>, matches: &[RouteMatch]) -> Vec<Filter> {
@@ -136,7 +153,13 @@ fn filters(fields: &Fields<'_>, matches: &[RouteMatch]) -> Vec<Filter> {
                     .help("one filter can set, add and remove any number of headers"),
             );
         }
-        let needs_prefix = matches!(filter.filter, Some(Filter::UrlRewrite { path: Some(PathRewrite::Prefix(_)), .. }));
+        let needs_prefix = matches!(
+            filter.filter,
+            Some(
+                Filter::UrlRewrite { path: Some(PathRewrite::Prefix(_)), .. }
+                    | Filter::Redirect { path: Some(PathRewrite::Prefix(_)), .. }
+            )
+        );
         if needs_prefix && !matches!(matches, [RouteMatch { path: Some(PathMatch::Prefix(_)), .. }]) {
             fields.log().push(
                 Diagnostic::error("ReplacePrefixMatch needs a rule with one match, by PathPrefix")

@@ -16,8 +16,8 @@ use crate::gateway::Gateway;
 use crate::gateway::upstream::Upstream;
 use crate::source::{FileId, Place, Spanned};
 use crate::topology::{
-    Auth, Authority, Backend, Filter, Group, HeaderChange, Listener, Personality, Provider, Route, Rule, Topology,
-    WeightedBackend,
+    Auth, Authority, Backend, Condition, EvictionPolicy, Filter, Group, HeaderChange, HealthPolicy, Listener,
+    Personality, Provider, Retry, Route, Rule, Topology, WeightedBackend,
 };
 use crate::world::serve::serve;
 use crate::world::{Clock, Credentials, Net, Seed, World, clock};
@@ -78,6 +78,30 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         }],
         ..Topology::default()
     }
+}
+
+/// The same under a health policy: an expression, and an `eviction` block if there is one.
+pub(super) fn under(mut topology: Topology, unhealthy: &str, eviction: Option<EvictionPolicy>) -> Topology {
+    topology.backends[0].health = Some(health(unhealthy, eviction));
+    topology
+}
+
+/// A health policy; without an expression where that is empty.
+pub(super) fn health(unhealthy: &str, eviction: Option<EvictionPolicy>) -> HealthPolicy {
+    let unhealthy = (!unhealthy.is_empty()).then(|| Condition::compile(unhealthy).unwrap());
+    HealthPolicy { unhealthy, eviction }
+}
+
+/// An `eviction` block with a duration and nothing else.
+pub(super) fn lasting(seconds: u64) -> Option<EvictionPolicy> {
+    Some(EvictionPolicy { duration: Some(Duration::from_secs(seconds)), ..EvictionPolicy::default() })
+}
+
+/// The same with retries on 429.
+pub(super) fn retrying(mut topology: Topology, attempts: u32, backoff: Option<u64>) -> Topology {
+    let backoff = backoff.map(Duration::from_millis);
+    topology.routes[0].rules[0].retry = Some(Retry { attempts, codes: vec![429], backoff });
+    topology
 }
 
 /// The same with a header added to every response.
@@ -207,6 +231,15 @@ impl Lab {
             sleep(Duration::from_millis(50)).await;
         }
         pattern
+    }
+
+    /// How often each of these providers was asked, by the end of the attempts.
+    pub(super) fn asked(&self, names: &[&str]) -> Vec<usize> {
+        let started = self.told(|kind| match kind {
+            Kind::AttemptStarted { provider, .. } => Some(provider.clone()),
+            _ => None,
+        });
+        names.iter().map(|name| started.iter().filter(|one| one == name).count()).collect()
     }
 
     /// What was told, so far.

@@ -48,6 +48,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Found> {
         "RequestHeaderModifier" => Filter::RequestHeaders(header_change(&body)),
         "ResponseHeaderModifier" => Filter::ResponseHeaders(header_change(&body)),
         "URLRewrite" => rewrite(&body),
+        "RequestRedirect" => redirect(&body),
         other => {
             body.pass_over();
             let message = format!("labsim does not model {other} filters; this one has no effect here");
@@ -58,7 +59,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Found> {
     found(Some(filter))
 }
 
-fn header_change(fields: &Fields<'_>) -> HeaderChange {
+/// Reads changes of headers, of a filter or of a policy.
+pub(in crate::kube) fn header_change(fields: &Fields<'_>) -> HeaderChange {
     let change = HeaderChange {
         set: headers(fields, "set"),
         add: headers(fields, "add"),
@@ -101,19 +103,36 @@ pub(super) fn header_name(fields: &Fields<'_>, name: Spanned<String>) -> Option<
 
 fn rewrite(fields: &Fields<'_>) -> Filter {
     let hostname = fields.need_text_if_there("hostname").map(|host| super::hostname(&host, fields.log()));
-    let path = fields.map("path").and_then(|path| {
-        let kind = path.need("type", path.choice("type", &["ReplaceFullPath", "ReplacePrefixMatch"]))?;
-        let (full, prefix) = (path.text("replaceFullPath"), path.text("replacePrefixMatch"));
-        let (given, other) = match kind.value {
-            "ReplaceFullPath" => (path.need("replaceFullPath", full.clone()), prefix),
-            _ => (path.need("replacePrefixMatch", prefix.clone()), full),
-        };
-        if let Some(other) = other {
-            let message = format!("this does not go with the type {}", kind.value);
-            path.log().push(Diagnostic::error(message).at(other.place, "does not belong here"));
-        }
-        let text = given?.value;
-        Some(if kind.value == "ReplaceFullPath" { PathRewrite::Full(text) } else { PathRewrite::Prefix(text) })
-    });
-    Filter::UrlRewrite { hostname, path }
+    Filter::UrlRewrite { hostname, path: fields.map("path").and_then(|path| path_rewrite(&path)) }
+}
+
+fn redirect(fields: &Fields<'_>) -> Filter {
+    const STATUSES: [u64; 5] = [301, 302, 303, 307, 308];
+    let status = fields.number("statusCode", 301..=308);
+    if let Some(odd) = status.as_ref().filter(|status| !STATUSES.contains(&status.value)) {
+        let diagnostic = Diagnostic::error(format!("{} is not the status of a redirect", odd.value));
+        fields.log().push(diagnostic.at(odd.place, "301, 302, 303, 307 or 308"));
+    }
+    Filter::Redirect {
+        scheme: fields.choice("scheme", &["http", "https"]).map(|scheme| scheme.value.to_owned()),
+        hostname: fields.need_text_if_there("hostname").map(|host| super::hostname(&host, fields.log())),
+        port: fields.port("port").map(|port| port.value),
+        path: fields.map("path").and_then(|path| path_rewrite(&path)),
+        status: status.and_then(|status| u16::try_from(status.value).ok()).unwrap_or(302),
+    }
+}
+
+fn path_rewrite(path: &Fields<'_>) -> Option<PathRewrite> {
+    let kind = path.need("type", path.choice("type", &["ReplaceFullPath", "ReplacePrefixMatch"]))?;
+    let (full, prefix) = (path.text("replaceFullPath"), path.text("replacePrefixMatch"));
+    let (given, other) = match kind.value {
+        "ReplaceFullPath" => (path.need("replaceFullPath", full.clone()), prefix),
+        _ => (path.need("replacePrefixMatch", prefix.clone()), full),
+    };
+    if let Some(other) = other {
+        let message = format!("this does not go with the type {}", kind.value);
+        path.log().push(Diagnostic::error(message).at(other.place, "does not belong here"));
+    }
+    let text = given?.value;
+    Some(if kind.value == "ReplaceFullPath" { PathRewrite::Full(text) } else { PathRewrite::Prefix(text) })
 }

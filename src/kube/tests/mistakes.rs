@@ -100,8 +100,6 @@ fn a_kind_that_labsim_does_not_model() {
         ("v1", "ConfigMap"),
         ("v1", "ServiceAccount"),
         ("v1", "Pod"),
-        ("agentgateway.dev/v1alpha1", "AgentgatewayPolicy"),
-        ("enterpriseagentgateway.solo.io/v1alpha1", "EnterpriseAgentgatewayPolicy"),
         ("gateway.kgateway.dev/v1alpha1", "TrafficPolicy"),
         ("gateway.networking.k8s.io/v1", "GatewayClass"),
         ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
@@ -162,9 +160,14 @@ fn a_field_that_labsim_does_not_model() {
 #[test]
 fn a_misspelt_field_below_one_that_labsim_does_not_model() {
     let auth = "              auth:\n                passthrough: {}\n";
-    let health = format!("{auth}              health:\n                evction: {{duration: 3s}}\n");
+    let health = format!("{auth}              transformation:\n                respnse: {{}}\n");
     let loaded = load_all(&[MOCK, &edit(INTER, auth, &health)]);
-    loaded.expect(&["1.yaml:49:15", "labsim does not model `health`", "1.yaml:50:17", "did you mean `eviction`?"]);
+    loaded.expect(&[
+        "1.yaml:49:15",
+        "labsim does not model `transformation`",
+        "1.yaml:50:17",
+        "did you mean `response`?",
+    ]);
     assert_eq!((loaded.count(Severity::Warning), loaded.count(Severity::Error)), (1, 1), "{}", loaded.text);
 }
 

@@ -1,0 +1,176 @@
+//! Policies → topology: each is given to what it is for.
+
+use super::{BackendPart, Policy, Sections, Target, TargetKind, TrafficPart};
+use crate::kube::backend::{self, Links};
+use crate::kube::object::dangling;
+use crate::source::{Diagnostic, Spanned};
+use crate::topology::{Auth, Filter, Provider, Rule, Topology};
+
+/// Gives each policy to its targets: those of parts first, those of Gateways last.
+pub(in crate::kube) fn apply(policies: Vec<Policy>, sections: &Sections, links: &Links<'_>, topology: &mut Topology) {
+    let rank = |target: &Target| match (target.kind, &target.section) {
+        (TargetKind::Backend(_) | TargetKind::Route, Some(_)) => 0,
+        (TargetKind::Backend(_) | TargetKind::Route, None) => 1,
+        (TargetKind::Gateway, Some(_)) => 2,
+        (TargetKind::Gateway, None) => 3,
+    };
+    let mut all: Vec<(&Policy, &Target)> =
+        policies.iter().flat_map(|policy| policy.targets.iter().map(move |target| (policy, target))).collect();
+    // A stable sort: equals stay in the order of the manifests.
+    all.sort_by_key(|(_, target)| rank(target));
+    for (policy, target) in all {
+        let mut one = Application { policy, target, sections, links, topology };
+        match target.kind {
+            TargetKind::Backend(kind) => one.to_backend(kind),
+            TargetKind::Route => one.to_route(),
+            TargetKind::Gateway => one.to_gateway(),
+        }
+    }
+}
+
+/// A policy on its way to one of its targets.
+struct Application<'a, 'l> {
+    policy: &'a Policy,
+    target: &'a Target,
+    sections: &'a Sections,
+    links: &'a Links<'l>,
+    topology: &'a mut Topology,
+}
+
+impl Application<'_, '_> {
+    fn to_backend(&mut self, kind: &'static str) {
+        if !self.policy.traffic.is_empty() {
+            self.misplaced("traffic", "it is for a Gateway or an HTTPRoute");
+        }
+        let backends = self.topology.backends.iter_mut().zip(&self.sections.kinds);
+        let mut of_kind = backends.filter(|(_, other)| **other == kind).map(|(backend, _)| backend);
+        let (name, namespace) = (&self.target.name, self.policy.namespace.as_str());
+        let Some(backend) = of_kind.find(|one| one.name == name.value && one.namespace == namespace) else {
+            let known = self.topology.backends.iter().zip(&self.sections.kinds).filter(|(_, other)| **other == kind);
+            let known = known.map(|(backend, _)| (backend.namespace.as_str(), backend.name.as_str()));
+            self.links.log.push(dangling(kind, name, namespace, known));
+            return;
+        };
+        let part = &self.policy.backend;
+        let Some(section) = &self.target.section else {
+            if backend.health.is_none() {
+                backend.health.clone_from(&part.health);
+            }
+            for provider in backend.groups.iter_mut().flat_map(|group| &mut group.providers) {
+                to_provider(part, provider, namespace, self.links);
+            }
+            return;
+        };
+        let mut providers = backend.groups.iter_mut().flat_map(|group| &mut group.providers);
+        match providers.find(|provider| provider.name.value == section.value) {
+            Some(provider) => {
+                if provider.health.is_none() {
+                    provider.health.clone_from(&part.health);
+                }
+                to_provider(part, provider, namespace, self.links);
+            }
+            None => {
+                let names: Vec<String> = backend.providers().map(|(_, provider)| provider.name.value.clone()).collect();
+                self.no_section(section, &format!("the backend `{}` has no provider", name.value), &names);
+            }
+        }
+    }
+
+    fn to_route(&mut self) {
+        let (name, namespace) = (&self.target.name, self.policy.namespace.as_str());
+        let found = self.topology.routes.iter().position(|one| one.name == name.value && one.namespace == namespace);
+        let Some(index) = found else {
+            let known = self.topology.routes.iter().map(|route| (route.namespace.as_str(), route.name.as_str()));
+            self.links.log.push(dangling("HTTPRoute", name, namespace, known));
+            return;
+        };
+        let names = self.sections.rules.get(index).map(Vec::as_slice).unwrap_or_default();
+        let chosen = |position: usize| match &self.target.section {
+            None => true,
+            Some(section) => names.get(position).and_then(Option::as_ref) == Some(&section.value),
+        };
+        let rules = self.topology.routes.get_mut(index).map(|route| route.rules.as_mut_slice()).unwrap_or_default();
+        let mut hit = false;
+        for (_, rule) in rules.iter_mut().enumerate().filter(|(position, _)| chosen(*position)) {
+            to_rule(self.policy, rule);
+            hit = true;
+        }
+        if let Some(section) = self.target.section.as_ref().filter(|_| !hit) {
+            let names: Vec<String> = names.iter().flatten().cloned().collect();
+            self.no_section(section, &format!("the route `{}` has no rule", name.value), &names);
+        }
+    }
+
+    fn to_gateway(&mut self) {
+        let gateway = format!("{}/{}", self.policy.namespace, self.target.name.value);
+        let section = self.target.section.as_ref();
+        let listeners = self.topology.listeners.iter().enumerate();
+        let own: Vec<usize> = listeners
+            .filter(|(_, listener)| listener.gateway == gateway)
+            .filter(|(_, listener)| section.is_none_or(|section| section.value == listener.name))
+            .map(|(index, _)| index)
+            .collect();
+        if own.is_empty() {
+            let known = self.topology.listeners.iter().filter_map(|listener| listener.gateway.split_once('/'));
+            self.links.log.push(dangling("Gateway", &self.target.name, &self.policy.namespace, known));
+            return;
+        }
+        let routes = self.topology.routes.iter_mut();
+        for route in routes.filter(|route| route.listeners.iter().any(|listener| own.contains(listener))) {
+            route.rules.iter_mut().for_each(|rule| to_rule(self.policy, rule));
+        }
+    }
+
+    fn misplaced(&self, field: &str, help: &str) {
+        let message = format!("`{field}` has no effect in a policy for a backend");
+        let diagnostic = Diagnostic::error(message).at(self.target.name.place, "a backend");
+        self.links.log.push(diagnostic.help(help.to_owned()));
+    }
+
+    fn no_section(&self, section: &Spanned<String>, what: &str, names: &[String]) {
+        let diagnostic =
+            Diagnostic::error(format!("{what} `{}`", section.value)).at(section.place, "dangling reference");
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.links.log.push(match crate::source::diagnostic::nearest(&section.value, names.iter().copied()) {
+            Some(_) => diagnostic.suggest(&section.value, names),
+            None => diagnostic,
+        });
+    }
+}
+
+/// Gives a provider what it does not say itself, besides its health policy.
+fn to_provider(part: &BackendPart, provider: &mut Provider, namespace: &str, links: &Links<'_>) {
+    provider.connect_timeout = provider.connect_timeout.or(part.connect_timeout);
+    if provider.auth == Auth::None
+        && let Some(login) = &part.login
+    {
+        provider.auth = backend::auth(login, &provider.name.value, namespace, links);
+    }
+}
+
+/// Gives a rule what it does not say itself.
+fn to_rule(policy: &Policy, rule: &mut Rule) {
+    let TrafficPart { retry, request_timeout, filters, rate_limits } = &policy.traffic;
+    if rule.retry.is_none() {
+        rule.retry.clone_from(retry);
+    }
+    rule.request_timeout = rule.request_timeout.or(*request_timeout);
+    for filter in filters {
+        let same = |other: &Filter| std::mem::discriminant(other) == std::mem::discriminant(filter);
+        if !rule.filters.iter().any(same) {
+            rule.filters.push(filter.clone());
+        }
+    }
+    if rule.rate_limits.is_empty() {
+        rule.rate_limits.clone_from(rate_limits);
+    }
+    if rule.health.is_none() {
+        rule.health.clone_from(&policy.backend.health);
+    }
+}
+
+impl TrafficPart {
+    fn is_empty(&self) -> bool {
+        self.retry.is_none() && self.request_timeout.is_none() && self.filters.is_empty() && self.rate_limits.is_empty()
+    }
+}

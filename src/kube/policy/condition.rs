@@ -1,0 +1,53 @@
+//! Expressions in manifests: compiled while they are read, and a mistake shown where it stands.
+
+use crate::kube::fields::Fields;
+use crate::source::{Diagnostic, Place, Spanned};
+use crate::topology::Condition;
+
+/// Reads a CEL expression.
+pub(in crate::kube) fn condition(fields: &Fields<'_>, name: &'static str) -> Option<Condition> {
+    let text = fields.need_text_if_there(name)?;
+    let log = fields.log();
+    match Condition::compile(&text.value) {
+        Ok(condition) => {
+            if let [first, ..] = condition.not_modelled() {
+                let message = format!("labsim gives `{first}` no value; what depends on it does not hold");
+                log.push(Diagnostic::warning(message).at(text.place, "not modelled"));
+            }
+            if !condition.is_about_response() {
+                let message = format!("`{name}` does not ask about the response");
+                let diagnostic = Diagnostic::warning(message).at(text.place, "the same for every answer");
+                log.push(diagnostic.help("such as `response.code >= 500`"));
+            }
+            Some(condition)
+        }
+        Err(error) => {
+            let raw = log.text_at(text.place);
+            let diagnostic = Diagnostic::error(format!("`{name}` is not a CEL expression: {}", error.message));
+            log.push(match place_in(&text, raw, error.offset) {
+                Some(place) => diagnostic.at(place, "here"),
+                None => {
+                    let column = text.value.get(..error.offset).map_or(0, |before| before.chars().count()) + 1;
+                    diagnostic.at(text.place, format!("at its character {column}"))
+                }
+            });
+            None
+        }
+    }
+}
+
+/// Where the byte at `offset` of a text stands in the file. None where the file writes it otherwise:
+/// with escapes, or folded.
+fn place_in(text: &Spanned<String>, raw: &str, offset: usize) -> Option<Place> {
+    let line_start = text.value.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.value.get(line_start..)?.lines().next().unwrap_or_default();
+    let mut found = raw.match_indices(line.trim_end());
+    let (at, _) = found.next()?;
+    if found.next().is_some() {
+        return None;
+    }
+    let start = text.place.start + u32::try_from(at + offset - line_start).ok()?;
+    let letter = text.value.get(offset..).and_then(|rest| rest.chars().next()).filter(|letter| *letter != '\n');
+    let end = start + letter.map_or(0, |letter| u32::try_from(letter.len_utf8()).unwrap_or(1));
+    Some(Place { start, end: end.min(text.place.end).max(start), ..text.place })
+}

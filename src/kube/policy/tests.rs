@@ -1,0 +1,185 @@
+//! Policies: read, applied, and refused.
+
+use std::time::Duration;
+
+use crate::kube::tests::{INTER, Loaded, MOCK, load_all};
+use crate::source::Severity;
+use crate::topology::{Auth, EvictionPolicy, Filter, RateLimit, RateUnit, Retry};
+
+const BACKEND: &str =
+    "targetRefs: [{ group: agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend }]";
+const ROUTE: &str =
+    "targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: mock-ratelimit-failover }]";
+
+/// The lab between the groups with a policy of this `spec`.
+fn with(spec: &[&str]) -> Loaded {
+    let head = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\n\
+                metadata: { name: it, namespace: agentgateway-system }\nspec:\n";
+    let spec: String = spec.iter().flat_map(|line| line.lines()).map(|line| format!("  {line}\n")).collect();
+    load_all(&[MOCK, INTER, &format!("{head}{spec}")])
+}
+
+fn sound(spec: &[&str]) -> Loaded {
+    let loaded = with(spec);
+    assert_eq!(loaded.findings.all().len(), 0, "{}", loaded.text);
+    loaded
+}
+
+#[test]
+fn a_backend_gets_its_health_policy() {
+    let loaded = sound(&[
+        BACKEND,
+        "backend:\n  health:\n    unhealthyCondition: response.code == 429\n    eviction: { duration: 30s, \
+         consecutiveFailures: 2, healthThreshold: 50, restoreHealth: 20 }",
+    ]);
+    let health = loaded.topology.backends[0].health.clone().unwrap();
+    assert_eq!(health.unhealthy.unwrap().source(), "response.code == 429");
+    let expected = EvictionPolicy {
+        duration: Some(Duration::from_secs(30)),
+        consecutive_failures: Some(2),
+        health_threshold: Some(0.5),
+        restore_health: Some(0.2),
+    };
+    assert_eq!(health.eviction, Some(expected));
+    assert!(loaded.topology.backends[0].providers().all(|(_, provider)| provider.health.is_none()));
+}
+
+#[test]
+fn a_section_is_one_provider() {
+    let target = BACKEND.replace(" }]", ", sectionName: openai-provider }]");
+    let loaded = sound(&[&target, "backend: { health: { eviction: { duration: 5s } }, tcp: { connectTimeout: 2s } }"]);
+    let backend = &loaded.topology.backends[0];
+    assert!(backend.health.is_none());
+    let of: Vec<_> = backend.providers().map(|(_, one)| (one.health.is_some(), one.connect_timeout)).collect();
+    assert_eq!(of, [(false, None), (true, Some(Duration::from_secs(2)))]);
+    with(&[&target.replace("openai-provider", "openai-provder"), "backend: { health: {} }"])
+        .expect_one(Severity::Error, &["has no provider `openai-provder`", "did you mean `openai-provider`?"]);
+}
+
+#[test]
+fn what_a_manifest_says_itself_goes_first() {
+    let own = INTER.replace(
+        "spec:\n  ai:",
+        "spec:\n  policies: { health: { eviction: { duration: 9s } }, auth: { key: sk-inline-key-1 } }\n  ai:",
+    );
+    let policy = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\n\
+                  metadata: { name: it, namespace: agentgateway-system }\n\
+                  spec:\n  targetRefs: [{ group: agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend }]\n  \
+                  backend: { health: { eviction: { duration: 5s } }, auth: { key: sk-policy-key-2 } }\n";
+    let loaded = load_all(&[MOCK, &own, policy]);
+    assert_eq!(loaded.count(Severity::Error), 0, "{}", loaded.text);
+    let health = loaded.topology.backends[0].health.clone().unwrap();
+    assert_eq!(health.eviction.unwrap().duration, Some(Duration::from_secs(9)));
+    let loaded = load_all(&[
+        MOCK,
+        &INTER.replace("passthrough: {}", "{}").replace("auth:\n                {}", "tcp: {}"),
+        policy,
+    ]);
+    let auths: Vec<_> = loaded.topology.backends[0].providers().map(|(_, provider)| provider.auth.clone()).collect();
+    let Auth::Credential(credential) = &auths[0] else { panic!("{auths:?}\n{}", loaded.text) };
+    assert_eq!(credential.key(), "sk-policy-key-2");
+    assert!(!loaded.text.contains("sk-policy-key-2"));
+}
+
+#[test]
+fn a_route_gets_retries_limits_timeouts_and_headers() {
+    let loaded = sound(&[
+        ROUTE,
+        "traffic:\n  retry: { attempts: 2, codes: [429, 503], backoff: 10ms }\n  timeouts: { request: 7s }\n  \
+         headerModifiers: { request: { set: [{ name: x-a, value: b }] } }\n  \
+         rateLimit: { local: [{ requests: 10, burst: 5, unit: Minutes }, { tokens: 100, unit: Seconds }] }\n\
+         backend: { health: {} }",
+    ]);
+    let rule = &loaded.topology.routes[0].rules[0];
+    let retry = Retry { attempts: 2, codes: vec![429, 503], backoff: Some(Duration::from_millis(10)) };
+    assert_eq!(rule.retry, Some(retry));
+    assert_eq!(rule.request_timeout, Some(Duration::from_secs(120)), "the route's own");
+    assert!(rule.filters.iter().any(|filter| matches!(filter, Filter::RequestHeaders(_))));
+    let limit =
+        |unit, capacity, refill, seconds| RateLimit { unit, capacity, refill, interval: Duration::from_secs(seconds) };
+    assert_eq!(rule.rate_limits, [limit(RateUnit::Requests, 15, 10, 60), limit(RateUnit::Tokens, 100, 100, 1)]);
+    assert!(rule.health.is_some());
+}
+
+#[test]
+fn a_gateways_policy_reaches_all_its_routes() {
+    let target = "targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: agentgateway-proxy }]";
+    let loaded = sound(&[target, "traffic: { directResponse: { status: 418, body: tea } }"]);
+    let expected = Filter::DirectResponse { status: 418, body: "tea".to_owned() };
+    assert!(loaded.topology.routes[0].rules[0].filters.contains(&expected));
+}
+
+#[test]
+fn a_rule_has_retries_of_its_own() {
+    let retry = "      retry: { attempts: 1, codes: [503] }\n      backendRefs:";
+    let loaded = load_all(&[MOCK, &INTER.replace("      backendRefs:", retry)]);
+    assert_eq!(loaded.findings.all().len(), 0, "{}", loaded.text);
+    let rule = &loaded.topology.routes[0].rules[0];
+    assert_eq!(rule.retry, Some(Retry { attempts: 1, codes: vec![503], backoff: None }));
+}
+
+/// The caret stands under the very character, however the YAML quotes the expression.
+#[test]
+fn a_bad_expression_is_shown_at_its_column() {
+    for (written, marked) in [
+        ("response.code = 429", "unhealthyCondition: response.code = 429\n"),
+        ("\"response.code = 429\"", "unhealthyCondition: \"response.code = 429\"\n"),
+        ("'response.code = 429'", "unhealthyCondition: 'response.code = 429'\n"),
+        ("|\n      response.code == 500 ||\n      response.code = 429", "      response.code = 429\n"),
+    ] {
+        let loaded = with(&[BACKEND, &format!("backend:\n  health:\n    unhealthyCondition: {written}\n")]);
+        assert_eq!(loaded.count(Severity::Error), 1, "{}", loaded.text);
+        let lines: Vec<&str> = loaded.text.lines().collect();
+        let shown = lines.iter().position(|line| line.ends_with(marked.trim_end())).unwrap_or_else(|| {
+            panic!("`{marked}` is not in\n{}", loaded.text);
+        });
+        let column = lines[shown].rfind("= 429").unwrap();
+        assert_eq!(lines[shown + 1].find('^'), Some(column), "{}", loaded.text);
+    }
+    with(&[BACKEND, "backend: { health: { unhealthyCondition: \"response.code == 429 &&\\tresponse.x = 1\" } }"])
+        .expect(&["at its character"]);
+}
+
+#[test]
+fn mistakes_are_told_and_what_is_not_modelled_is_warned_of() {
+    for (spec, parts) in [
+        (vec![BACKEND], &["this policy changes nothing"][..]),
+        (vec!["backend: { health: {} }"], &["`targetRefs` is missing here"]),
+        (vec![BACKEND, "traffic: { retry: { attempts: 1, codes: [429] } }"], &["`traffic` has no effect in a policy"]),
+        (vec![BACKEND, "backend: { health: { eviction: { duration: 500ms } } }"], &["at least a second"]),
+        (vec![BACKEND, "backend: { health: { eviction: { healthThreshold: 101 } } }"], &["from 0 to 100"]),
+        (vec![BACKEND, "backend: { health: { unhealthyExpression: 'true' } }"], &["unknown field"]),
+        (vec![ROUTE, "traffic: { retry: { attempts: 0, codes: [429] } }"], &["from 1 to 255"]),
+        (vec![ROUTE, "traffic: { retry: { attempts: 1, codes: [200] } }"], &["from 400 to 599"]),
+        (vec![ROUTE, "traffic: { rateLimit: { local: [{ unit: Seconds }] } }"], &["one of `requests` and `tokens`"]),
+        (vec![&BACKEND.replace("mock-", "mok-"), "backend: { health: {} }"], &["mock-ratelimit-backend"]),
+        (vec![&BACKEND.replace("agentgateway.dev", "x.dev"), "backend: { health: {} }"], &["the group is wrong"]),
+        (vec![&ROUTE.replace("HTTPRoute", "HTTPRout"), "backend: { health: {} }"], &["did you mean `HTTPRoute`?"]),
+        (
+            vec![
+                "targetRefs: [{ group: agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend }, { group: \
+                 gateway.networking.k8s.io, kind: HTTPRoute, name: mock-ratelimit-failover }]",
+                "backend: { health: {} }",
+            ],
+            &["of one kind"],
+        ),
+    ] {
+        let loaded = with(&spec);
+        assert!(loaded.count(Severity::Error) > 0, "{spec:?}\n{}", loaded.text);
+        loaded.expect(parts);
+    }
+    for (spec, parts) in [
+        (vec![BACKEND, "backend: { health: { unhealthyCondition: 'llm.x == 1' } }"], &["gives `llm` no value"][..]),
+        (vec![BACKEND, "backend: { health: { eviction: { consecutiveFailures: 0 } } }"], &["never evicts"]),
+        (vec![ROUTE, "traffic: { retry: { attempts: 1 } }"], &["no `codes` are retried"]),
+        (vec![BACKEND, "frontend: {}"], &["`frontend`"]),
+        (vec!["targetSelectors: []", "backend: { health: {} }"], &["`targetSelectors`"]),
+        (vec![&ROUTE.replace("HTTPRoute", "GRPCRoute"), "backend: { health: {} }"], &["the kind GRPCRoute"]),
+        (vec![ROUTE, "traffic: { jwtAuthentication: {} }"], &["`jwtAuthentication`"]),
+    ] {
+        let loaded = with(&spec);
+        assert_eq!(loaded.count(Severity::Error), 0, "{spec:?}\n{}", loaded.text);
+        assert!(loaded.count(Severity::Warning) > 0, "{spec:?}");
+        loaded.expect(parts);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a policy changes about requests: retries, timeouts, headers, limits, an answer of its own.
+
+use std::time::Duration;
+
+use super::TrafficPart;
+use crate::kube::fields::Fields;
+use crate::kube::route::header_change;
+use crate::source::{Diagnostic, Entry, Value};
+use crate::topology::{Filter, RateLimit, RateUnit, Retry};
+
+/// Retries where a policy does not say how many.
+const DEFAULT_ATTEMPTS: u32 = 1;
+const MAX_LIMITS: usize = 16;
+
+/// Reads `traffic`.
+pub(super) fn read(fields: &Fields<'_>) -> TrafficPart {
+    let mut filters = Vec::new();
+    if let Some(headers) = fields.map("headerModifiers") {
+        filters.extend(headers.map("request").map(|fields| Filter::RequestHeaders(header_change(&fields))));
+        filters.extend(headers.map("response").map(|fields| Filter::ResponseHeaders(header_change(&fields))));
+    }
+    if let Some(direct) = fields.map("directResponse") {
+        filters.extend(direct_response(&direct));
+    }
+    let timeout = fields.map("timeouts").and_then(|timeouts| timeouts.gateway_duration("request"));
+    TrafficPart {
+        retry: fields.map("retry").map(|fields| retry(&fields)),
+        request_timeout: timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
+        filters,
+        rate_limits: fields.map("rateLimit").map(|fields| rate_limits(&fields)).unwrap_or_default(),
+    }
+}
+
+/// Reads `retry`, of a policy or of a rule.
+pub(in crate::kube) fn retry(fields: &Fields<'_>) -> Retry {
+    let attempts = fields.number("attempts", 1..=u64::from(u8::MAX));
+    let codes = fields.find("codes");
+    if codes.is_none() {
+        fields.log().push(
+            Diagnostic::warning("no `codes` are retried")
+                .at(fields.place(), "only a provider that cannot be called is tried again")
+                .help("such as `codes: [429, 503]`"),
+        );
+    }
+    Retry {
+        attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(DEFAULT_ATTEMPTS),
+        codes: codes.map(|entry| statuses(fields, entry)).unwrap_or_default(),
+        backoff: fields.gateway_duration("backoff").map(|backoff| backoff.value),
+    }
+}
+
+fn statuses(fields: &Fields<'_>, entry: &Entry) -> Vec<u16> {
+    let Value::Seq(items) = &entry.value.value else {
+        fields.log().push(Diagnostic::error("`codes` must be a list").at(entry.value.place, "expected a list"));
+        return Vec::new();
+    };
+    let mut codes = Vec::new();
+    for item in items {
+        match item.value {
+            Value::Int(code @ 400..=599) => codes.extend(u16::try_from(code)),
+            _ => fields.log().push(
+                Diagnostic::error("a status that is retried is a number from 400 to 599")
+                    .at(item.place, "no such status"),
+            ),
+        }
+    }
+    codes
+}
+
+fn direct_response(fields: &Fields<'_>) -> Option<Filter> {
+    let body = fields.text("body").map(|body| body.value).unwrap_or_default();
+    let status = fields.need("status", fields.number("status", 200..=599))?;
+    Some(Filter::DirectResponse { status: u16::try_from(status.value).ok()?, body })
+}
+
+fn rate_limits(fields: &Fields<'_>) -> Vec<RateLimit> {
+    fields.need_maps("local", MAX_LIMITS).iter().filter_map(rate_limit).collect()
+}
+
+fn rate_limit(fields: &Fields<'_>) -> Option<RateLimit> {
+    const MOST: u64 = i32::MAX.unsigned_abs() as u64;
+    let unit = fields.need("unit", fields.choice("unit", &["Seconds", "Minutes", "Hours"]));
+    let (requests, tokens) = (fields.number("requests", 1..=MOST), fields.number("tokens", 1..=MOST));
+    let burst = fields.number("burst", 0..=MOST).map_or(0, |burst| burst.value);
+    let (unit, count) = match (unit, requests, tokens) {
+        (Some(unit), Some(requests), None) => (unit, (RateUnit::Requests, requests.value)),
+        (Some(unit), None, Some(tokens)) => (unit, (RateUnit::Tokens, tokens.value)),
+        (_, requests, tokens) => {
+            if requests.is_some() == tokens.is_some() {
+                fields.log().push(
+                    Diagnostic::error("a limit has one of `requests` and `tokens`").at(fields.place(), "needs one"),
+                );
+            }
+            return None;
+        }
+    };
+    let interval = Duration::from_secs(match unit.value {
+        "Seconds" => 1,
+        "Minutes" => 60,
+        _ => 3_600,
+    });
+    Some(RateLimit { unit: count.0, capacity: count.1.saturating_add(burst), refill: count.1, interval })
+}
