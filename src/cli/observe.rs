@@ -113,10 +113,13 @@ impl Args {
     }
 }
 
+/// The access log of all runs.
+type LogFile = Arc<Mutex<Box<dyn Write + Send>>>;
+
 /// What all runs of a command line write to.
 pub(super) struct Outputs {
     args: Args,
-    log: Option<Arc<Mutex<Box<dyn Write + Send>>>>,
+    log: Option<LogFile>,
 }
 
 impl Outputs {
@@ -146,7 +149,7 @@ impl Outputs {
 pub(super) struct Watch(Arc<Mutex<Watched>>);
 
 struct Watched {
-    log: Option<(AccessLog, Arc<Mutex<Box<dyn Write + Send>>>)>,
+    log: Option<(AccessLog, LogFile)>,
     metrics: Option<(Metrics, NamedFile)>,
     traces: Option<(Traces, Target)>,
     now: At,
@@ -229,7 +232,9 @@ impl Watch {
         let metrics = metrics.map_or(Ok(()), |(text, file)| file.write(&text));
         let traces = if has_traces { at_once(self.export_until(At(u64::MAX))) } else { Ok(()) };
         let failed: Vec<String> = [log, metrics, traces].into_iter().filter_map(Result::err).collect();
-        failed.iter().for_each(|what| eprintln!("error: {what}"));
+        for what in &failed {
+            eprintln!("error: {what}");
+        }
         if failed.is_empty() { Ok(()) } else { Err(Exit::Unavailable) }
     }
 

@@ -84,9 +84,11 @@ fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> Exit {
     let (style, detail) = (args.color.on(people), detail(args.quiet, args.verbose));
     let (head, live) = lines(&header, people, style, detail);
     people.tell(head);
-    let mut sinks = vec![watch.sink(), live];
+    let mut sinks = [watch.sink(), live];
     for event in &events {
-        sinks.iter_mut().for_each(|sink| sink.event(event));
+        for sink in &mut sinks {
+            sink.event(event);
+        }
     }
     people.tell(blank(detail));
     conclude(&run, people, style, detail);

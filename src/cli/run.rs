@@ -143,6 +143,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(written.map_or_else(|exit| worst.max(exit), |()| worst))
 }
 
+/// Everything that hears a run, and what is to be finished after it.
+type Hearers = (Vec<Box<dyn Sink>>, Watch);
+
 /// What the runs of a command line have in common.
 struct All<'a> {
     args: &'a Args,
@@ -308,7 +311,7 @@ impl All<'_> {
     }
 
     /// Everything that hears a run and writes to a file.
-    fn sinks(&self, path: &Path, header: &Header) -> anyhow::Result<Result<(Vec<Box<dyn Sink>>, Watch), Exit>> {
+    fn sinks(&self, path: &Path, header: &Header) -> anyhow::Result<Result<Hearers, Exit>> {
         let mut sinks = Vec::new();
         match recorder(self.args, path, self.several, header)? {
             Ok(recorder) => sinks.extend(recorder),
