@@ -1,10 +1,14 @@
 //! What the user asked: one file a command.
 
 mod alone;
+mod beside;
 mod exit;
 mod files;
+mod observe;
 mod openai;
+mod record;
 mod replay;
+mod reports;
 mod run;
 mod screen;
 mod seeds;
@@ -38,7 +42,7 @@ Of several files the worst counts, in the order 130, 70, 69, 65, 64, 1, 2, 0.";
 enum Command {
     /// Play scenarios and judge what happens
     Run(run::Args),
-    /// Watch a recording: every moment of it can be wound back to
+    /// Show a recording again: on the screen, as plain lines, or as reports
     Replay(replay::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),

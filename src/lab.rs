@@ -135,6 +135,14 @@ impl Lab {
         self
     }
 
+    /// Fixes the wall-clock time of the start, so that [`Lab::header`] and the run that follows tell
+    /// the same in real time too.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.start = Some(self.start_time());
+        self
+    }
+
     /// Counts the patterns of steps rather than judging them, for runs over many seeds.
     #[must_use]
     pub fn count_patterns(mut self, count: bool) -> Self {

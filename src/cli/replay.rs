@@ -1,15 +1,18 @@
-//! `labsim replay`: the screen over a recording.
+//! `labsim replay`: a recording on the screen, as plain lines, or as reports.
 
 use std::fs::File;
-use std::io::{BufReader, Write as _};
+use std::io::BufReader;
 use std::path::PathBuf;
 
 use super::Exit;
+use super::observe;
+use super::record;
+use super::reports;
+use super::run::{blank, conclude, detail, exit_of, lines};
 use super::screen::{self, Judging};
-use super::terminal::Colour;
+use super::terminal::{Colour, Stream};
 use crate::event::Event;
 use crate::event::log::{self, Header};
-use crate::report::console::{Detail, Live};
 use crate::tui::{self, Judge};
 
 /// What `labsim replay` is told.
@@ -18,8 +21,24 @@ pub(super) struct Args {
     /// The recording: what `labsim run --record` wrote
     #[arg(value_name = "FILE")]
     path: PathBuf,
+    /// What is written about the run
+    #[command(flatten)]
+    reports: reports::Args,
+    /// What operators of the gateway would look at
+    #[command(flatten)]
+    observe: observe::Args,
+    /// How the screen looks and behaves
     #[command(flatten)]
     screen: screen::ScreenArgs,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    color: Colour,
+    /// Show failures and the summary only
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show how each provider was chosen as well
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 /// Runs the command.
@@ -38,21 +57,42 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Invalid);
         }
     };
-    if !args.screen.is_wanted() {
-        return Ok(plain(&header, &events));
+    let plain = args.reports.any() || args.observe.any() || args.quiet || args.verbose;
+    if plain || !args.screen.is_wanted() {
+        return Ok(tell_again(args, header, events));
     }
     let judge = Judging::of_recording(&header).map(|judge| Box::new(judge) as Box<dyn Judge>);
     tui::replay(header, events, judge, args.screen.options()?)?;
     Ok(Exit::Passed)
 }
 
-/// The lines that the run had, where there is no screen.
-fn plain(header: &Header, events: &[Event]) -> Exit {
-    let mut live = Live::new(header, Colour::Auto.for_stdout(), Detail::Normal);
-    let mut out = std::io::stdout();
-    let _ = out.write_all(live.head(header).as_bytes());
-    for line in events.iter().flat_map(|event| live.lines(event)) {
-        let _ = writeln!(out, "{line}");
+/// Tells what the run told, and writes what it could have written.
+fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> Exit {
+    let run = match record::replayed(&header, &events) {
+        Ok(run) => run,
+        Err(error) => {
+            eprintln!("error: the scenario in {} cannot be read: {error}", args.path.display());
+            return Exit::Invalid;
+        }
+    };
+    let watch = args.reports.open().and_then(|reports| Ok((reports, args.observe.open()?.watch(&header, None)?)));
+    let (reports, watch) = match watch {
+        Ok(both) => both,
+        Err(exit) => return exit,
+    };
+    let people = Stream::for_people(args.observe.take_stdout() || args.reports.take_stdout());
+    let (style, detail) = (args.color.on(people), detail(args.quiet, args.verbose));
+    let (head, live) = lines(&header, people, style, detail);
+    people.tell(head);
+    let mut sinks = [watch.sink(), live];
+    for event in &events {
+        for sink in &mut sinks {
+            sink.event(event);
+        }
     }
-    Exit::Passed
+    people.tell(blank(detail));
+    conclude(&run, people, style, detail);
+    let written = watch.finish().and(reports.write(&[record::of_run(&run, header, events)], people));
+    let exit = exit_of(&run);
+    written.map_or_else(|unwritten| unwritten.max(exit), |()| exit)
 }

@@ -1,7 +1,6 @@
 //! `labsim run`: plays scenarios, one after the other, and judges them.
 
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,18 +9,22 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::files::{self, Candidate};
+use super::observe::{self, Outputs, Watch};
+use super::record::{self, Kept};
+use super::reports;
 use super::screen;
 use super::seeds;
 use super::signals;
-use super::terminal::Colour;
+use super::terminal::{Colour, Stream};
 use crate::event::log::{Header, Recorder};
 use crate::event::{Event, Sink};
 use crate::lab::{Interrupt, Lab, Mode, Run, RunError};
+use crate::report::RunRecord;
 use crate::report::console::{self, Detail, Live};
 use crate::report::style::Style;
 use crate::scenario::LoadError;
 use crate::source::diagnostic;
-use crate::verdict::Outcome;
+use crate::verdict::{JudgeOptions, Outcome};
 use crate::world::Clock;
 
 /// What `labsim run` is told.
@@ -34,7 +37,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Run this many seeds, from the first on, and count the patterns that come
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), conflicts_with_all = ["access_log", "metrics", "traces"])]
     pub(super) seeds: Option<u64>,
     /// Whose time a run takes: the lab's own, or the machine's over loopback TCP
     #[arg(long, value_enum, default_value_t = ClockChoice::Virtual)]
@@ -45,6 +48,12 @@ pub(super) struct Args {
     /// Write the events as JSON Lines; for several runs this is a folder
     #[arg(long, value_name = "PATH")]
     record: Option<PathBuf>,
+    /// What is written about all runs
+    #[command(flatten)]
+    pub(super) reports: reports::Args,
+    /// What operators of the gateway would look at
+    #[command(flatten)]
+    observe: observe::Args,
     /// How the live screen looks and behaves
     #[command(flatten)]
     screen: screen::ScreenArgs,
@@ -109,24 +118,40 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         eprintln!("error: no scenario found in {}", shown(&args.paths));
         return Ok(Exit::Usage);
     }
-    let several = labs.len() > 1;
     let single = matches!(args.paths.as_slice(), [path] if path.is_file());
-    let watched = single && args.seeds.is_none() && !args.quiet && args.screen.is_wanted();
-    for (index, (path, lab)) in labs.iter().enumerate() {
+    let watched = single && args.seeds.is_none() && args.for_people() == Stream::Out && !args.quiet;
+    let (reports, outputs) = match args.reports.open().and_then(|reports| Ok((reports, args.observe.open()?))) {
+        Ok(open) => open,
+        Err(exit) => return Ok(worst.max(exit)),
+    };
+    let all = All { args, outputs, several: labs.len() > 1, interrupt: &interrupt };
+    let mut records = Vec::new();
+    for (index, (path, lab)) in labs.into_iter().enumerate() {
         if index > 0 {
-            println!();
+            args.for_people().line("");
         }
         let exit = match args.seeds {
-            Some(count) => seeds::run(args, path, lab, count)?,
-            None if watched => on_screen(args, path, lab, &interrupt)?,
-            None => one(args, path, lab, several)?,
+            Some(count) => seeds::run(args, &path, &lab, count, &mut records)?,
+            None => all.one(&path, &lab.settled(), watched && args.screen.is_wanted(), &mut records)?,
         };
         worst = worst.max(exit);
         if interrupt.is_triggered() {
             break;
         }
     }
-    Ok(worst)
+    let written = reports.write(&records, args.for_people());
+    Ok(written.map_or_else(|exit| worst.max(exit), |()| worst))
+}
+
+/// Everything that hears a run, and what is to be finished after it.
+type Hearers = (Vec<Box<dyn Sink>>, Watch);
+
+/// What the runs of a command line have in common.
+struct All<'a> {
+    args: &'a Args,
+    outputs: Outputs,
+    several: bool,
+    interrupt: &'a Interrupt,
 }
 
 fn shown(paths: &[PathBuf]) -> String {
@@ -183,16 +208,17 @@ fn configured(args: &Args, lab: Lab) -> Lab {
 impl Args {
     /// How much is told.
     pub(super) fn detail(&self) -> Detail {
-        match (self.quiet, self.verbose) {
-            (true, _) => Detail::Quiet,
-            (_, true) => Detail::Verbose,
-            _ => Detail::Normal,
-        }
+        detail(self.quiet, self.verbose)
     }
 
-    /// The style for standard output.
+    /// Where people are told what happens.
+    pub(super) fn for_people(&self) -> Stream {
+        Stream::for_people(self.observe.take_stdout() || self.reports.take_stdout())
+    }
+
+    /// The style for people.
     pub(super) fn style(&self) -> Style {
-        self.color.for_stdout()
+        self.color.on(self.for_people())
     }
 
     /// Where the recording of a run goes: the path itself, or a file of that name in the folder.
@@ -207,17 +233,20 @@ impl Args {
             return Ok(Some(path.clone()));
         }
         std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-        // `scenarios/a/x.yaml` and `scenarios/b/x.yaml` must not meet in one file.
-        let mut name: String = scenario
-            .with_extension("")
-            .to_string_lossy()
-            .replace(['/', '\\'], "-")
-            .trim_start_matches(['.', '-'])
-            .to_owned();
+        let mut name = file_name(scenario);
         if let Some(seed) = seed {
             name = format!("{name}-seed-{seed}");
         }
         Ok(Some(path.join(format!("{name}.jsonl"))))
+    }
+}
+
+/// How much `--quiet` and `--verbose` ask for.
+pub(super) fn detail(quiet: bool, verbose: bool) -> Detail {
+    match (quiet, verbose) {
+        (true, _) => Detail::Quiet,
+        (_, true) => Detail::Verbose,
+        _ => Detail::Normal,
     }
 }
 
@@ -238,50 +267,84 @@ fn recorder(
     })
 }
 
-/// Runs one scenario under the eyes of a person; the plain summary follows.
-fn on_screen(args: &Args, path: &Path, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
-    let recorder = match recorder(args, path, false, &lab.header())? {
-        Ok(recorder) => recorder,
-        Err(exit) => return Ok(exit),
-    };
-    match screen::run(&args.screen, lab, interrupt, recorder.into_iter().collect())? {
-        Ok(run) => {
-            let (style, detail) = (args.style(), args.detail());
-            println!("{}", console::verdict(&run, style, detail));
-            println!("{}", console::summary(&run, style));
-            Ok(exit_of(&run))
+/// What files of a scenario's run are called: `scenarios/a/x.yaml` and `scenarios/b/x.yaml` must not
+/// meet in one.
+fn file_name(scenario: &Path) -> String {
+    let path = scenario.with_extension("");
+    path.to_string_lossy().replace(['/', '\\'], "-").trim_start_matches(['.', '-']).to_owned()
+}
+
+impl All<'_> {
+    /// Runs one scenario, on the screen or with live lines, and tells what came of it.
+    fn one(&self, path: &Path, lab: &Lab, on_screen: bool, records: &mut Vec<RunRecord>) -> anyhow::Result<Exit> {
+        let header = lab.header();
+        let (mut sinks, watch) = match self.sinks(path, &header)? {
+            Ok(all) => all,
+            Err(exit) => return Ok(exit),
+        };
+        let kept = Kept::default();
+        if self.args.reports.any() {
+            sinks.push(kept.sink());
         }
-        Err(error) => Ok(failed(&error)),
+        let done = if on_screen {
+            screen::run(&self.args.screen, lab, self.interrupt, sinks)?
+        } else {
+            let (head, live) = lines(&header, self.args.for_people(), self.args.style(), self.args.detail());
+            self.args.for_people().tell(head);
+            sinks.push(live);
+            lab.run_with(sinks)
+        };
+        let written = watch.finish();
+        let run = match done {
+            Ok(run) => record::shown(run, &header, JudgeOptions::default(), self.args.reports.any()),
+            Err(error) => return Ok(failed(&error)),
+        };
+        // Below a screen that was closed stand no lines that a blank would set off.
+        let above = if on_screen { "" } else { blank(self.args.detail()) };
+        self.args.for_people().tell(above);
+        conclude(&run, self.args.for_people(), self.args.style(), self.args.detail());
+        let exit = exit_of(&run);
+        if self.args.reports.any() {
+            records.push(record::of_run(&run, header, kept.take()));
+        }
+        Ok(written.map_or_else(|unwritten| unwritten.max(exit), |()| exit))
+    }
+
+    /// Everything that hears a run and writes to a file.
+    fn sinks(&self, path: &Path, header: &Header) -> anyhow::Result<Result<Hearers, Exit>> {
+        let mut sinks = Vec::new();
+        match recorder(self.args, path, self.several, header)? {
+            Ok(recorder) => sinks.extend(recorder),
+            Err(exit) => return Ok(Err(exit)),
+        }
+        let name = self.several.then(|| file_name(path));
+        let watch = match self.outputs.watch(header, name.as_deref()) {
+            Ok(watch) => watch,
+            Err(exit) => return Ok(Err(exit)),
+        };
+        if self.args.observe.any() {
+            sinks.push(watch.sink());
+        }
+        Ok(Ok((sinks, watch)))
     }
 }
 
-/// Runs one scenario with live lines.
-fn one(args: &Args, path: &Path, lab: &Lab, several: bool) -> anyhow::Result<Exit> {
-    let header = lab.header();
-    let (style, detail) = (args.style(), args.detail());
-    let mut live = Live::new(&header, style, detail);
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    match recorder(args, path, several, &header)? {
-        Ok(recorder) => sinks.extend(recorder),
-        Err(exit) => return Ok(exit),
-    }
-    let mut out = io::stdout();
-    let _ = out.write_all(live.head(&header).as_bytes());
-    sinks.push(Box::new(move |event: &Event| {
-        for line in live.lines(event) {
-            // A closed pipe is no reason to stop: the verdict still counts.
-            let _ = writeln!(out, "{line}");
-        }
-    }));
-    let run = match lab.run_with(sinks) {
-        Ok(run) => run,
-        Err(error) => return Ok(failed(&error)),
-    };
-    let mut out = io::stdout();
-    let blank = if detail == Detail::Quiet { "" } else { "\n" };
-    let _ = write!(out, "{blank}{}{blank}", console::verdict(&run, style, detail));
-    let _ = writeln!(out, "{}", console::summary(&run, style));
-    Ok(exit_of(&run))
+/// What stands above a run's lines, and what tells each event's lines as they come.
+pub(super) fn lines(header: &Header, people: Stream, style: Style, detail: Detail) -> (String, Box<dyn Sink>) {
+    let mut live = Live::new(header, style, detail);
+    let head = live.head(header);
+    (head, Box::new(move |event: &Event| live.lines(event).iter().for_each(|line| people.line(line))))
+}
+
+/// What sets off the parts of what is told.
+pub(super) fn blank(detail: Detail) -> &'static str {
+    if detail == Detail::Quiet { "" } else { "\n" }
+}
+
+/// Tells the verdict and the summary.
+pub(super) fn conclude(run: &Run, people: Stream, style: Style, detail: Detail) {
+    people.tell(console::verdict(run, style, detail) + blank(detail));
+    people.line(console::summary(run, style));
 }
 
 /// Tells why a run could not take place.
@@ -293,7 +356,8 @@ pub(super) fn failed(error: &RunError) -> Exit {
     }
 }
 
-fn exit_of(run: &Run) -> Exit {
+/// The exit status that a run asks for.
+pub(super) fn exit_of(run: &Run) -> Exit {
     if run.interrupted {
         return Exit::Interrupted;
     }

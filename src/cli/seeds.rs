@@ -9,13 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Exit;
+use super::record::{self, Kept};
 use super::run::{Args, failed};
 use crate::event::Sink;
 use crate::event::log::Recorder;
 use crate::lab::{Lab, Run, RunError};
+use crate::report::RunRecord;
 use crate::report::console::{self, Detail};
 use crate::scenario::Step;
-use crate::verdict::{self, Outcome, PatternCounts};
+use crate::verdict::{self, JudgeOptions, Outcome, PatternCounts};
 
 /// How many failed seeds are explained.
 const EXPLAINED: usize = 3;
@@ -30,15 +32,24 @@ struct Tally {
     failed: u64,
     /// The failed runs with the lowest seeds.
     examples: Vec<Run>,
+    records: Vec<RunRecord>,
     interrupted: bool,
     error: Option<RunError>,
 }
 
-/// Runs `count` seeds of a scenario and tells what came.
-pub(super) fn run(args: &Args, path: &Path, lab: &Lab, count: u64) -> anyhow::Result<Exit> {
+/// Runs `count` seeds of a scenario and tells what came; where reports are asked for, every run is
+/// added to `records`.
+pub(super) fn run(
+    args: &Args,
+    path: &Path,
+    lab: &Lab,
+    count: u64,
+    records: &mut Vec<RunRecord>,
+) -> anyhow::Result<Exit> {
     let first = lab.effective_seed();
     let pinned = lab.scenario().seed.is_some();
     let lab = lab.clone().count_patterns(pinned);
+    let options = JudgeOptions { count_patterns: pinned };
     let tally = Mutex::new(Tally::new(&lab));
     let progress = progress(count);
     let next = AtomicU64::new(0);
@@ -50,13 +61,21 @@ pub(super) fn run(args: &Args, path: &Path, lab: &Lab, count: u64) -> anyhow::Re
             if index >= count || stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let lab = lab.clone().seed(first.wrapping_add(index));
+            let lab = lab.clone().seed(first.wrapping_add(index)).settled();
+            let header = lab.header();
             let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
             if let Some(path) = args.recording(path, Some(lab.effective_seed()), true)? {
-                sinks.push(Box::new(Recorder::new(File::create(path)?, &lab.header())));
+                sinks.push(Box::new(Recorder::new(File::create(path)?, &header)));
             }
-            let done = lab.run_with(sinks);
+            let kept = Kept::default();
+            if args.reports.any() {
+                sinks.push(kept.sink());
+            }
+            let done = lab.run_with(sinks).map(|run| record::shown(run, &header, options, args.reports.any()));
+            let record = done.as_ref().ok().filter(|_| args.reports.any());
+            let record = record.map(|run| record::of_run(run, header, kept.take()));
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.records.extend(record);
             if !tally.add(done) {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -75,7 +94,10 @@ pub(super) fn run(args: &Args, path: &Path, lab: &Lab, count: u64) -> anyhow::Re
     });
     progress.finish_and_clear();
     results.into_iter().collect::<anyhow::Result<()>>()?;
-    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Threads end in any order; reports are in the order of seeds.
+    tally.records.sort_by_key(|record| record.header.seed.wrapping_sub(first));
+    records.append(&mut tally.records);
     Ok(tell(args, &lab, first, tally))
 }
 
@@ -134,24 +156,25 @@ impl Tally {
 }
 
 fn tell(args: &Args, lab: &Lab, first: u64, tally: Tally) -> Exit {
-    let style = args.style();
+    let (people, style) = (args.for_people(), args.style());
     if let Some(error) = &tally.error {
         return failed(error);
     }
     let total = tally.passed + tally.unknown + tally.failed;
     let last = first.wrapping_add(total.saturating_sub(1));
-    println!("{}  seeds {first} to {last} · {}\n", lab.scenario().name, lab.scenario().gateway.personality);
+    let scenario = lab.scenario();
+    people.line(format!("{}  seeds {first} to {last} · {}\n", scenario.name, scenario.gateway.personality));
     if args.detail() > Detail::Quiet {
         let titled: Vec<_> = tally
             .patterns
             .into_iter()
             .map(|(step, title, counts)| (format!("step {}: {title}", step + 1), counts))
             .collect();
-        println!("{}", console::frequencies(&titled, style));
+        people.line(console::frequencies(&titled, style));
     }
     for run in &tally.examples {
-        println!("seed {}:", run.seed);
-        print!("{}", console::verdict(run, style, Detail::Quiet));
+        people.line(format!("seed {}:", run.seed));
+        people.tell(console::verdict(run, style, Detail::Quiet));
     }
     let (word, exit) = match (tally.interrupted, tally.failed, tally.passed) {
         (true, ..) => ("INTERRUPTED", Exit::Interrupted),
@@ -159,6 +182,7 @@ fn tell(args: &Args, lab: &Lab, first: u64, tally: Tally) -> Exit {
         (false, 0, 0) => ("UNKNOWN", Exit::Unknown),
         (false, 0, _) => ("PASS", Exit::Passed),
     };
-    println!("{word}  {total} seeds: {} passed, {} failed, {} unknown", tally.passed, tally.failed, tally.unknown);
+    let (passed, failed, unknown) = (tally.passed, tally.failed, tally.unknown);
+    people.line(format!("{word}  {total} seeds: {passed} passed, {failed} failed, {unknown} unknown"));
     exit
 }

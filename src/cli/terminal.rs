@@ -1,10 +1,41 @@
-//! What the terminal wants.
+//! What the terminal wants, and which stream it is told on.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
 
 use crate::report::style::Style;
+
+/// Where a person is told what happens. Standard error where standard output is asked for by
+/// something that a program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+impl Stream {
+    /// The stream for people, given whether standard output is taken.
+    pub(super) fn for_people(out_is_taken: bool) -> Self {
+        if out_is_taken { Self::Err } else { Self::Out }
+    }
+
+    /// Writes text. A closed pipe is no reason to stop: the verdict still counts.
+    pub(super) fn tell(self, text: impl AsRef<str>) {
+        let text = text.as_ref().as_bytes();
+        let _ = match self {
+            Self::Out => io::stdout().write_all(text),
+            Self::Err => io::stderr().write_all(text),
+        };
+    }
+
+    /// Writes a line.
+    pub(super) fn line(self, text: impl AsRef<str>) {
+        self.tell(format!("{}\n", text.as_ref()));
+    }
+}
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -18,9 +49,12 @@ pub(super) enum Colour {
 }
 
 impl Colour {
-    /// The style for standard output.
-    pub(super) fn for_stdout(self) -> Style {
-        Style { colour: self.wanted(std::io::stdout().is_terminal()) }
+    /// The style for a stream.
+    pub(super) fn on(self, stream: Stream) -> Style {
+        match stream {
+            Stream::Out => Style { colour: self.wanted(std::io::stdout().is_terminal()) },
+            Stream::Err => self.for_stderr(),
+        }
     }
 
     /// The style for standard error.

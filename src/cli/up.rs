@@ -2,19 +2,22 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use super::Exit;
+use super::beside::Beside;
+use super::observe;
+use super::reports;
+use super::run::lines;
 use super::signals;
-use super::terminal::Colour;
-use crate::event::log::Recorder;
-use crate::event::{Event, Sink};
+use super::terminal::{Colour, Stream};
+use crate::event::Sink;
+use crate::event::log::{Header, Recorder};
 use crate::lab::{Interrupt, Lab, Mode, Up, UpOptions};
-use crate::report::console::{Detail, Live};
+use crate::report::console::Detail;
 use crate::scenario::LoadError;
 
 /// What `labsim up` is told.
@@ -38,6 +41,12 @@ pub(super) struct Args {
     /// Write the events as JSON Lines
     #[arg(long, value_name = "PATH")]
     record: Option<PathBuf>,
+    /// Port for metrics and health, on loopback; 0 lets the system pick
+    #[arg(long, value_name = "PORT", default_value_t = 15020)]
+    metrics_port: u16,
+    /// What operators of the gateway would look at
+    #[command(flatten)]
+    observe: observe::Args,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
@@ -68,29 +77,37 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(seed) = args.seed {
         lab = lab.seed(seed);
     }
+    let lab = lab.settled();
+    stay_up(args, &lab)
+}
+
+fn stay_up(args: &Args, lab: &Lab) -> anyhow::Result<Exit> {
     let header = lab.header();
+    let opened =
+        recorder(args, &header).and_then(|recorder| Ok((recorder, args.observe.open()?.watch(&header, None)?)));
+    let (recorder, watch) = match opened {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let beside = Beside::new(&header);
+    let metrics = match beside.start(args.metrics_port, watch.clone())? {
+        Ok(address) => address,
+        Err(exit) => return Ok(exit),
+    };
+    let mut sinks: Vec<Box<dyn Sink>> = vec![watch.sink(), beside.sink()];
+    sinks.extend(recorder);
+    let people = Stream::for_people(args.observe.take_stdout());
     let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
-    let mut live = Live::new(&header, args.color.for_stdout(), detail);
-    let head = live.head(&header);
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(path) = &args.record {
-        match File::create(path) {
-            Ok(file) => sinks.push(Box::new(Recorder::new(file, &header))),
-            Err(error) => {
-                eprintln!("error: cannot write the recording {}: {error}", path.display());
-                return Ok(Exit::Unavailable);
-            }
-        }
-    }
-    let mut out = io::stdout();
-    sinks.push(Box::new(move |event: &Event| {
-        for line in live.lines(event) {
-            let _ = writeln!(out, "{line}");
-        }
-    }));
+    let (head, live) = lines(&header, people, args.color.on(people), detail);
+    sinks.push(live);
     let options = UpOptions { address: SocketAddr::new(args.address, args.port), play: args.play };
-    match lab.up(&options, sinks, |up| announce(up, &head)) {
-        Ok(()) => Ok(Exit::Passed),
+    let done = lab.up(&options, sinks, |up| {
+        beside.ready();
+        people.tell(announcement(up, metrics) + &head);
+    });
+    let written = watch.finish();
+    match done {
+        Ok(()) => Ok(written.map_or_else(|exit| exit, |()| Exit::Passed)),
         Err(error) => {
             eprintln!("error: {error}");
             if error.is_address_in_use() {
@@ -101,7 +118,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     }
 }
 
-fn announce(up: &Up, head: &str) {
+/// The recording, where one is asked for.
+fn recorder(args: &Args, header: &Header) -> Result<Option<Box<dyn Sink>>, Exit> {
+    let Some(path) = &args.record else { return Ok(None) };
+    match File::create(path) {
+        Ok(file) => Ok(Some(Box::new(Recorder::new(file, header)))),
+        Err(error) => Err(reports::unwritable("recording", path, &error)),
+    }
+}
+
+fn announcement(up: &Up, metrics: SocketAddr) -> String {
     let mut text = String::new();
     for address in &up.gateway {
         let _ = writeln!(text, "gateway    http://{address}");
@@ -109,7 +135,8 @@ fn announce(up: &Up, head: &str) {
     for (name, address) in &up.providers {
         let _ = writeln!(text, "provider   {name} is http://{address}");
     }
+    let _ = writeln!(text, "metrics    http://{metrics}/metrics");
+    let _ = writeln!(text, "health     http://{metrics}/health/providers");
     text.push_str("Ctrl-C ends it\n\n");
-    text.push_str(head);
-    let _ = io::stdout().write_all(text.as_bytes());
+    text
 }

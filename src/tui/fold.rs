@@ -139,6 +139,7 @@ impl Fold {
             | Kind::ClientResponseStarted { .. }
             | Kind::ClientFirstToken { .. }
             | Kind::ClientRequestEnded { .. } => return self.client(&event.kind, position, names),
+            Kind::FaultInjected { .. } | Kind::FaultStruck { .. } | Kind::FaultCleared { .. } => {}
             Kind::HealthChanged { .. } | Kind::ProviderEvicted { .. } | Kind::ProviderReturned { .. } => {
                 self.health_changed(&event.kind, lineup);
             }

@@ -8,6 +8,15 @@ use crate::support::{Running, labsim, run, stderr};
 
 /// Starts a server and gives the address that it says it has.
 fn start(args: &[&str]) -> (Running, String) {
+    let (running, lines) = start_and_read(args);
+    let line = lines.iter().find(|line| line.contains("http://127.0.0.1:")).expect("it says where it listens");
+    std::thread::spawn(move || lines.into_iter().for_each(drop));
+    let at = line.find("http://").expect("an address");
+    (running, line[at..].trim().to_owned())
+}
+
+/// Starts a server and gives the lines that it tells on both streams, as they come.
+pub(crate) fn start_and_read(args: &[&str]) -> (Running, std::sync::mpsc::Receiver<String>) {
     let mut command = labsim();
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = Running(command.spawn().expect("labsim starts"));
@@ -23,21 +32,18 @@ fn start(args: &[&str]) -> (Running, String) {
         });
     }
     drop(sender);
-    let line = receiver.iter().find(|line| line.contains("http://127.0.0.1:")).expect("it says where it listens");
-    std::thread::spawn(move || receiver.into_iter().for_each(drop));
-    let at = line.find("http://").expect("an address");
-    (running, line[at..].trim().to_owned())
+    (running, receiver)
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
-const CHAT: &str = r#"{"model": "", "messages": [{"role": "user", "content": "What is 2+2?"}]}"#;
+pub(crate) const CHAT: &str = r#"{"model": "", "messages": [{"role": "user", "content": "What is 2+2?"}]}"#;
 
 #[tokio::test]
 async fn up_answers_as_the_lab_documents() {
-    let (mut running, url) = start(&["up", "scenarios/inter-group.yaml", "--port", "0"]);
+    let (mut running, url) = start(&["up", "scenarios/inter-group.yaml", "--port", "0", "--metrics-port", "0"]);
     let ask = || client().post(format!("{url}/openai")).header("content-type", "application/json").body(CHAT).send();
     let first = ask().await.unwrap();
     assert_eq!(first.status(), 429);
@@ -110,7 +116,7 @@ fn a_port_that_is_taken_is_told_with_69() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("its address").port().to_string();
     for args in [
-        &["up", "scenarios/inter-group.yaml", "--port", &port][..],
+        &["up", "scenarios/inter-group.yaml", "--port", &port, "--metrics-port", "0"][..],
         &["vllm-sim", "--model", "m", "--port", &port],
         &["openai", "--port", &port, "--api-key", "k"],
     ] {

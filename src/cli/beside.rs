@@ -1,0 +1,136 @@
+//! What stands beside a lab that is up: a port for metrics and health, and traces that are sent on.
+//!
+//! It has a thread and a runtime of its own, so that a scrape holds up no request.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{Method, Response, StatusCode};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Exit;
+use super::observe::Watch;
+use crate::event::log::Header;
+use crate::event::{At, Event, Sink};
+use crate::report::health::Health;
+use crate::report::metrics::{self, Metrics};
+use crate::topology::Authority;
+use crate::world::clock::VIRTUAL_START;
+use crate::world::{Net, serve};
+
+/// How often traces are sent on.
+const EXPORT: Duration = Duration::from_secs(1);
+
+/// What the port tells. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Beside(Arc<Mutex<State>>);
+
+struct State {
+    metrics: Metrics,
+    health: Health,
+    /// The lab's first moment; none before its first event.
+    origin: Option<Instant>,
+    ready: bool,
+}
+
+impl Beside {
+    /// Follows the lab of this header.
+    pub(super) fn new(header: &Header) -> Self {
+        let start: Timestamp = header.start.parse().unwrap_or(VIRTUAL_START);
+        let (metrics, health) = (Metrics::new(header), Health::new(header, start));
+        Self(Arc::new(Mutex::new(State { metrics, health, origin: None, ready: false })))
+    }
+
+    /// What hears the lab's events.
+    pub(super) fn sink(&self) -> Box<dyn Sink> {
+        let beside = self.clone();
+        Box::new(move |event: &Event| beside.lock().apply(event))
+    }
+
+    /// Says from now on that the lab is ready.
+    pub(super) fn ready(&self) {
+        self.lock().ready = true;
+    }
+
+    /// Serves the port and sends traces on until the process ends; gives the port's address.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`], after telling why.
+    pub(super) fn start(&self, port: u16, watch: Watch) -> anyhow::Result<Result<SocketAddr, Exit>> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let authority = Authority::new("metrics", port);
+        let listener = match runtime.block_on(Net::tcp().listen_on(&authority, address)) {
+            Ok(listener) => listener,
+            Err(error) => {
+                eprintln!("error: cannot listen at {address} for metrics and health: {error}");
+                eprintln!("help: `--metrics-port 0` lets the system pick a free one");
+                return Ok(Err(Exit::Unavailable));
+            }
+        };
+        let at = listener.address().unwrap_or(address);
+        let beside = self.clone();
+        std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let _server = serve::serve(listener, move |request: http::Request<hyper::body::Incoming>| {
+                    let answer = beside.lock().answer(request.method(), request.uri().path());
+                    async move { answer }
+                });
+                send_on(&watch).await;
+            });
+        })?;
+        Ok(Ok(at))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends traces on, again and again. What keeps failing is told once.
+async fn send_on(watch: &Watch) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(EXPORT).await;
+        let sent = watch.export().await;
+        if let (Err(error), false) = (&sent, failing) {
+            eprintln!("warning: {error}");
+        }
+        failing = sent.is_err();
+    }
+}
+
+impl State {
+    fn apply(&mut self, event: &Event) {
+        self.metrics.apply(event);
+        self.health.apply(event);
+        self.origin = self.origin.or_else(|| Instant::now().checked_sub(event.at_us.elapsed()));
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Response<String> {
+        let now = At::after(self.origin.map_or(Duration::ZERO, |origin| origin.elapsed()));
+        let answer = match path {
+            "/metrics" | "/stats/prometheus" => Some((metrics::CONTENT_TYPE, metrics::render(&self.metrics, now))),
+            "/health/providers" => Some(("application/json", self.health.render(now))),
+            "/healthz/ready" if self.ready => Some(("text/plain", "ready\n".to_owned())),
+            _ => None,
+        };
+        let mut response = Response::new(String::new());
+        match answer {
+            Some(_) if !matches!(*method, Method::GET | Method::HEAD) => {
+                *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+                response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+            }
+            Some((kind, text)) => {
+                response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+                *response.body_mut() = text;
+            }
+            None if path == "/healthz/ready" => *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE,
+            None => *response.status_mut() = StatusCode::NOT_FOUND,
+        }
+        response
+    }
+}

@@ -1,0 +1,302 @@
+//! What a gateway's operators would look at, written to files or sent on: access log, metrics, traces.
+
+use std::fs::File;
+use std::io::{self, LineWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+
+use super::Exit;
+use super::reports::{is_stdout, unwritable};
+use crate::event::log::Header;
+use crate::event::{At, Event, Sink};
+use crate::report::access_log::{self, AccessLog};
+use crate::report::metrics::{self, Metrics};
+use crate::report::traces::{self, Traces};
+use crate::world::clock::VIRTUAL_START;
+
+/// What is asked for on the command line.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "observe")]
+pub(super) struct Args {
+    /// Write the gateway's access log; `-` is standard output, and what people read goes to standard error
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// How a line of the access log is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text, requires = "access_log")]
+    access_log_format: LogFormat,
+    /// Put the bodies of answers into the access log
+    #[arg(long, requires = "access_log")]
+    access_log_body: bool,
+    /// Hide the addresses of clients in the access log
+    #[arg(long, requires = "access_log")]
+    access_log_mask: bool,
+    /// Write the metrics at the end, in Prometheus' text format; for several runs this is a folder
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Write OpenTelemetry traces to a file, or send them to a collector at `http://HOST:PORT`; for
+    /// several runs the file is a folder
+    #[arg(long, value_name = "FILE|URL", value_parser = TracesTo::parse)]
+    traces: Option<TracesTo>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Time, level, scope and `key=value` pairs
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TracesTo {
+    File(PathBuf),
+    /// Where a collector takes them, with the path.
+    Collector(String),
+}
+
+/// How long a collector may take for one export.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl TracesTo {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("https://") {
+            return Err("only http:// is spoken here; a collector beside it can do the rest".to_owned());
+        }
+        if !text.starts_with("http://") {
+            return Ok(Self::File(text.into()));
+        }
+        let base = text.trim_end_matches('/').trim_end_matches(traces::PATH);
+        let url = format!("{base}{}", traces::PATH);
+        reqwest::Url::parse(&url).map_err(|error| error.to_string())?;
+        Ok(Self::Collector(url))
+    }
+}
+
+impl Args {
+    /// Whether anything is asked for.
+    pub(super) fn any(&self) -> bool {
+        self.access_log.is_some() || self.metrics.is_some() || self.traces.is_some()
+    }
+
+    /// Whether the access log goes to standard output.
+    pub(super) fn take_stdout(&self) -> bool {
+        self.access_log.as_deref().is_some_and(is_stdout)
+    }
+
+    /// Opens what all runs share.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`], after telling why.
+    pub(super) fn open(&self) -> Result<Outputs, Exit> {
+        let log: Option<Box<dyn Write + Send>> = match &self.access_log {
+            None => None,
+            Some(path) if is_stdout(path) => Some(Box::new(io::stdout())),
+            Some(path) => {
+                let file = File::create(path).map_err(|error| unwritable("access log", path, &error))?;
+                Some(Box::new(LineWriter::new(file)))
+            }
+        };
+        Ok(Outputs { args: self.clone(), log: log.map(|log| Arc::new(Mutex::new(log))) })
+    }
+
+    fn access_log(&self, header: &Header, start: Timestamp) -> AccessLog {
+        let format = match self.access_log_format {
+            LogFormat::Text => access_log::Format::Text,
+            LogFormat::Json => access_log::Format::Json,
+        };
+        let options = access_log::Options { response_body: self.access_log_body, mask_client: self.access_log_mask };
+        AccessLog::new(format, header, start, options)
+    }
+}
+
+/// The access log of all runs.
+type LogFile = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// What all runs of a command line write to.
+pub(super) struct Outputs {
+    args: Args,
+    log: Option<LogFile>,
+}
+
+impl Outputs {
+    /// Begins a run. `name` is the run's own where each needs a file.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`], after telling why.
+    pub(super) fn watch(&self, header: &Header, name: Option<&str>) -> Result<Watch, Exit> {
+        let start = header.start.parse().unwrap_or(VIRTUAL_START);
+        let log = self.log.clone().map(|out| (self.args.access_log(header, start), out));
+        let metrics = match &self.args.metrics {
+            Some(path) => Some((Metrics::new(header), NamedFile::create("metrics", path, name, "prom")?)),
+            None => None,
+        };
+        let to = match &self.args.traces {
+            None => None,
+            Some(TracesTo::Collector(url)) => Some(Target::Collector(url.clone())),
+            Some(TracesTo::File(path)) => Some(Target::File(NamedFile::create("traces", path, name, "otlp.json")?)),
+        };
+        let traces = to.map(|to| (Traces::new(header, start), to));
+        Ok(Watch(Arc::new(Mutex::new(Watched { log, metrics, traces, now: At::default(), failed: None }))))
+    }
+}
+
+/// A run that is observed. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Watch(Arc<Mutex<Watched>>);
+
+struct Watched {
+    log: Option<(AccessLog, LogFile)>,
+    metrics: Option<(Metrics, NamedFile)>,
+    traces: Option<(Traces, Target)>,
+    now: At,
+    failed: Option<io::Error>,
+}
+
+#[derive(Clone)]
+enum Target {
+    File(NamedFile),
+    Collector(String),
+}
+
+#[derive(Clone)]
+struct NamedFile {
+    what: &'static str,
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl NamedFile {
+    /// Makes the file: the path itself, or one of this name in the folder.
+    fn create(what: &'static str, path: &Path, name: Option<&str>, extension: &str) -> Result<Self, Exit> {
+        let path = match name {
+            Some(name) => {
+                std::fs::create_dir_all(path).map_err(|error| unwritable(what, path, &error))?;
+                path.join(format!("{name}.{extension}"))
+            }
+            None => path.to_owned(),
+        };
+        let file = File::create(&path).map_err(|error| unwritable(what, &path, &error))?;
+        Ok(Self { what, path, file: Arc::new(file) })
+    }
+
+    fn write(&self, text: &str) -> Result<(), String> {
+        let failed = |error| format!("cannot write the {} {}: {error}", self.what, self.path.display());
+        (&*self.file).write_all(text.as_bytes()).map_err(failed)
+    }
+}
+
+impl Watch {
+    /// What hears the run's events.
+    pub(super) fn sink(&self) -> Box<dyn Sink> {
+        let watch = self.clone();
+        Box::new(move |event: &Event| watch.lock().apply(event))
+    }
+
+    /// Sends on the spans of requests that ended a second ago or earlier.
+    ///
+    /// # Errors
+    /// Why it was in vain; the spans are gone.
+    pub(super) async fn export(&self) -> Result<(), String> {
+        let now = self.lock().now;
+        self.export_until(At(now.0.saturating_sub(1_000_000))).await
+    }
+
+    async fn export_until(&self, until: At) -> Result<(), String> {
+        let (body, to) = {
+            let mut watched = self.lock();
+            let Some((traces, to)) = &mut watched.traces else { return Ok(()) };
+            let Some(body) = traces.take(until) else { return Ok(()) };
+            (body, to.clone())
+        };
+        match to {
+            Target::File(file) => file.write(&format!("{body}\n")),
+            Target::Collector(url) => post(&url, body).await,
+        }
+    }
+
+    /// Writes what is written at the end.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`], after telling what could not be written.
+    pub(super) fn finish(&self) -> Result<(), Exit> {
+        let (log, metrics, has_traces) = {
+            let mut watched = self.lock();
+            let metrics = watched.metrics.as_ref().map(|(all, file)| (metrics::render(all, watched.now), file.clone()));
+            (watched.failed.take(), metrics, watched.traces.is_some())
+        };
+        let log = log.map_or(Ok(()), |error| Err(format!("cannot write the access log: {error}")));
+        let metrics = metrics.map_or(Ok(()), |(text, file)| file.write(&text));
+        let traces = if has_traces { at_once(self.export_until(At(u64::MAX))) } else { Ok(()) };
+        let failed: Vec<String> = [log, metrics, traces].into_iter().filter_map(Result::err).collect();
+        for what in &failed {
+            eprintln!("error: {what}");
+        }
+        if failed.is_empty() { Ok(()) } else { Err(Exit::Unavailable) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    fn apply(&mut self, event: &Event) {
+        self.now = event.at_us;
+        if let Some((log, out)) = &mut self.log
+            && let Some(line) = log.line(event)
+        {
+            let written = out.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+            // A closed pipe is no reason to stop: nobody is left to read.
+            let failed = written.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+            self.failed = self.failed.take().or(failed);
+        }
+        if let Some((metrics, _)) = &mut self.metrics {
+            metrics.apply(event);
+        }
+        if let Some((traces, _)) = &mut self.traces {
+            traces.apply(event);
+        }
+    }
+}
+
+/// Runs a future to its end on a runtime of its own.
+fn at_once(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(format!("cannot send the traces: {error}")),
+    }
+}
+
+async fn post(url: &str, body: String) -> Result<(), String> {
+    let sent = async {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let request = client.post(url).header(http::header::CONTENT_TYPE, "application/json").body(body);
+        request.send().await?.error_for_status().map(drop)
+    };
+    sent.await.map_err(|error: reqwest::Error| format!("cannot send the traces: {}", in_full(&error)))
+}
+
+/// An error with its causes.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_go_to_a_file_or_a_collector() {
+        let collector = |url: &str| Ok(TracesTo::Collector(url.to_owned()));
+        assert_eq!(TracesTo::parse("a.json"), Ok(TracesTo::File("a.json".into())));
+        assert_eq!(TracesTo::parse("http://localhost:4318"), collector("http://localhost:4318/v1/traces"));
+        assert_eq!(TracesTo::parse("http://localhost:4318/v1/traces"), collector("http://localhost:4318/v1/traces"));
+        assert_eq!(TracesTo::parse("http://h/otlp/"), collector("http://h/otlp/v1/traces"));
+        assert!(TracesTo::parse("https://h").is_err() && TracesTo::parse("http://").is_err());
+    }
+}

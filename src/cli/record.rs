@@ -1,0 +1,71 @@
+//! What is told of a run that is over: made from what a recording of it holds, so that a replay
+//! tells the same.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::event::log::Header;
+use crate::event::{Event, Sink};
+use crate::lab::Run;
+use crate::report::RunRecord;
+use crate::scenario::{self, LoadError, Scenario};
+use crate::verdict::{self, JudgeOptions, Outcome};
+
+/// Keeps the events of a run, where somebody wants them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept(Arc<Mutex<Vec<Event>>>);
+
+impl Kept {
+    /// What fills it.
+    pub(super) fn sink(&self) -> Box<dyn Sink> {
+        let kept = self.0.clone();
+        Box::new(move |event: &Event| kept.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone()))
+    }
+
+    /// What came since the last call.
+    pub(super) fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The scenario as a recording has it: with references in place of credentials.
+///
+/// # Errors
+/// What is wrong with it, for example that another version of labsim wrote it.
+pub(super) fn scenario_of(header: &Header) -> Result<Scenario, LoadError> {
+    let first = header.sources.files().first().ok_or(LoadError::NotAScenario)?;
+    scenario::load_from(&header.sources, Path::new(&first.name))
+}
+
+/// The run, its findings pointing into the header's sources rather than into the files on disk:
+/// what is shown of them holds no credential. A run that passed shows its places in reports only.
+pub(super) fn shown(run: Run, header: &Header, options: JudgeOptions, reported: bool) -> Run {
+    if !reported && run.verdict.outcome() == Outcome::Pass {
+        return run;
+    }
+    match scenario_of(header) {
+        Ok(scenario) => {
+            let verdict = verdict::judge(&scenario, &run.history, options);
+            Run { scenario: Arc::new(scenario), verdict, ..run }
+        }
+        Err(_) => run,
+    }
+}
+
+/// The record of a run that [`shown`] gave.
+pub(super) fn of_run(run: &Run, header: Header, events: Vec<Event>) -> RunRecord {
+    RunRecord::new(header, events, run.verdict.clone(), run.interrupted)
+}
+
+/// The run behind a recording.
+///
+/// # Errors
+/// As [`scenario_of`].
+pub(super) fn replayed(header: &Header, events: &[Event]) -> Result<Run, LoadError> {
+    let scenario = scenario_of(header)?;
+    let history = crate::event::History::of(events);
+    let verdict = verdict::judge(&scenario, &history, JudgeOptions::default());
+    let ended = history.steps.iter().filter(|step| step.ended.is_some()).count();
+    let interrupted = ended < scenario.steps.len();
+    Ok(Run { scenario: Arc::new(scenario), seed: header.seed, history, verdict, interrupted })
+}

@@ -1,0 +1,183 @@
+//! Access log, metrics, traces and health: what a gateway's operators would look at.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use serde_json::Value as Json;
+
+use crate::servers::{CHAT, client, start_and_read};
+use crate::support::{Scratch, run, stderr, stdout};
+
+const INTRA: &str = "scenarios/intra-group.yaml";
+const LOG: [&str; 6] = ["run", INTRA, "--access-log", "-", "--access-log-format", "json"];
+
+/// What the lab tells its readers to type.
+const FILTER: &str =
+    r#"select(.scope == "request") | {status: ."http.status", endpoint: .endpoint, duration: .duration}"#;
+
+#[test]
+fn the_labs_jq_filter_prints_what_the_lab_prints() {
+    let log = run(&LOG);
+    assert_eq!(log.status.code(), Some(0));
+    assert!(stderr(&log).contains("PASS  Intra-group failover"), "what people read goes to the other stream");
+    let Ok(mut jq) = Command::new("jq").arg(FILTER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+        eprintln!("passed over: there is no jq here");
+        return;
+    };
+    jq.stdin.take().expect("its input").write_all(&log.stdout).expect("jq reads");
+    let printed = stdout(&jq.wait_with_output().expect("jq ends"));
+    let expected = r#"{
+  "status": 429,
+  "endpoint": "mock-gpt-4o-svc.agentgateway-system.svc.cluster.local:8000",
+  "duration": "4ms"
+}
+{
+  "status": 200,
+  "endpoint": "api.openai.com:443",
+  "duration": "1041ms"
+}
+"#;
+    assert!(printed.starts_with(expected), "{printed}");
+    assert_eq!(printed.matches("\"status\"").count(), 11, "{printed}");
+}
+
+#[test]
+fn a_log_in_a_file_says_the_same() {
+    let scratch = Scratch::new("access-log");
+    let file = scratch.path("access.log");
+    let path = file.to_str().expect("a plain path");
+    let output = run(&["run", INTRA, "--access-log", path, "--access-log-format", "json"]);
+    assert_eq!(stdout(&output), stdout(&run(&["run", INTRA])), "the lines for people stay where they are");
+    let text = fs::read_to_string(&file).expect("the log");
+    assert_eq!(text, stdout(&run(&LOG)));
+}
+
+#[test]
+fn metrics_and_traces_are_written_when_a_run_ends() {
+    let scratch = Scratch::new("metrics");
+    let (metrics, traces) = (scratch.path("run.prom"), scratch.path("run.otlp.json"));
+    let (to_metrics, to_traces) = (metrics.to_str().unwrap(), traces.to_str().unwrap());
+    let output = run(&["run", INTRA, "--metrics", to_metrics, "--traces", to_traces]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = fs::read_to_string(&metrics).expect("metrics");
+    assert_eq!((requests(&text, "429"), requests(&text, "200")), (2, 9), "{text}");
+    let spans = fs::read_to_string(&traces).expect("traces");
+    let spans: Json = serde_json::from_str(&spans).expect("JSON");
+    let spans = spans["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans");
+    assert_eq!(spans.len(), 22, "a span for each of 11 requests and each of their attempts");
+}
+
+#[test]
+fn several_runs_have_a_file_each() {
+    let scratch = Scratch::new("several");
+    let folder = scratch.path("metrics");
+    let (passes, fails) = ("tests/cases/passes/scenario.yaml", "tests/cases/fails-pattern/scenario.yaml");
+    run(&["run", passes, fails, "--metrics", folder.to_str().unwrap()]);
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["tests-cases-fails-pattern-scenario.prom", "tests-cases-passes-scenario.prom"]);
+}
+
+#[test]
+fn traces_are_posted_to_a_collector() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let collector = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = Vec::new();
+        let mut buffer = [0; 4096];
+        while !whole(&request) {
+            let count = stream.read(&mut buffer).expect("a request");
+            request.extend_from_slice(&buffer[..count]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").expect("an answer");
+        String::from_utf8(request).expect("text")
+    });
+    let output = run(&["run", INTRA, "--quiet", "--traces", &format!("http://{address}")]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let request = collector.join().expect("the collector");
+    assert!(request.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{request}");
+    assert!(request.to_lowercase().contains("\r\ncontent-type: application/json\r\n"), "{request}");
+    let body: Json = serde_json::from_str(request.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    assert!(body["resourceSpans"].is_array());
+
+    let nobody = run(&["run", INTRA, "--quiet", "--traces", &format!("http://{address}")]);
+    assert_eq!(nobody.status.code(), Some(69));
+    assert!(stderr(&nobody).contains("error: cannot send the traces: "), "{nobody:?}");
+    assert!(stdout(&nobody).contains("PASS"), "the verdict is told all the same");
+}
+
+/// Whether a request has come with all of its body.
+fn whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
+    length.is_none_or(|length: usize| body.len() >= length)
+}
+
+/// How many requests were answered with a status.
+fn requests(metrics: &str, status: &str) -> u64 {
+    let wanted = format!("status=\"{status}\"");
+    let lines =
+        metrics.lines().filter(|line| line.starts_with("agentgateway_requests_total{") && line.contains(&wanted));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+#[tokio::test]
+async fn up_tells_metrics_and_health() {
+    let scratch = Scratch::new("up");
+    let (log, traces) = (scratch.path("access.log"), scratch.path("traces.json"));
+    let args = ["up", "scenarios/inter-group.yaml", "--port", "0", "--metrics-port", "0", "--access-log"];
+    let args: Vec<&str> =
+        args.into_iter().chain([log.to_str().unwrap(), "--traces", traces.to_str().unwrap()]).collect();
+    let (mut running, lines) = start_and_read(&args);
+    let at = |what: &str| {
+        let line = lines.iter().find(|line| line.starts_with(what)).expect("it says where it listens");
+        line[line.find("http://").expect("an address")..].to_owned()
+    };
+    let (gateway, metrics) = (at("gateway"), at("metrics"));
+    let base = metrics.trim_end_matches("/metrics").to_owned();
+    lines.iter().find(|line| line.starts_with("Ctrl-C")).expect("it is ready");
+    let get = |path: &'static str| {
+        let url = format!("{base}{path}");
+        async move { client().get(url).send().await.unwrap() }
+    };
+    assert_eq!(get("/healthz/ready").await.status(), 200);
+    let mut came = Vec::new();
+    for _ in 0..3 {
+        let ask = client().post(format!("{gateway}/openai")).header("content-type", "application/json").body(CHAT);
+        came.push(ask.send().await.unwrap().status().as_u16());
+    }
+    assert_eq!(came, [429, 200, 200]);
+    let answer = get("/metrics").await;
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version="));
+    let text = answer.text().await.unwrap();
+    assert_eq!((requests(&text, "429"), requests(&text, "200")), (1, 2), "{text}");
+    assert_eq!(requests(&get("/stats/prometheus").await.text().await.unwrap(), "200"), 2);
+    let health: Json = get("/health/providers").await.json().await.unwrap();
+    let first = &health["replicas"][0]["backends"][0]["groups"][0]["providers"][0];
+    assert_eq!((&first["provider"], &first["active"]), (&"mock-ratelimit-provider".into(), &false.into()), "{health}");
+    let left = first["evicted_for_seconds"].as_f64().unwrap();
+    assert!(left > 30.0 && left < 60.0, "{left} of 60 seconds are left");
+    assert_eq!(get("/elsewhere").await.status(), 404);
+    assert_eq!(client().post(&metrics).send().await.unwrap().status(), 405);
+    assert_eq!(fs::read_to_string(&log).expect("the log").lines().count(), 3, "the log is written as requests end");
+    running.signal("-INT");
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let text = fs::read_to_string(&traces).expect("the traces");
+    let spans: usize = text.lines().map(|line| line.matches("\"spanId\"").count()).sum();
+    assert_eq!(spans, 6, "{text}");
+}
+
+#[test]
+fn a_metrics_port_that_is_taken_is_told_with_69() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("its address").port().to_string();
+    let output = run(&["up", "scenarios/inter-group.yaml", "--port", "0", "--metrics-port", &port]);
+    assert_eq!(output.status.code(), Some(69));
+    let told = stderr(&output);
+    assert!(told.contains(&format!("error: cannot listen at 127.0.0.1:{port} for metrics and health")), "{told}");
+    assert!(told.contains("help: "), "{told}");
+}
