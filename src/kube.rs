@@ -165,7 +165,7 @@ fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
         backends: backend::link(&backends, &links),
         replicas: parameters::link(replicas, log),
     };
-    policy::apply(policies, &sections, &links, &mut topology);
+    policy::apply(&policies, &sections, &links, &mut topology);
     topology
 }
 

@@ -246,7 +246,9 @@ mod tests {
     fn the_longest_of_all_is_found_at_any_status() {
         let longest = |headers: &[(&'static str, &str)]| {
             let mut map = HeaderMap::new();
-            headers.iter().for_each(|(name, value)| drop(map.append(*name, value.parse().unwrap())));
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
             longest(&map, NOW).map(|wait| (wait.duration.as_secs(), wait.source))
         };
         assert_eq!(longest(&[("retry-after", "7"), ("retry-after-ms", "8000")]), Some((8, "retry-after-ms")));

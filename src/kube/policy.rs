@@ -1,4 +1,4 @@
-//! AgentgatewayPolicy and its Enterprise twin: what is changed about routes, backends and providers
+//! `AgentgatewayPolicy` and its Enterprise twin: what is changed about routes, backends and providers
 //! that other manifests describe.
 //!
 //! What stands in a manifest itself goes before a policy for it, the policy for a part before the one
@@ -24,7 +24,6 @@ pub(super) use traffic::retry;
 
 /// A policy.
 pub(super) struct Policy {
-    name: Spanned<String>,
     namespace: String,
     targets: Vec<Target>,
     backend: BackendPart,
@@ -89,14 +88,9 @@ const MAX_TARGETS: usize = 16;
 
 /// Reads a policy.
 pub(super) fn read(object: Object<'_>) -> Policy {
-    let Object { name, namespace, fields, .. } = object;
-    let mut policy = Policy {
-        name,
-        namespace,
-        targets: Vec::new(),
-        backend: BackendPart::default(),
-        traffic: TrafficPart::default(),
-    };
+    let Object { namespace, fields, .. } = object;
+    let mut policy =
+        Policy { namespace, targets: Vec::new(), backend: BackendPart::default(), traffic: TrafficPart::default() };
     let Some(spec) = fields.need_map("spec") else { return policy };
     policy.targets = targets(&spec);
     if let Some(backend) = spec.map("backend") {

@@ -154,13 +154,10 @@ fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place, to
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };
-    match name.value.parse::<Personality>() {
-        Ok(known) => known,
-        Err(_) => {
-            reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
-            newest
-        }
-    }
+    name.value.parse().unwrap_or_else(|_| {
+        reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
+        newest
+    })
 }
 
 /// Warns of backends whose other providers are never used, under a personality that nobody chose.

@@ -139,7 +139,6 @@ impl Fold {
             | Kind::ClientResponseStarted { .. }
             | Kind::ClientFirstToken { .. }
             | Kind::ClientRequestEnded { .. } => return self.client(&event.kind, position, names),
-            Kind::FaultInjected { .. } | Kind::FaultStruck { .. } | Kind::FaultCleared { .. } => {}
             Kind::HealthChanged { .. } | Kind::ProviderEvicted { .. } | Kind::ProviderReturned { .. } => {
                 self.health_changed(&event.kind, lineup);
             }
@@ -149,6 +148,9 @@ impl Fold {
             | Kind::AttemptEnded { .. }
             | Kind::GatewayRequestEnded { .. } => return self.gateway(&event.kind, position, lineup, names),
             Kind::GatewayRequestRouted { .. }
+            | Kind::FaultInjected { .. }
+            | Kind::FaultStruck { .. }
+            | Kind::FaultCleared { .. }
             | Kind::ProviderRequestReceived { .. }
             | Kind::ProviderRequestEnded { .. } => {}
         }

@@ -93,6 +93,7 @@ pub(super) fn health(unhealthy: &str, eviction: Option<EvictionPolicy>) -> Healt
 }
 
 /// An `eviction` block with a duration and nothing else.
+#[expect(clippy::unnecessary_wraps, reason = "as a policy holds it")]
 pub(super) fn lasting(seconds: u64) -> Option<EvictionPolicy> {
     Some(EvictionPolicy { duration: Some(Duration::from_secs(seconds)), ..EvictionPolicy::default() })
 }

@@ -254,7 +254,9 @@ fn play(version: Personality, seed: u64) {
             // Sometimes an attempt follows before an eviction is in effect.
             if chance.chance(0.7) {
                 model.take_effect();
-                seats(&sizes).for_each(|seat| drop(pool.carry_out(seat)));
+                for seat in seats(&sizes) {
+                    pool.carry_out(seat);
+                }
             }
             // The core lets an eviction of no length end at once; the model, at the next question.
             pool.release_due(At(ends));

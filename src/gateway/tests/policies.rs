@@ -34,10 +34,6 @@ async fn pattern(personality: Personality, topology: Topology, headers: Headers)
     format!("{first} {}", lab.ask_in_turn(2).await)
 }
 
-fn block(eviction: EvictionPolicy) -> Option<EvictionPolicy> {
-    Some(eviction)
-}
-
 #[tokio::test(start_paused = true)]
 async fn failover_between_groups_is_as_recorded() {
     let once = EvictionPolicy {
@@ -45,16 +41,16 @@ async fn failover_between_groups_is_as_recorded() {
         consecutive_failures: Some(1),
         ..EvictionPolicy::default()
     };
-    let empty = block(EvictionPolicy::default());
+    let empty = Some(EvictionPolicy::default());
     for version in VERSIONS {
         let same = [
             ("no policy", groups(), &[][..], "PPPPPP PP"),
             ("no policy, a wait", groups(), &[("retry-after", "3")], "PPPPPP PP"),
             ("no policy, a wait from a filter", adding(groups(), "retry-after", "3"), &[], "PPPPPP PP"),
-            ("429, 3 s, once", under(groups(), RATE_LIMITED, block(once)), &[], "PSSSSS PS"),
+            ("429, 3 s, once", under(groups(), RATE_LIMITED, Some(once)), &[], "PSSSSS PS"),
             (
                 "the duration wins over a wait",
-                under(groups(), RATE_LIMITED, block(once)),
+                under(groups(), RATE_LIMITED, Some(once)),
                 &[("retry-after", "7")],
                 "PSSSSS PS",
             ),
@@ -74,11 +70,11 @@ async fn failover_between_groups_is_as_recorded() {
         let expected = if version == Agentgateway12 { "PSSSSS PS" } else { "PPPPPP PP" };
         assert_eq!(pattern(version, bare, &[]).await, expected, "{version}: no eviction block");
         let mut of_provider = groups();
-        of_provider.backends[0].groups[0].providers[0].health = Some(health(RATE_LIMITED, block(once)));
+        of_provider.backends[0].groups[0].providers[0].health = Some(health(RATE_LIMITED, Some(once)));
         let expected = if version == Agentgateway12 { "PPPPPP PP" } else { "PSSSSS PS" };
         assert_eq!(pattern(version, of_provider, &[]).await, expected, "{version}: a provider's policy");
         let mut of_route = groups();
-        of_route.routes[0].rules[0].health = Some(health(RATE_LIMITED, block(once)));
+        of_route.routes[0].rules[0].health = Some(health(RATE_LIMITED, Some(once)));
         assert_eq!(pattern(version, of_route, &[]).await, "PSSSSS PS", "{version}: a route's policy");
     }
 }
@@ -94,12 +90,12 @@ async fn cycles(personality: Personality, topology: Topology, headers: Headers, 
         }
         sleep(Duration::from_millis(50)).await;
     }
-    failures.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() / 100).collect()
+    failures.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).as_millis() / 100).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn evictions_grow_by_their_base_without_end() {
-    let empty = block(EvictionPolicy::default());
+    let empty = Some(EvictionPolicy::default());
     for version in VERSIONS {
         let explicit = under(groups(), RATE_LIMITED, lasting(3));
         assert_eq!(cycles(version, explicit, &[], 5).await, [30, 60, 90, 120, 150], "{version}");
@@ -131,7 +127,7 @@ async fn where_everyone_is_out_the_first_group_serves_and_1_2_counts_it() {
 /// A burst costs one failure each; 1.2 multiplies the next eviction by them.
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_failures_inflates_1_2_alone() {
-    for (version, gap) in [(Agentgateway12, 51), (Agentgateway14, 6)] {
+    for (version, gap) in [(Agentgateway12, 51.0), (Agentgateway14, 6.0)] {
         let lab = Lab::with(version, under(groups(), RATE_LIMITED, lasting(3)), 1).open().await;
         let lab = lab.always("primary", 429, &[], Duration::from_millis(50)).await;
         let lab = Arc::new(lab.always("secondary", 200, &[], FAST).await);
@@ -143,7 +139,8 @@ async fn a_burst_of_failures_inflates_1_2_alone() {
         sleep(Duration::from_millis(3_060)).await;
         assert_eq!(burst(lab.clone()).await, 16, "{version}");
         let until = lab.health_of("primary").evicted_until_us.unwrap();
-        assert_eq!(until.since(lab.world.clock.now()).as_secs_f64().round() as u64, gap, "{version}");
+        let lasts = until.since(lab.world.clock.now()).as_secs_f64();
+        assert!((lasts - gap).abs() < 0.5, "{version}: {lasts}");
     }
 }
 
@@ -180,7 +177,7 @@ async fn without_an_expression_server_errors_evict_and_client_errors_too() {
 async fn health_on_return_is_what_the_policy_says() {
     for (restore, health) in [(None, 0.7), (Some(0.0), 0.0), (Some(0.2), 0.2), (Some(1.0), 1.0)] {
         let eviction = EvictionPolicy { restore_health: restore, ..lasting(3).unwrap() };
-        let lab = lab(Agentgateway14, under(groups(), RATE_LIMITED, block(eviction)), 429, &[]).await;
+        let lab = lab(Agentgateway14, under(groups(), RATE_LIMITED, Some(eviction)), 429, &[]).await;
         lab.ask().await;
         assert!((lab.health_of("primary").health - 0.7).abs() < 1e-9);
         sleep(Duration::from_secs(4)).await;

@@ -7,7 +7,7 @@ use crate::source::{Diagnostic, Spanned};
 use crate::topology::{Auth, Filter, Provider, Rule, Topology};
 
 /// Gives each policy to its targets: those of parts first, those of Gateways last.
-pub(in crate::kube) fn apply(policies: Vec<Policy>, sections: &Sections, links: &Links<'_>, topology: &mut Topology) {
+pub(in crate::kube) fn apply(policies: &[Policy], sections: &Sections, links: &Links<'_>, topology: &mut Topology) {
     let rank = |target: &Target| match (target.kind, &target.section) {
         (TargetKind::Backend(_) | TargetKind::Route, Some(_)) => 0,
         (TargetKind::Backend(_) | TargetKind::Route, None) => 1,
@@ -21,9 +21,9 @@ pub(in crate::kube) fn apply(policies: Vec<Policy>, sections: &Sections, links: 
     for (policy, target) in all {
         let mut one = Application { policy, target, sections, links, topology };
         match target.kind {
-            TargetKind::Backend(kind) => one.to_backend(kind),
-            TargetKind::Route => one.to_route(),
-            TargetKind::Gateway => one.to_gateway(),
+            TargetKind::Backend(kind) => one.reach_backend(kind),
+            TargetKind::Route => one.reach_route(),
+            TargetKind::Gateway => one.reach_gateway(),
         }
     }
 }
@@ -38,7 +38,7 @@ struct Application<'a, 'l> {
 }
 
 impl Application<'_, '_> {
-    fn to_backend(&mut self, kind: &'static str) {
+    fn reach_backend(&mut self, kind: &'static str) {
         if !self.policy.traffic.is_empty() {
             self.misplaced("traffic", "it is for a Gateway or an HTTPRoute");
         }
@@ -62,21 +62,18 @@ impl Application<'_, '_> {
             return;
         };
         let mut providers = backend.groups.iter_mut().flat_map(|group| &mut group.providers);
-        match providers.find(|provider| provider.name.value == section.value) {
-            Some(provider) => {
-                if provider.health.is_none() {
-                    provider.health.clone_from(&part.health);
-                }
-                to_provider(part, provider, namespace, self.links);
+        if let Some(provider) = providers.find(|provider| provider.name.value == section.value) {
+            if provider.health.is_none() {
+                provider.health.clone_from(&part.health);
             }
-            None => {
-                let names: Vec<String> = backend.providers().map(|(_, provider)| provider.name.value.clone()).collect();
-                self.no_section(section, &format!("the backend `{}` has no provider", name.value), &names);
-            }
+            to_provider(part, provider, namespace, self.links);
+        } else {
+            let names: Vec<String> = backend.providers().map(|(_, provider)| provider.name.value.clone()).collect();
+            self.no_section(section, &format!("the backend `{}` has no provider", name.value), &names);
         }
     }
 
-    fn to_route(&mut self) {
+    fn reach_route(&mut self) {
         let (name, namespace) = (&self.target.name, self.policy.namespace.as_str());
         let found = self.topology.routes.iter().position(|one| one.name == name.value && one.namespace == namespace);
         let Some(index) = found else {
@@ -101,7 +98,7 @@ impl Application<'_, '_> {
         }
     }
 
-    fn to_gateway(&mut self) {
+    fn reach_gateway(&mut self) {
         let gateway = format!("{}/{}", self.policy.namespace, self.target.name.value);
         let section = self.target.section.as_ref();
         let listeners = self.topology.listeners.iter().enumerate();

@@ -24,13 +24,13 @@ pub(in crate::kube) fn condition(fields: &Fields<'_>, name: &'static str) -> Opt
         Err(error) => {
             let raw = log.text_at(text.place);
             let diagnostic = Diagnostic::error(format!("`{name}` is not a CEL expression: {}", error.message));
-            log.push(match place_in(&text, raw, error.offset) {
-                Some(place) => diagnostic.at(place, "here"),
-                None => {
-                    let column = text.value.get(..error.offset).map_or(0, |before| before.chars().count()) + 1;
-                    diagnostic.at(text.place, format!("at its character {column}"))
-                }
-            });
+            let shown = if let Some(place) = place_in(&text, raw, error.offset) {
+                diagnostic.at(place, "here")
+            } else {
+                let column = text.value.get(..error.offset).map_or(0, |before| before.chars().count()) + 1;
+                diagnostic.at(text.place, format!("at its character {column}"))
+            };
+            log.push(shown);
             None
         }
     }

@@ -15,7 +15,8 @@ const ROUTE: &str =
 fn with(spec: &[&str]) -> Loaded {
     let head = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\n\
                 metadata: { name: it, namespace: agentgateway-system }\nspec:\n";
-    let spec: String = spec.iter().flat_map(|line| line.lines()).map(|line| format!("  {line}\n")).collect();
+    let lines: Vec<&str> = spec.iter().flat_map(|part| part.lines()).collect();
+    let spec = format!("  {}\n", lines.join("\n  "));
     load_all(&[MOCK, INTER, &format!("{head}{spec}")])
 }
 
@@ -93,7 +94,7 @@ fn a_route_gets_retries_limits_timeouts_and_headers() {
     let rule = &loaded.topology.routes[0].rules[0];
     let retry = Retry { attempts: 2, codes: vec![429, 503], backoff: Some(Duration::from_millis(10)) };
     assert_eq!(rule.retry, Some(retry));
-    assert_eq!(rule.request_timeout, Some(Duration::from_secs(120)), "the route's own");
+    assert_eq!(rule.request_timeout, Some(Duration::from_mins(2)), "the route's own");
     assert!(rule.filters.iter().any(|filter| matches!(filter, Filter::RequestHeaders(_))));
     let limit =
         |unit, capacity, refill, seconds| RateLimit { unit, capacity, refill, interval: Duration::from_secs(seconds) };

@@ -7,6 +7,7 @@
 
 use super::super::expectations::{eviction_line, line};
 use super::Run;
+use crate::event::Outcome;
 use crate::event::history::Eviction;
 use crate::source::duration::human;
 
@@ -106,11 +107,13 @@ fn blame(run: &Run<'_>, one: &Eviction) -> Option<String> {
     if request.replica.is_some_and(|replica| replica != one.replica) {
         return Some("that request went to another replica".to_owned());
     }
-    if one.status < 400 {
+    // What broke off or never came is a failure, whatever its head said.
+    let came_whole = attempt.outcome.is_none_or(|outcome| outcome == Outcome::Complete);
+    if one.status < 400 && came_whole {
         return Some("that is no failure".to_owned());
     }
     match attempt.status {
-        Some(status) if status < 400 => Some(format!("its answer was {status}")),
+        Some(status) if status < 400 && came_whole => Some(format!("its answer was {status}")),
         _ => None,
     }
 }
