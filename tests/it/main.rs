@@ -4,6 +4,7 @@ mod cases;
 mod chance;
 mod determinism;
 mod docs;
+mod heredocs;
 mod layers;
 mod library;
 mod observed;
