@@ -66,8 +66,9 @@ impl TracesTo {
         if text.starts_with("https://") {
             return Err("only http:// is spoken here; a collector beside it can do the rest".to_owned());
         }
-        if !text.starts_with("http://") {
-            return Ok(Self::File(text.into()));
+        let Some(rest) = text.strip_prefix("http://") else { return Ok(Self::File(text.into())) };
+        if rest.is_empty() || rest.starts_with('/') {
+            return Err("the collector's address has no host".to_owned());
         }
         let base = text.trim_end_matches('/').trim_end_matches(traces::PATH);
         let url = format!("{base}{}", traces::PATH);

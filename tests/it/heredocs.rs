@@ -45,7 +45,13 @@ fn the_lab_documents_heredocs_run_unmodified() {
     }
     for seed in 0..50 {
         let intra = run(2, seed);
-        assert!(intra.history.requests.iter().all(|request| request.provider() != Some("openai-provider-fallback")), "{seed}");
-        assert!(intra.history.requests.iter().all(|request| request.model.as_deref() != Some("gpt-4o-mini-2024-07-18")), "{seed}");
+        assert!(
+            intra.history.requests.iter().all(|request| request.provider() != Some("openai-provider-fallback")),
+            "{seed}"
+        );
+        assert!(
+            intra.history.requests.iter().all(|request| request.model.as_deref() != Some("gpt-4o-mini-2024-07-18")),
+            "{seed}"
+        );
     }
 }
