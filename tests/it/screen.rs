@@ -117,26 +117,6 @@ fn modes(terminal: &str) -> String {
 const SCENARIO: &str = "scenarios/intra-group.yaml";
 
 #[test]
-fn a_person_watches_looks_back_and_leaves_with_the_summary() {
-    let mut session = Session::open(&["run", SCENARIO, "--speed", "100"], (100, 30));
-    session.sees("Topology");
-    assert!(session.is_on_screen());
-    session.sees("PASS");
-    session.press("N");
-    session.sees("past");
-    session.press("\r");
-    session.sees("Attempt 1");
-    session.sees("candidates");
-    session.press("\u{1b}");
-    session.sees("Topology");
-    session.press("?");
-    session.sees("What the keys do here");
-    session.press("q");
-    session.ends(0);
-    assert!(session.text().contains("PASS  Intra-group failover"), "{}", session.text());
-}
-
-#[test]
 fn leaving_early_interrupts_the_run() {
     let mut session = Session::open(&["run", SCENARIO, "--speed", "0.1"], (100, 30));
     session.sees("Topology");
