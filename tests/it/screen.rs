@@ -120,6 +120,7 @@ const SCENARIO: &str = "scenarios/intra-group.yaml";
 fn leaving_early_interrupts_the_run() {
     let mut session = Session::open(&["run", SCENARIO, "--speed", "0.1"], (100, 30));
     session.sees("Topology");
+    assert!(session.is_on_screen());
     session.press("q");
     session.ends(130);
     assert!(session.text().contains("INTERRUPTED"), "{}", session.text());
