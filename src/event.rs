@@ -55,11 +55,17 @@ pub enum Kind {
         verb: String,
         /// What it does, for people.
         summary: String,
+        /// The step as a scenario would have it, where a person asked for it in mid-run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        act: Option<Json>,
     },
     /// A step of the scenario is over.
     StepEnded {
         /// Position of the step in the scenario, from 0.
         step: usize,
+        /// Why it did not do what it should: what it waited for never came.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<String>,
     },
     /// A replica of the gateway is ready. Its health state is empty.
     ReplicaStarted {
@@ -90,6 +96,9 @@ pub enum Kind {
         headers: Headers,
         /// Request body, up to 4 KiB.
         body: String,
+        /// When it should have been sent, where a load says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        intended_us: Option<At>,
     },
     /// The client has the response's head.
     ClientResponseStarted {

@@ -5,12 +5,15 @@
 //! assert!(run.passed(), "{run}");
 //! ```
 
-mod build;
+mod acts;
+mod hosts;
 mod interrupt;
+mod load;
 mod play;
 mod prepare;
 mod throttle;
 mod up;
+mod watch;
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-pub use build::StartError;
+pub use acts::Commands;
+pub use hosts::StartError;
 pub use interrupt::Interrupt;
 pub use prepare::Prepared;
 pub use throttle::Throttle;
@@ -26,11 +30,12 @@ pub use up::{Up, UpOptions};
 
 use crate::event::log::{BackendRecord, Header, ProviderRecord};
 use crate::event::{Bus, Event, History, Sink};
-use crate::scenario::{self, LoadError, Scenario};
+use crate::scenario::{self, LoadError, Scenario, Step};
 use crate::source::Severity;
 use crate::verdict::{self, JudgeOptions, Verdict};
 use crate::world::clock::VIRTUAL_START;
 use crate::world::{Clock, Credentials, Net, Seed, World};
+use watch::Watch;
 
 /// A lab that is ready to run. Each run starts from nothing.
 #[derive(Clone)]
@@ -42,6 +47,7 @@ pub struct Lab {
     count_patterns: bool,
     interrupt: Interrupt,
     throttle: Option<Arc<dyn Throttle>>,
+    commands: Option<Commands>,
     listeners: Vec<Listener>,
 }
 
@@ -110,6 +116,7 @@ impl Lab {
             count_patterns: false,
             interrupt: Interrupt::default(),
             throttle: None,
+            commands: None,
             listeners: Vec::new(),
         })
     }
@@ -168,6 +175,14 @@ impl Lab {
     #[must_use]
     pub fn throttle(mut self, throttle: Arc<dyn Throttle>) -> Self {
         self.throttle = Some(throttle);
+        self
+    }
+
+    /// Lets somebody ask a run for further steps; see [`Commands`]. In virtual time this takes a
+    /// throttle as well.
+    #[must_use]
+    pub fn commands(mut self, commands: Commands) -> Self {
+        self.commands = Some(commands);
         self
     }
 
@@ -261,10 +276,12 @@ impl Lab {
             let pulse = pulse.clone();
             sinks.push(Box::new(move |event: &Event| pulse.count(event)));
         }
+        let watch = self.watch(&mut sinks);
         let world = runtime.block_on(async { self.world(sinks) });
         let clock = world.clock;
+        let commands = self.commands.as_ref().filter(|_| throttle.is_some() || self.mode == Mode::Real);
         let mut playing = Box::pin(async {
-            let played = self.interrupt.guard(play::play(&world, &self.prepared)).await;
+            let played = self.interrupt.guard(play::play(&world, &self.prepared, watch, commands)).await;
             world.bus.flush();
             match played {
                 Some(result) => result.map(|()| false),
@@ -272,12 +289,22 @@ impl Lab {
             }
         });
         let played = match throttle {
-            Some(throttle) => throttle::drive(&runtime, throttle.as_ref(), &pulse, clock, playing.as_mut()),
+            Some(throttle) => throttle::drive(&runtime, throttle.as_ref(), &pulse, commands, clock, playing.as_mut()),
             None => runtime.block_on(playing.as_mut()),
         };
         drop(playing);
         runtime.shutdown_background();
         played.map_err(RunError::from)
+    }
+
+    /// Somebody who watches a run, if it has steps that wait for something.
+    fn watch(&self, sinks: &mut Vec<Box<dyn Sink>>) -> Watch {
+        let watch = Watch::default();
+        if self.scenario().steps.iter().any(|step| matches!(step.value, Step::Until(_))) {
+            let watch = watch.clone();
+            sinks.push(Box::new(move |event: &Event| watch.see(event)));
+        }
+        watch
     }
 
     /// The world of one run. Must be called inside its runtime.

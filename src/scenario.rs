@@ -34,20 +34,22 @@ pub mod names;
 pub mod pattern;
 mod read;
 mod redact;
+pub mod step;
 
 use std::fmt;
+use std::ops::Range;
 
 use jiff::Timestamp;
-use serde_json::{Value as Json, json};
 
 use crate::source::{Diagnostics, FileId, Sources, Span, Spanned};
-use crate::topology::{Credential, Topology};
+use crate::topology::Topology;
 
 pub use crate::topology::Personality;
 pub use expect::{Check, Expectation};
 pub use load::{Disk, Files, LoadError, load, load_from};
 pub use names::{ProviderId, Target};
 pub use pattern::Pattern;
+pub use step::{Content, DEFAULT_PROMPT, MAX_TIMES, Restart, Send, Step};
 
 /// A scenario that was read and found sound.
 #[derive(Debug, Clone)]
@@ -67,8 +69,11 @@ pub struct Scenario {
     pub start: Option<Timestamp>,
     /// The gateway.
     pub gateway: GatewaySpec,
-    /// What is done, in order.
+    /// What is done: first the steps of the file in their order, those within another step right
+    /// behind it, then those of the schedule. See [`Scenario::sequence`].
     pub steps: Vec<Spanned<Step>>,
+    /// What is done at certain moments of the run beside its steps: when, and which of `steps`.
+    pub schedule: Vec<(Span, usize)>,
     /// What is expected of the run as a whole.
     pub expect: Vec<Expectation>,
     /// What the manifests describe.
@@ -92,8 +97,6 @@ pub struct GatewaySpec {
 
 /// Replicas of the gateway, at most.
 pub const MAX_REPLICAS: u32 = 64;
-/// Requests of one step, at most.
-pub const MAX_TIMES: u32 = 1_000_000;
 
 /// Which replica takes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,79 +106,38 @@ pub enum Spread {
     RoundRobin,
     /// Any, each as likely.
     Random,
+    /// The same for all requests with the same key.
+    Sticky,
 }
-
-/// One thing that is done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// Requests, one after the other.
-    Send(Box<Send>),
-    /// Time passes.
-    Wait(Span),
-    /// A sentence for the person watching.
-    Note(String),
-    /// A part of the lab is stopped and started again.
-    Restart(Restart),
-}
-
-/// What is restarted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restart {
-    /// Every replica of the gateway: `restart: gateway`.
-    Gateway,
-    /// One replica, from 0: `restart: gateway/1`.
-    Replica(u32),
-}
-
-/// Requests that one step sends.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Send {
-    /// HTTP method.
-    pub method: String,
-    /// Path with query.
-    pub path: String,
-    /// What is asked.
-    pub content: Content,
-    /// Whether a stream is asked for.
-    pub stream: bool,
-    /// Headers beside those that the content needs, in the order of the file.
-    pub headers: Vec<(String, String)>,
-    /// The client's own key, sent as `Authorization: Bearer …`.
-    pub key: Option<Credential>,
-    /// How many requests, from 1 to [`MAX_TIMES`].
-    pub times: u32,
-    /// From the end of one answer to the next request.
-    pub gap: Span,
-    /// What is expected of these requests.
-    pub expect: Vec<Expectation>,
-}
-
-/// What a request asks.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// A chat with one message.
-    Prompt {
-        /// The message of the user.
-        prompt: String,
-        /// The model that the client names; empty where it leaves the choice to the gateway.
-        model: String,
-    },
-    /// This JSON, unchanged.
-    Body(Json),
-    /// Nothing, as for a GET.
-    Nothing,
-}
-
-/// The prompt of a request that names none.
-pub const DEFAULT_PROMPT: &str = "What is 2+2?";
 
 impl Scenario {
     /// The steps that send, with their positions.
     pub fn sends(&self) -> impl Iterator<Item = (usize, &Send)> {
-        self.steps.iter().enumerate().filter_map(|(index, step)| match &step.value {
-            Step::Send(send) => Some((index, send.as_ref())),
-            Step::Wait(_) | Step::Note(_) | Step::Restart(_) => None,
-        })
+        let steps = self.steps.iter().enumerate();
+        steps.filter_map(|(index, step)| Some((index, step.value.request()?)))
+    }
+
+    /// The positions of the steps that are done in order, one after the other.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<usize> {
+        let end = self.schedule.first().map_or(self.steps.len(), |(_, first)| *first);
+        self.sequence(0..end)
+    }
+
+    /// The positions within a range of steps that are done one after the other; what stands within one
+    /// of them is done by it.
+    #[must_use]
+    pub fn sequence(&self, range: Range<usize>) -> Vec<usize> {
+        let mut positions = Vec::new();
+        let mut next = range.start;
+        while next < range.end {
+            positions.push(next);
+            next = match self.steps.get(next).map(|step| &step.value) {
+                Some(Step::Parallel(branches)) => branches.last().map_or(next + 1, |last| last.end.max(next + 1)),
+                _ => next + 1,
+            };
+        }
+        positions
     }
 
     /// The files as a recording may hold them: variables expanded, and every secret replaced by a
@@ -186,61 +148,10 @@ impl Scenario {
     }
 }
 
-impl Step {
-    /// Its verb, as the file has it.
-    #[must_use]
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Send(_) => "send",
-            Self::Wait(_) => "wait",
-            Self::Note(_) => "note",
-            Self::Restart(_) => "restart",
-        }
-    }
-
-    /// What it does, in a few words.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        match self {
-            Self::Send(send) => send.summary(),
-            Self::Wait(span) => format!("wait {span}"),
-            Self::Note(text) => text.clone(),
-            Self::Restart(Restart::Gateway) => "restart the gateway".to_owned(),
-            Self::Restart(Restart::Replica(replica)) => format!("restart replica {replica} of the gateway"),
-        }
-    }
-}
-
-impl Send {
-    fn summary(&self) -> String {
-        let Self { method, path, times, .. } = self;
-        let stream = if self.stream { ", streamed" } else { "" };
-        match times {
-            1 => format!("send {method} {path}{stream}"),
-            _ => format!("send {times} × {method} {path}{stream}"),
-        }
-    }
-
-    /// The JSON that each of its requests carries, if any.
-    #[must_use]
-    pub fn body(&self) -> Option<Json> {
-        match &self.content {
-            Content::Nothing => None,
-            Content::Body(json) => Some(json.clone()),
-            Content::Prompt { prompt, model } => {
-                let mut body = json!({ "model": model, "messages": [{ "role": "user", "content": prompt }] });
-                if self.stream {
-                    body["stream"] = Json::Bool(true);
-                }
-                Some(body)
-            }
-        }
-    }
-}
-
 impl Spread {
     /// Every way to spread, with its name in a file.
-    pub const ALL: [(&'static str, Self); 2] = [("round-robin", Self::RoundRobin), ("random", Self::Random)];
+    pub const ALL: [(&'static str, Self); 3] =
+        [("round-robin", Self::RoundRobin), ("random", Self::Random), ("sticky", Self::Sticky)];
 
     /// Its name in a file.
     #[must_use]
@@ -248,6 +159,7 @@ impl Spread {
         match self {
             Self::RoundRobin => "round-robin",
             Self::Random => "random",
+            Self::Sticky => "sticky",
         }
     }
 }

@@ -95,6 +95,7 @@ pub fn judge(scenario: &Scenario, history: &History, options: JudgeOptions) -> V
         .filter(|(step, one)| !(counted && step.is_some() && one.is_pattern()))
         .map(|(step, one)| expectations::judge(scenario, history, step, one))
         .collect();
+    findings.extend(expectations::awaited(scenario, history));
     findings.extend(history.requests.is_empty().then(nothing_happened));
     findings.extend(invariants::judge(scenario, history));
     Verdict { findings }

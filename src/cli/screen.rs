@@ -166,7 +166,7 @@ impl Judge for Judging {
         if let Some(event) = event {
             self.history.apply(event);
             match event.kind {
-                Kind::StepEnded { step } => self.steps_over = self.steps_over.max(step + 1),
+                Kind::StepEnded { step, .. } => self.steps_over = self.steps_over.max(step + 1),
                 Kind::StepStarted { .. } => {}
                 _ => return None,
             }

@@ -54,6 +54,8 @@ pub struct Request {
     pub stream: bool,
     /// When it was sent.
     pub sent: At,
+    /// When it should have been sent, where a load says so.
+    pub intended: Option<At>,
     /// When the response's head came.
     pub started: Option<At>,
     /// When the first token of a stream came.
@@ -234,6 +236,10 @@ pub struct StepRecord {
     pub began: At,
     /// When it was over.
     pub ended: Option<At>,
+    /// The step as a scenario would have it, where a person asked for it in mid-run.
+    pub act: Option<Json>,
+    /// Why it did not do what it should.
+    pub failed: Option<String>,
 }
 
 impl Request {
@@ -249,10 +255,17 @@ impl Request {
         self.last_attempt().map(|attempt| attempt.provider.as_str())
     }
 
-    /// From sending to the end, as the client saw it.
+    /// From sending to the end, as the client saw it; of a load from the moment at which it should
+    /// have been sent, so that a late client hides nothing (no coordinated omission).
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
-        self.ended.map(|ended| ended.since(self.sent))
+        self.ended.map(|ended| ended.since(self.intended.unwrap_or(self.sent)))
+    }
+
+    /// How late it was sent, where a load says when it should have been.
+    #[must_use]
+    pub fn lateness(&self) -> Option<Duration> {
+        self.intended.map(|intended| self.sent.since(intended))
     }
 
     /// From the gateway's reading the head to its end: the `duration` of its access log.
@@ -265,7 +278,7 @@ impl Request {
     /// From sending to the first token of a stream.
     #[must_use]
     pub fn time_to_first_token(&self) -> Option<Duration> {
-        self.first_token.map(|first| first.since(self.sent))
+        self.first_token.map(|first| first.since(self.intended.unwrap_or(self.sent)))
     }
 }
 
@@ -309,16 +322,19 @@ impl History {
         self.now = at;
         self.events += 1;
         match &event.kind {
-            Kind::StepStarted { step, verb, summary } => self.steps.push(StepRecord {
+            Kind::StepStarted { step, verb, summary, act } => self.steps.push(StepRecord {
                 step: *step,
                 verb: verb.clone(),
                 summary: summary.clone(),
                 began: at,
                 ended: None,
+                act: act.clone(),
+                failed: None,
             }),
-            Kind::StepEnded { step } => {
+            Kind::StepEnded { step, failed } => {
                 if let Some(record) = self.steps.iter_mut().rev().find(|record| record.step == *step) {
                     record.ended = Some(at);
+                    record.failed.clone_from(failed);
                 }
             }
             Kind::ReplicaStarted { replica } => self.replicas = self.replicas.max(replica.saturating_add(1)),
@@ -331,7 +347,17 @@ impl History {
                     }
                 }
             }
-            Kind::ClientRequestSent { request, step, replica, method, path, stream, headers: _, body: _ } => {
+            Kind::ClientRequestSent {
+                request,
+                step,
+                replica,
+                method,
+                path,
+                stream,
+                headers: _,
+                body: _,
+                intended_us,
+            } => {
                 let record = self.entry(request);
                 record.step = *step;
                 record.replica = *replica;
@@ -339,6 +365,7 @@ impl History {
                 record.path.clone_from(path);
                 record.stream = *stream;
                 record.sent = at;
+                record.intended = *intended_us;
             }
             Kind::ClientResponseStarted { request, status, headers } => {
                 let record = self.entry(request);

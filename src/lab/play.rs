@@ -1,14 +1,23 @@
-//! Plays the steps of a scenario, one after the other.
+//! Plays the steps of a scenario: in order, at their moments, and as a person asks for them.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::build::{Hosts, StartError, ports, replica_host};
+use super::acts::Commands;
+use super::hosts::{Hosts, StartError, ports, replica_host};
+use super::load;
 use super::prepare::Prepared;
-use crate::event::Kind;
+use super::watch::Watch;
+use crate::event::{At, Kind};
+use crate::scenario::step::{Order, Scaled, Until};
 use crate::scenario::{Restart, Send, Spread, Step};
 use crate::topology::Authority;
 use crate::traffic::{Ask, Client};
@@ -17,75 +26,195 @@ use crate::world::{Random, World};
 /// How long the lab goes on after its last step, so that every host has told its end of it.
 const SETTLE: Duration = Duration::from_millis(20);
 
-pub(super) struct Player {
+/// Everything that plays steps needs. Cheap to clone; all clones play in one lab.
+#[derive(Clone)]
+pub(super) struct Player(Arc<Inner>);
+
+struct Inner {
     world: World,
     prepared: Arc<Prepared>,
     hosts: Hosts,
     client: Client,
+    watch: Watch,
+    state: Mutex<State>,
+    /// Counts how often loads were stopped: those that began before end.
+    stopped: watch::Sender<u64>,
+}
+
+struct State {
     sent: u64,
-    turn: u32,
+    turn: usize,
     chance: Random,
 }
 
+type Played<'p> = LocalBoxFuture<'p, Result<(), StartError>>;
+
 /// Builds the lab and plays all steps.
-pub(super) async fn play(world: &World, prepared: &Arc<Prepared>) -> Result<(), StartError> {
-    let mut hosts = Hosts::start(world, prepared).await?;
-    hosts.start_gateway(prepared.scenario.gateway.replicas).await?;
-    Player::new(world, prepared, hosts).play_all().await
+pub(super) async fn play(
+    world: &World,
+    prepared: &Arc<Prepared>,
+    watch: Watch,
+    commands: Option<&Commands>,
+) -> Result<(), StartError> {
+    let hosts = Hosts::start(world, prepared).await?;
+    hosts.scale_gateway(prepared.scenario.gateway.replicas).await?;
+    Player::new(world, prepared, hosts, watch).play_all(commands).await
 }
 
 impl Player {
-    pub(super) fn new(world: &World, prepared: &Arc<Prepared>, hosts: Hosts) -> Self {
-        Self {
+    pub(super) fn new(world: &World, prepared: &Arc<Prepared>, hosts: Hosts, watch: Watch) -> Self {
+        let state = State { sent: 0, turn: 0, chance: world.seed.stream("client/spread") };
+        Self(Arc::new(Inner {
             world: world.clone(),
             prepared: prepared.clone(),
             hosts,
             client: Client::new(world.clone()),
-            sent: 0,
-            turn: 0,
-            chance: world.seed.stream("client/spread"),
+            watch,
+            state: Mutex::new(state),
+            stopped: watch::Sender::new(0),
+        }))
+    }
+
+    /// Plays the steps and the schedule, and what a person asks for, until all is done and no more
+    /// will come.
+    pub(super) async fn play_all(&self, commands: Option<&Commands>) -> Result<(), StartError> {
+        let scenario = &self.0.prepared.scenario;
+        let in_order = self.sequence(scenario.in_order()).boxed_local();
+        self.with_acts(in_order, commands).await
+    }
+
+    /// Plays only what a person asks for.
+    pub(super) async fn play_acts(&self, commands: &Commands) -> Result<(), StartError> {
+        self.with_acts(async { Ok(()) }.boxed_local(), Some(commands)).await
+    }
+
+    async fn with_acts(&self, in_order: Played<'_>, commands: Option<&Commands>) -> Result<(), StartError> {
+        let mut under_way = FuturesUnordered::new();
+        let mut acts = Acts::new(self, commands);
+        let mut in_order = Some(in_order);
+        let mut settled = None;
+        loop {
+            // What is due comes before everything else of the same moment.
+            while let Some(act) = acts.due() {
+                under_way.push(act);
+                settled = None;
+            }
+            if in_order.is_none() && under_way.is_empty() && acts.are_over() {
+                let settled = *settled.get_or_insert_with(|| Instant::now() + SETTLE);
+                if Instant::now() >= settled && !acts.rest() {
+                    return Ok(());
+                }
+            }
+            futures_util::select_biased! {
+                () = acts.next().fuse() => {}
+                () = until(settled).fuse() => {}
+                done = next(&mut under_way).fuse() => done?,
+                done = all(&mut in_order).fuse() => {
+                    done?;
+                    in_order = None;
+                }
+            }
         }
     }
 
-    pub(super) async fn play_all(&mut self) -> Result<(), StartError> {
-        let scenario = self.prepared.scenario.clone();
-        for (index, step) in scenario.steps.iter().enumerate() {
-            let (verb, summary) = (step.verb().to_owned(), step.summary());
-            self.world.bus.emit(Kind::StepStarted { step: index, verb, summary });
-            self.step(index, step).await?;
-            self.world.bus.emit(Kind::StepEnded { step: index });
+    /// Plays steps one after the other.
+    async fn sequence(&self, positions: Vec<usize>) -> Result<(), StartError> {
+        let scenario = self.0.prepared.scenario.clone();
+        for position in positions {
+            if let Some(step) = scenario.steps.get(position) {
+                self.step(position, step, false).await?;
+            }
         }
-        sleep(SETTLE).await;
         Ok(())
     }
 
-    async fn step(&mut self, index: usize, step: &Step) -> Result<(), StartError> {
+    /// Plays one step; `act` where a person asked for it.
+    async fn step(&self, index: usize, step: &Step, act: bool) -> Result<(), StartError> {
+        let (verb, summary) = (step.verb().to_owned(), step.summary());
+        let act = act.then(|| step.as_written()).flatten();
+        self.0.world.bus.emit(Kind::StepStarted { step: index, verb, summary, act });
+        let failed = self.done(index, step).await?;
+        self.0.world.bus.emit(Kind::StepEnded { step: index, failed });
+        Ok(())
+    }
+
+    /// Does what a step says; what it gives is why it did not come about.
+    async fn done(&self, index: usize, step: &Step) -> Result<Option<String>, StartError> {
+        let Inner { world, hosts, .. } = &*self.0;
         match step {
             Step::Send(send) => self.send(index, send).await,
+            Step::Load(load) => load::play(self, index, load).await,
             Step::Wait(span) => sleep(span.0).await,
-            Step::Note(text) => self.world.bus.emit(Kind::Note { text: text.clone() }),
-            Step::Restart(Restart::Gateway) => self.hosts.restart_gateway().await?,
-            Step::Restart(Restart::Replica(replica)) => self.hosts.restart_replica(*replica).await?,
+            Step::Until(until) => return Ok(self.until(until).await),
+            Step::Note(text) => world.bus.emit(Kind::Note { text: text.clone() }),
+            Step::Restart(Restart::Gateway) => hosts.restart_gateway().await?,
+            Step::Restart(Restart::Replica(replica)) => hosts.restart_replica(*replica).await?,
+            Step::Scale(scale) => match &scale.what {
+                Scaled::Gateway => hosts.scale_gateway(scale.count).await?,
+                Scaled::Simulator { index, .. } => hosts.scale_simulator(*index, scale.count).await?,
+            },
+            Step::Inject(inject) => {
+                hosts.board().inject(inject.injection.clone(), inject.aim.clone());
+            }
+            Step::Clear(which) => {
+                hosts.board().clear(which);
+            }
+            Step::Stop => self.0.stopped.send_modify(|count| *count += 1),
+            Step::Parallel(branches) => self.parallel(branches).await?,
+        }
+        Ok(None)
+    }
+
+    async fn until(&self, until: &Until) -> Option<String> {
+        let holds = tokio::time::timeout(until.at_most.0, self.0.watch.until(&until.condition)).await;
+        holds.err().map(|_| format!("{} did not come about within {}", until.condition, until.at_most))
+    }
+
+    async fn parallel(&self, branches: &[Range<usize>]) -> Result<(), StartError> {
+        let scenario = &self.0.prepared.scenario;
+        let mut under_way = FuturesUnordered::new();
+        for branch in branches {
+            under_way.push(self.sequence(scenario.sequence(branch.clone())).boxed_local());
+        }
+        while let Some(done) = under_way.next().await {
+            done?;
         }
         Ok(())
     }
 
-    async fn send(&mut self, index: usize, send: &Send) {
-        for time in 0..send.times {
-            if time > 0 {
-                sleep(send.gap.0).await;
+    async fn send(&self, index: usize, send: &Send) {
+        match send.order {
+            Order::InOrder { gap } => {
+                for time in 0..send.times {
+                    if time > 0 {
+                        sleep(gap.0).await;
+                    }
+                    self.ask(index, send, None).await;
+                }
             }
-            let ask = self.ask(index, send);
-            self.client.send(ask).await;
+            Order::AtOnce => {
+                let all = (0..send.times).map(|_| self.ask(index, send, None));
+                all.collect::<FuturesUnordered<_>>().for_each(|()| async {}).await;
+            }
+            Order::Over(span) => {
+                let interval = span.0 / send.times;
+                let all = (0..send.times).map(|time| async move {
+                    sleep(interval * time).await;
+                    self.ask(index, send, None).await;
+                });
+                all.collect::<FuturesUnordered<_>>().for_each(|()| async {}).await;
+            }
         }
     }
 
-    fn ask(&mut self, step: usize, send: &Send) -> Ask {
-        self.sent += 1;
-        let replica = self.next_replica();
-        let port = ports(&self.prepared).first().map_or(8080, |(_, port)| *port);
-        Ask {
-            id: format!("req-{}", self.sent),
+    /// Sends one request and waits for its end. `intended` is when it should have been sent, where a
+    /// load says so.
+    pub(super) async fn ask(&self, step: usize, send: &Send, intended: Option<At>) {
+        let Inner { hosts, prepared, client, .. } = &*self.0;
+        let (replica, _) = hosts.pool().take(|count| self.choose(send, count)).await;
+        let port = ports(prepared).first().map_or(8080, |(_, port)| *port);
+        let ask = Ask {
+            id: format!("req-{}", self.next_number()),
             step: Some(step),
             replica: Some(replica),
             target: Authority::new(replica_host(replica), port),
@@ -95,20 +224,154 @@ impl Player {
             headers: headers(send),
             body: send.body().map(|json| json.to_string().into()).unwrap_or_default(),
             stream: send.stream,
-            timeout: None,
+            timeout: send.timeout.map(|timeout| timeout.0),
+            intended,
+        };
+        client.send(ask).await;
+    }
+
+    fn next_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.sent += 1;
+        state.sent
+    }
+
+    /// Which of so many replicas takes a request.
+    fn choose(&self, send: &Send, count: usize) -> usize {
+        let mut state = self.lock();
+        match self.0.prepared.scenario.gateway.spread {
+            Spread::RoundRobin => {
+                let turn = state.turn;
+                state.turn = turn.wrapping_add(1);
+                turn % count
+            }
+            Spread::Random => state.chance.index(count),
+            Spread::Sticky => sticky(send.key.as_ref().map_or("", |key| key.key()), count),
         }
     }
 
-    fn next_replica(&mut self) -> u32 {
-        let count = self.hosts.replicas().max(1);
-        match self.prepared.scenario.gateway.spread {
-            Spread::RoundRobin => {
-                let replica = self.turn % count;
-                self.turn = self.turn.wrapping_add(1);
-                replica
-            }
-            Spread::Random => u32::try_from(self.chance.below(u64::from(count))).unwrap_or(0),
+    pub(super) fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// Changes when loads are stopped.
+    pub(super) fn stopped(&self) -> watch::Receiver<u64> {
+        self.0.stopped.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The replica for a client: always the same while their number is.
+pub(super) fn sticky(client: &str, count: usize) -> usize {
+    // FNV-1a: short, and the same in every process.
+    let hash = client
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    usize::try_from(hash % (count as u64).max(1)).unwrap_or(0)
+}
+
+/// What is done at its moment: by the schedule, and as a person asks.
+struct Acts<'p> {
+    player: &'p Player,
+    /// What the schedule has left, in order.
+    schedule: std::vec::IntoIter<(At, usize)>,
+    next: Option<(At, usize)>,
+    commands: Option<&'p Commands>,
+    /// How many acts a person has asked for.
+    asked: usize,
+}
+
+impl<'p> Acts<'p> {
+    fn new(player: &'p Player, commands: Option<&'p Commands>) -> Self {
+        let scenario = &player.0.prepared.scenario;
+        let mut schedule: Vec<_> = scenario.schedule.iter().map(|(at, step)| (At::after(at.0), *step)).collect();
+        schedule.sort_by_key(|(at, _)| *at);
+        let mut schedule = schedule.into_iter();
+        let next = schedule.next();
+        Self { player, schedule, next, commands, asked: 0 }
+    }
+
+    /// The next act that is due now.
+    fn due(&mut self) -> Option<Played<'p>> {
+        let player = self.player;
+        let now = player.0.world.clock.now();
+        if let Some((_, position)) = self.next.filter(|(at, _)| *at <= now) {
+            self.next = self.schedule.next();
+            return Some(player.sequence(vec![position]).boxed_local());
         }
+        let commands = self.commands?;
+        if !player.0.world.net.is_memory() {
+            commands.settle(now, false);
+        }
+        let step = commands.take_due(now)?;
+        commands.set_idle(false);
+        let index = player.0.prepared.scenario.steps.len() + self.asked;
+        self.asked += 1;
+        Some(async move { player.step(index, &step, true).await }.boxed_local())
+    }
+
+    /// Returns when an act is due, or something has changed.
+    async fn next(&mut self) {
+        let asked = self.commands.and_then(Commands::next_due);
+        let scheduled = self.next.map(|(at, _)| at);
+        let due = asked.into_iter().chain(scheduled).min();
+        let clock = self.player.0.world.clock;
+        let passed = async {
+            match due {
+                Some(at) => sleep_until(clock.instant(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let changed = async {
+            match self.commands {
+                Some(commands) => commands.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        futures_util::select_biased! {
+            () = passed.boxed_local().fuse() => {}
+            () = changed.boxed_local().fuse() => {}
+        }
+    }
+
+    /// Whether the schedule is done, and a person has asked for nothing that is not.
+    fn are_over(&self) -> bool {
+        self.next.is_none() && self.commands.is_none_or(|commands| !commands.has_more())
+    }
+
+    /// Rests until a person asks for more; false if nobody will.
+    fn rest(&self) -> bool {
+        let Some(commands) = self.commands.filter(|commands| !commands.is_closed()) else { return false };
+        self.player.0.world.bus.flush();
+        commands.set_idle(true);
+        true
+    }
+}
+
+/// This moment, if it is still to come; never, otherwise.
+async fn until(moment: Option<Instant>) {
+    match moment.filter(|moment| *moment > Instant::now()) {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of whichever is over next; never, where there is none.
+async fn next(under_way: &mut FuturesUnordered<Played<'_>>) -> Result<(), StartError> {
+    match under_way.next().await {
+        Some(done) => done,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of the steps; never, where they are over.
+async fn all(in_order: &mut Option<Played<'_>>) -> Result<(), StartError> {
+    match in_order {
+        Some(steps) => Pin::new(steps).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -12,7 +12,6 @@ use crate::topology::{Authority, POD_NAME_PLACEHOLDER, Simulator, Topology};
 pub struct Prepared {
     pub(super) scenario: Arc<Scenario>,
     pub(super) topology: Arc<Topology>,
-    pub(super) pods: Vec<Pod>,
     warnings: Diagnostics,
 }
 
@@ -20,8 +19,6 @@ pub struct Prepared {
 pub(super) struct Pod {
     /// Its name, which is its host name.
     pub(super) name: String,
-    /// Index of its simulator in the topology.
-    pub(super) simulator: usize,
     /// Its configuration.
     pub(super) config: vllm::Config,
 }
@@ -30,17 +27,20 @@ impl Prepared {
     /// Checks what only the simulators can check.
     pub(super) fn new(scenario: Scenario) -> Result<Self, LoadError> {
         let mut findings = scenario.warnings.clone();
-        let mut pods = Vec::new();
-        for (index, simulator) in scenario.topology.simulators.iter().enumerate() {
-            for replica in 0..simulator.replicas {
-                pods.extend(pod(simulator, index, replica, &mut findings));
-            }
+        for simulator in &scenario.topology.simulators {
+            // All pods have the same command line; one that has none may be scaled up.
+            let _ = pod(simulator, 0, &mut findings);
         }
         if findings.has_errors() {
             return Err(LoadError::Invalid { sources: scenario.sources, findings });
         }
         let topology = Arc::new(scenario.topology.clone());
-        Ok(Self { scenario: Arc::new(scenario), topology, pods, warnings: findings })
+        Ok(Self { scenario: Arc::new(scenario), topology, warnings: findings })
+    }
+
+    /// A pod of a simulator, by its number; none for a simulator that the topology lacks.
+    pub(super) fn pod(&self, simulator: usize, number: u32) -> Option<Pod> {
+        pod(self.topology.simulators.get(simulator)?, number, &mut Diagnostics::default())
     }
 
     pub(super) fn warnings(&self) -> &[Diagnostic] {
@@ -55,7 +55,7 @@ impl Pod {
     }
 }
 
-fn pod(simulator: &Simulator, index: usize, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {
+fn pod(simulator: &Simulator, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {
     let name = simulator.pod_name(replica);
     let args: Vec<String> = simulator.args.iter().map(|arg| arg.value.replace(POD_NAME_PLACEHOLDER, &name)).collect();
     let named = |(key, value): (&String, &String)| (key.clone(), value.replace(POD_NAME_PLACEHOLDER, &name));
@@ -67,7 +67,7 @@ fn pod(simulator: &Simulator, index: usize, replica: u32, findings: &mut Diagnos
                     warning.argument.and_then(|at| simulator.args.get(at)).map_or(simulator.place, |arg| arg.place);
                 findings.push(Diagnostic::warning(warning.message).at(place, "in this simulator's arguments"));
             }
-            Some(Pod { name, simulator: index, config })
+            Some(Pod { name, config })
         }
         Err(error) => {
             let place =

@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
+use super::acts::Commands;
 use crate::event::{At, Event, Kind};
 use crate::world::Clock;
 
@@ -17,6 +19,9 @@ pub trait Throttle: Send + Sync {
     /// and so many events told. Where it may not go on, this waits a little and returns `now`.
     fn turn(&self, now: At, in_flight: usize, events: u64) -> At;
 }
+
+/// How long a run that rests goes without looking up.
+const REST: Duration = Duration::from_millis(50);
 
 /// What a throttle is told about a run: counted from its events.
 #[derive(Clone, Default)]
@@ -48,14 +53,25 @@ pub(super) fn drive<T>(
     runtime: &Runtime,
     throttle: &dyn Throttle,
     pulse: &Pulse,
+    commands: Option<&Commands>,
     clock: Clock,
     mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
 ) -> T {
     loop {
         let now = runtime.block_on(async { clock.now() });
         let counts = &pulse.0;
-        let allowed =
-            throttle.turn(now, counts.in_flight.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed));
+        if let Some(commands) = commands {
+            commands.settle(now, true);
+        }
+        // A run that rests does so at one moment, whatever the throttle allows.
+        let resting = commands.filter(|commands| commands.is_idle() && !commands.has_more() && !commands.is_closed());
+        if let Some(commands) = resting {
+            commands.block_for(REST);
+        }
+        let allowed = match resting {
+            Some(_) => now,
+            None => throttle.turn(now, counts.in_flight.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed)),
+        };
         // Also where time stands still the work is asked: it may have been interrupted.
         let until = clock.instant(allowed.max(now));
         let done = runtime.block_on(async {

@@ -1,15 +1,20 @@
 //! Keeps a lab up on real ports, for people with `curl`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::build::{Hosts, StartError, ports};
-use super::play::Player;
+use http::Request;
+use http::header::AUTHORIZATION;
+use hyper::body::Incoming;
+
+use super::hosts::{Hosts, StartError, ports};
+use super::play::{Player, sticky};
 use super::{Lab, Mode};
 use crate::event::Sink;
+use crate::scenario::Spread;
 use crate::topology::Authority;
-use crate::world::serve::{Server, serve};
+use crate::world::serve::{Peer, Server, serve};
 
 /// What a lab that stays up is told.
 #[derive(Debug, Clone)]
@@ -55,9 +60,11 @@ impl Lab {
         sinks: Vec<Box<dyn Sink>>,
         ready: impl FnOnce(&Up),
     ) -> Result<(), StartError> {
+        let mut sinks = sinks;
+        let watch = self.watch(&mut sinks);
         let world = self.world(sinks);
-        let mut hosts = Hosts::start(&world, &self.prepared).await?;
-        hosts.start_gateway(self.prepared.scenario.gateway.replicas).await?;
+        let hosts = Hosts::start(&world, &self.prepared).await?;
+        hosts.scale_gateway(self.prepared.scenario.gateway.replicas).await?;
         let (fronts, addresses) = self.fronts(&world, &hosts, options).await?;
         let endpoints = self.prepared.topology.backends.iter().flat_map(crate::topology::Backend::providers);
         let mut providers: Vec<_> = endpoints
@@ -66,9 +73,11 @@ impl Lab {
         providers.sort();
         providers.dedup();
         ready(&Up { gateway: addresses, providers });
+        let player = Player::new(&world, &self.prepared, hosts, watch);
         if options.play {
-            let mut player = Player::new(&world, &self.prepared, hosts);
-            self.interrupt.guard(player.play_all()).await.transpose()?;
+            self.interrupt.guard(player.play_all(self.commands.as_ref())).await.transpose()?;
+        } else if let Some(commands) = &self.commands {
+            self.interrupt.guard(player.play_acts(commands)).await.transpose()?;
         }
         self.interrupt.triggered().await;
         let drained = async {
@@ -100,12 +109,29 @@ impl Lab {
                 error,
             })?;
             addresses.extend(listener.address());
-            let (Some(pool), turn) = (hosts.pool(), turn.clone()) else { continue };
+            let (pool, turn, spread) = (hosts.pool().clone(), turn.clone(), self.scenario().gateway.spread);
+            let chance = Arc::new(Mutex::new(world.seed.stream("up/spread")));
             servers.push(serve(listener, move |request| {
-                let gateway = pool.take(turn.fetch_add(1, Ordering::Relaxed));
-                async move { gateway.handle(index, request).await }
+                let (pool, turn) = (pool.clone(), turn.clone());
+                let chance = chance.clone();
+                async move {
+                    let choose = |count| match spread {
+                        Spread::RoundRobin => turn.fetch_add(1, Ordering::Relaxed) % count,
+                        Spread::Random => chance.lock().unwrap_or_else(PoisonError::into_inner).index(count),
+                        Spread::Sticky => sticky(&client_of(&request), count),
+                    };
+                    let (_, gateway) = pool.take(choose).await;
+                    gateway.handle(index, request).await
+                }
             }));
         }
         Ok((servers, addresses))
     }
+}
+
+/// Who asks, as far as a request tells: by its key, else by the address that it comes from.
+fn client_of(request: &Request<Incoming>) -> String {
+    let key = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let peer = || request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_string());
+    key.map(str::to_owned).or_else(peer).unwrap_or_default()
 }

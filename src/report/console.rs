@@ -78,7 +78,9 @@ impl Live {
         match &event.kind {
             Kind::ClientRequestEnded { request, .. } => self.request_lines(request),
             Kind::GatewayRequestEnded { request, .. } if self.has_no_client(request) => self.request_lines(request),
-            Kind::StepStarted { verb, summary, .. } if verb == "wait" || verb == "restart" => {
+            Kind::StepStarted { verb, summary, .. }
+                if ["wait", "restart", "scale", "load"].contains(&verb.as_str()) =>
+            {
                 vec![self.aside(event, "·", Meaning::Faint, summary)]
             }
             Kind::Note { text } => vec![self.aside(event, "»", Meaning::Strong, text)],

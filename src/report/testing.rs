@@ -75,15 +75,15 @@ pub(super) fn events() -> Vec<Event> {
     run.rate_limited(0, "r1");
     run.answered(52_000, "r2", 861_000);
     run.streamed(963_000, "r3");
-    run.at(2_163_000, Kind::StepEnded { step: 0 });
+    run.at(2_163_000, Kind::StepEnded { step: 0, failed: None });
     run.at(2_163_000, step(1, "wait", "61s"));
     run.returned(60_002_000);
-    run.at(63_163_000, Kind::StepEnded { step: 1 });
+    run.at(63_163_000, Kind::StepEnded { step: 1, failed: None });
     run.at(63_163_000, step(2, "send", "POST /openai, 3 times"));
     run.retried(63_163_000, "r4");
     run.refused(63_763_000, "r5");
     run.without_route(63_814_000, "r6");
-    run.at(63_815_000, Kind::StepEnded { step: 2 });
+    run.at(63_815_000, Kind::StepEnded { step: 2, failed: None });
     run.at(63_815_000, Kind::Note { text: "That was <all> & \"done\"".to_owned() });
     let mut events = run.events;
     events.sort_by_key(|event| event.at_us);
@@ -147,7 +147,7 @@ fn finding(step: Option<usize>, at: &str, statement: &str, outcome: Verdict, [ex
 }
 
 fn step(step: usize, verb: &str, summary: &str) -> Kind {
-    Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned() }
+    Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None }
 }
 
 /// A request that is being written down.
@@ -273,6 +273,7 @@ impl Script {
                 stream: ask.stream,
                 headers: vec![("host".to_owned(), "gateway:8080".to_owned())],
                 body: "{\"messages\":[]}".to_owned(),
+                intended_us: None,
             },
         );
         self.at(

@@ -1,25 +1,35 @@
 //! What a step means only together with the lab.
 
+use super::GatewaySpec;
 use super::expect::Check;
 use super::names::{Target, Who};
 use super::pattern::{Answer, Item, Piece, What};
-use super::{GatewaySpec, Restart, Send, Step};
+use super::step::{Restart, Scale, Scaled, Send, Step};
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned};
 use crate::topology::{PathMatch, Topology};
 
 /// Checks the steps against the lab.
 pub(super) fn steps(steps: &[Spanned<Step>], gateway: GatewaySpec, topology: &Topology, findings: &mut Diagnostics) {
+    let most = steps.iter().filter_map(|step| replicas(&step.value)).chain([gateway.replicas]).max().unwrap_or(1);
     for step in steps {
-        match &step.value {
-            Step::Send(send) => findings.extend(no_route(send, step.place, topology)),
-            Step::Restart(Restart::Replica(replica)) if *replica >= gateway.replicas => {
-                let diagnostic = Diagnostic::error(format!("the gateway has no replica {replica}"));
-                let last = gateway.replicas.saturating_sub(1);
-                findings.push(diagnostic.at(step.place, format!("they are numbered from 0 to {last}")));
-            }
-            Step::Wait(_) | Step::Note(_) | Step::Restart(_) => {}
+        if let Some(send) = step.value.request() {
+            findings.extend(no_route(send, step.place, topology));
         }
+        if let Step::Restart(Restart::Replica(replica)) = &step.value
+            && *replica >= most
+        {
+            let diagnostic = Diagnostic::error(format!("the gateway has no replica {replica}"));
+            findings.push(diagnostic.at(step.place, format!("they are numbered from 0 to {}", most.saturating_sub(1))));
+        }
+    }
+}
+
+/// How many replicas of the gateway a step makes.
+fn replicas(step: &Step) -> Option<u32> {
+    match step {
+        Step::Scale(Scale { what: Scaled::Gateway, count }) => Some(*count),
+        _ => None,
     }
 }
 

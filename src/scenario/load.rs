@@ -136,7 +136,8 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     let topology = topology.unwrap_or_default();
     let head = read::head(top);
     let gateway = read::gateway(&reader, &lab, top, &topology);
-    let steps = read::steps(&reader, top);
+    let mut steps = read::steps(&reader, top, &topology);
+    let schedule = read::schedule(&reader, top, &topology, &mut steps);
     let expect = read::run_expectations(&reader, top, &steps);
 
     let mut findings = reader.finish();
@@ -154,6 +155,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
         start: head.start,
         gateway,
         steps,
+        schedule,
         expect,
         topology,
         warnings: in_order(&findings),

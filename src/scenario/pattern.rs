@@ -91,6 +91,9 @@ pub enum Answer {
 /// The ways to end without a whole answer, as events name them.
 pub const ENDINGS: [&str; 8] = ["timeout", "reset", "refused", "cut", "truncated", "unresolved", "cancelled", "failed"];
 
+/// The ending of a whole answer, as events name it.
+pub const WHOLE: &str = "complete";
+
 /// The largest pattern, counted in requests and alternatives once its quantifiers are written out.
 pub const MAX_STATES: u64 = 20_000;
 
@@ -149,6 +152,17 @@ impl Counted {
 }
 
 impl Answer {
+    /// Whether a request with this status, if a head came, that ended this way is meant.
+    #[must_use]
+    pub fn is(&self, status: Option<u16>, ending: &str) -> bool {
+        let whole = ending == WHOLE;
+        match self {
+            Self::Status(wanted) => whole && status == Some(*wanted),
+            Self::Class(class) => whole && status.is_some_and(|status| status / 100 == u16::from(*class)),
+            Self::Ending(wanted) => ending == *wanted,
+        }
+    }
+
     /// Reads `429`, `2xx` or `timeout`.
     ///
     /// # Errors

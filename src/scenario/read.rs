@@ -1,19 +1,21 @@
 //! Nodes → the parts of a scenario.
 
 mod expectations;
+mod load;
+mod steps;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use super::fields::{Fields, Reader, not_among};
-use super::{Content, DEFAULT_PROMPT, GatewaySpec, MAX_REPLICAS, MAX_TIMES, Restart, Send, Spread, Step};
+use super::{GatewaySpec, MAX_REPLICAS, Spread};
 use crate::kube::GivenSecrets;
-use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
-use crate::topology::{Credential, Personality, Topology};
+use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
+use crate::topology::{Personality, Topology};
 
 pub(super) use expectations::run_expectations;
+pub(super) use steps::{schedule, steps};
 
 /// What stands above the steps.
 #[derive(Default)]
@@ -34,14 +36,9 @@ pub(super) struct Lab<'n> {
     place: Option<Place>,
 }
 
-/// The reference of a client's own key in events.
-const CLIENT: &str = "client";
-/// From the end of one answer to the next request, where a step does not say.
-const GAP: Span = Span(std::time::Duration::from_millis(50));
-
 /// Begins to read a scenario.
 pub(super) fn top<'n>(reader: &'n Reader<'n>, root: &'n Node) -> Option<Fields<'n>> {
-    reader.fields(root, "a scenario", &["name", "about", "seed", "start", "lab", "steps", "expect"])
+    reader.fields(root, "a scenario", &["name", "about", "seed", "start", "lab", "steps", "schedule", "expect"])
 }
 
 /// The scenario's name, and what goes with it.
@@ -170,176 +167,6 @@ fn never_fails_over(reader: &Reader<'_>, personality: Personality, topology: &To
              an AgentgatewayPolicy, or name an earlier personality",
         ));
     }
-}
-
-/// Reads the value of a verb.
-type ReadStep = fn(&Reader<'_>, &Entry) -> Option<Step>;
-
-/// The verbs of steps.
-const VERBS: [(&str, ReadStep, &str); 4] = [
-    ("send", send, "{ path: /openai }"),
-    ("wait", wait, "61s"),
-    ("note", note, "A sentence for the person watching"),
-    ("restart", restart, "gateway"),
-];
-
-/// What is done, in order.
-pub(super) fn steps(reader: &Reader<'_>, top: Fields<'_>) -> Vec<Spanned<Step>> {
-    let items = top.entry("steps").map_or(&[][..], |entry| reader.items(&entry.value, "of steps"));
-    if items.is_empty()
-        && top.entry("steps").is_none_or(|entry| matches!(entry.value.value, Value::Seq(_) | Value::Null))
-    {
-        let place = top.entry("steps").map_or_else(|| top.first_line(), |entry| entry.key_place);
-        reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
-    }
-    items.iter().filter_map(|item| Some(Spanned::new(step(reader, item)?, item.place))).collect()
-}
-
-fn step(reader: &Reader<'_>, node: &Node) -> Option<Step> {
-    let verbs: Vec<&str> = VERBS.iter().map(|(verb, ..)| *verb).collect();
-    let entry = match (&node.value, node.entries()) {
-        (Value::Map(_), [entry]) => entry,
-        (Value::Map(_), [first, rest @ ..]) => {
-            let other = rest.iter().find(|_| verbs.contains(&first.key.as_str())).unwrap_or(first);
-            reader.push(
-                Diagnostic::error("a step has one verb")
-                    .at(other.key_place, format!("`{}` does not belong here", other.key))
-                    .help("begin another step with `- `, or indent it under its verb"),
-            );
-            return None;
-        }
-        (Value::String(word), _) if verbs.contains(&word.as_str()) => {
-            let example = VERBS.iter().find(|(verb, ..)| verb == word).map_or("", |(.., example)| *example);
-            let diagnostic = Diagnostic::error(format!("`{word}` needs a value")).at(node.place, "");
-            reader.push(diagnostic.help(format!("such as `- {word}: {example}`")));
-            return None;
-        }
-        _ => {
-            let diagnostic = reader.expected(node, "a step, a map with one verb");
-            reader.push(diagnostic.help("such as `- wait: 61s`"));
-            return None;
-        }
-    };
-    let Some((_, read, example)) = VERBS.iter().find(|(verb, ..)| *verb == entry.key) else {
-        reader.push(not_among(&Spanned::new(entry.key.clone(), entry.key_place), "step", &verbs));
-        return None;
-    };
-    if entry.value.is_null() {
-        let diagnostic = Diagnostic::error(format!("`{}` needs a value", entry.key)).at(entry.key_place, "");
-        reader.push(diagnostic.help(format!("such as `- {}: {example}`", entry.key)));
-        return None;
-    }
-    read(reader, entry)
-}
-
-fn wait(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
-    reader.decode(&entry.value).map(Step::Wait)
-}
-
-fn note(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
-    reader.decode(&entry.value).map(Step::Note)
-}
-
-fn restart(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
-    let text = reader.text(entry)?;
-    let found = match text.value.split_once('/') {
-        None if text.value == "gateway" => Some(Restart::Gateway),
-        Some(("gateway", replica)) => replica.parse().ok().map(Restart::Replica),
-        _ => None,
-    };
-    if found.is_none() {
-        let diagnostic = Diagnostic::error(format!("`{}` cannot be restarted", text.value)).at(text.place, "");
-        reader.push(diagnostic.help("write `gateway` for all its replicas, `gateway/0` for the first one"));
-    }
-    found.map(Step::Restart)
-}
-
-const SEND: &[&str] =
-    &["path", "prompt", "times", "gap", "stream", "model", "headers", "key", "body", "method", "expect"];
-
-fn send(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
-    let fields = reader.fields(&entry.value, "a request", SEND)?;
-    let said = fields.whole("times", 1..=u64::from(MAX_TIMES)).map(|times| times.value);
-    let times = if fields.entry("times").is_some() { said } else { Some(1) };
-    let stream: Option<bool> = fields.get("stream");
-    let method = method(fields);
-    let expect = fields
-        .entry("expect")
-        .map_or_else(Vec::new, |entry| expectations::read(reader, &entry.value, &expectations::Scope::Step { times }));
-    let content = content(fields, &method);
-    let stream = match &content {
-        Content::Body(body) => body.get("stream").and_then(Json::as_bool).unwrap_or(false),
-        Content::Prompt { .. } => stream.unwrap_or(false),
-        Content::Nothing => false,
-    };
-    Some(Step::Send(Box::new(Send {
-        path: path(reader, fields),
-        method,
-        content,
-        stream,
-        headers: fields.value("headers").map(|entry| headers(reader, entry)).unwrap_or_default(),
-        key: fields.entry("key").and_then(|entry| reader.secret(entry)).map(|key| Credential::new(CLIENT, &key)),
-        times: times.and_then(|times| u32::try_from(times).ok()).unwrap_or(1),
-        gap: fields.get("gap").unwrap_or(GAP),
-        expect,
-    })))
-}
-
-fn method(fields: Fields<'_>) -> String {
-    let Some(method) = fields.get::<Spanned<String>>("method") else { return "POST".to_owned() };
-    let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-    if !known.contains(&method.value.as_str()) {
-        fields.reader().push(not_among(&method, "method", &known));
-    }
-    method.value
-}
-
-fn path(reader: &Reader<'_>, fields: Fields<'_>) -> String {
-    let Some(path) = fields.required_text("path", "/openai") else { return "/".to_owned() };
-    let valid = path.value.starts_with('/') && path.value.parse::<http::uri::PathAndQuery>().is_ok();
-    if !valid {
-        let diagnostic = Diagnostic::error(format!("`{}` is not a path", path.value)).at(path.place, "");
-        reader.push(diagnostic.help("a path begins with `/`, has no host before it, and no spaces in it"));
-    }
-    path.value
-}
-
-/// What is asked: a prompt, a body as it is, or nothing.
-fn content(fields: Fields<'_>, method: &str) -> Content {
-    let asks = ["prompt", "model", "stream"].into_iter().filter_map(|key| fields.entry(key));
-    if let Some(entry) = fields.value("body") {
-        for other in asks {
-            let message = format!("`{}` has no meaning beside `body`", other.key);
-            let diagnostic = Diagnostic::error(message).at(other.key_place, "").note_at(entry.key_place, "");
-            fields.reader().push(diagnostic.help(format!("write it into the body: `{}: …`", other.key)));
-        }
-        return Content::Body(fields.get("body").unwrap_or_default());
-    }
-    if ["GET", "HEAD", "OPTIONS", "DELETE"].contains(&method) {
-        for other in asks {
-            let message = format!("a {method} has no body, so `{}` has no meaning", other.key);
-            fields.reader().push(Diagnostic::error(message).at(other.key_place, ""));
-        }
-        return Content::Nothing;
-    }
-    Content::Prompt {
-        prompt: fields.get("prompt").unwrap_or_else(|| DEFAULT_PROMPT.to_owned()),
-        model: fields.get("model").unwrap_or_default(),
-    }
-}
-
-fn headers(reader: &Reader<'_>, entry: &Entry) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    for header in reader.entries(&entry.value, "from a header's name to its value") {
-        let name = header_name(reader, header);
-        let Some(value) = reader.text(header) else { continue };
-        if http::HeaderValue::from_str(&value.value).is_err() {
-            let diagnostic = Diagnostic::error("this is not the value of a header").at(value.place, "");
-            reader.push(diagnostic.help("it has no line breaks or other control characters"));
-        }
-        headers.extend(name.map(|name| (name, value.value)));
-    }
-    headers
 }
 
 /// The name of a header, in lower case.

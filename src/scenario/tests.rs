@@ -7,7 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::source::Severity;
+use crate::scenario::step::Order;
+use crate::source::{Severity, Span};
+use crate::topology::Credential;
 
 /// Files in memory, and variables.
 #[derive(Default, Clone)]
@@ -115,7 +117,8 @@ expect: { never-reached: [openai-provider-fallback] }
     let verbs: Vec<_> = scenario.steps.iter().map(|step| step.verb()).collect();
     assert_eq!(verbs, ["note", "send", "send", "send", "send", "wait", "restart"]);
     let sends: Vec<&Send> = scenario.sends().map(|(_, send)| send).collect();
-    assert_eq!((sends[0].times, sends[0].gap.to_string()), (3, "10ms".to_owned()));
+    let gap = |text| Order::InOrder { gap: Span::parse(text).unwrap() };
+    assert_eq!((sends[0].times, sends[0].order), (3, gap("10ms")));
     assert_eq!(sends[0].key.as_ref().map(Credential::authorization).as_deref(), Some("Bearer sk-client"));
     assert_eq!(sends[0].headers, [("x-team".to_owned(), "blue".to_owned())]);
     assert_eq!(
@@ -128,7 +131,7 @@ expect: { never-reached: [openai-provider-fallback] }
     );
     assert_eq!((sends[2].method.as_str(), sends[2].body()), ("GET", None));
     assert!(sends[3].stream, "the body asks for a stream");
-    assert_eq!(sends[1].gap.to_string(), "50ms");
+    assert_eq!(sends[1].order, gap("50ms"));
     assert_eq!(scenario.steps[6].value, Step::Restart(Restart::Replica(0)));
     assert_eq!(scenario.topology.backends.len(), 1);
     assert_eq!(warnings(&scenario), "");

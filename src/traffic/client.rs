@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use serde_json::Value as Json;
 
 use super::sse;
-use crate::event::{Kind, Outcome, RequestId, Usage, clip_body};
+use crate::event::{At, Kind, Outcome, RequestId, Usage, clip_body};
 use crate::topology::Authority;
 use crate::world::World;
 use crate::world::connector::{Connector, HttpClient};
@@ -47,6 +47,8 @@ pub struct Ask {
     pub stream: bool,
     /// How long it may take as a whole.
     pub timeout: Option<Duration>,
+    /// When it should be sent, where a load says so.
+    pub intended: Option<At>,
 }
 
 /// How much of a body is read for its model and usage, in bytes. The rest is counted, not kept.
@@ -108,6 +110,7 @@ impl Client {
             stream: ask.stream,
             headers: self.world.credentials.mask(&ask.headers),
             body: self.world.credentials.scrub(&clip_body(&ask.body)),
+            intended_us: ask.intended,
         });
     }
 

@@ -126,8 +126,8 @@ impl Fold {
             self.recent.pop_front();
         }
         match &event.kind {
-            Kind::StepStarted { step, verb, summary } => self.step_began(*step, verb, summary),
-            Kind::StepEnded { step } => {
+            Kind::StepStarted { step, verb, summary, .. } => self.step_began(*step, verb, summary),
+            Kind::StepEnded { step, .. } => {
                 if let Some(state) = self.steps.get_mut(step) {
                     state.ended = Some(at);
                 }

@@ -10,11 +10,11 @@ use crate::event::{Event, Kind, Outcome};
 #[expect(clippy::too_many_lines, reason = "a table, one line a kind")]
 pub(super) fn line(event: &Event) -> (Role, String) {
     match &event.kind {
-        Kind::StepStarted { step, verb, summary } => {
+        Kind::StepStarted { step, verb, summary, .. } => {
             let summary = summary.strip_prefix(verb.as_str()).unwrap_or(summary).trim_start();
             (Role::Strong, format!("step {} begins: {verb} {summary}", step.saturating_add(1)))
         }
-        Kind::StepEnded { step } => (Role::Faint, format!("step {} is over", step.saturating_add(1))),
+        Kind::StepEnded { step, .. } => (Role::Faint, format!("step {} is over", step.saturating_add(1))),
         Kind::ReplicaStarted { replica } => (Role::Returning, format!("replica {replica} is ready")),
         Kind::ReplicaStopped { replica } => {
             (Role::Bad, format!("replica {replica} is gone, and its health state with it"))

@@ -7,10 +7,11 @@ use super::pattern::{self, Match};
 use super::{About, Finding, Outcome, coverage, traits};
 use crate::event::History;
 use crate::event::history::{Attempt, Eviction, Request};
-use crate::scenario::Scenario;
 use crate::scenario::expect::{Bounds, Check, Expectation};
 use crate::scenario::names::{Target, Who};
 use crate::scenario::pattern::{Answer, Item, Pattern};
+use crate::scenario::step::Until;
+use crate::scenario::{Scenario, Step};
 use crate::source::duration::human;
 use crate::source::{Place, Span};
 
@@ -58,6 +59,37 @@ pub(super) fn judge(scenario: &Scenario, history: &History, step: Option<usize>,
         finding.label = label;
     }
     Finding { outcome: came.outcome, expected: came.expected, actual: came.actual, detail: came.detail, ..finding }
+}
+
+/// What steps have waited for, and whether it came.
+pub(super) fn awaited(scenario: &Scenario, history: &History) -> Vec<Finding> {
+    let steps = scenario.steps.iter().enumerate();
+    let awaited = steps.filter_map(|(index, step)| match &step.value {
+        Step::Until(until) => Some((index, step.place, until)),
+        _ => None,
+    });
+    awaited.map(|(index, place, until)| came_about(history, index, place, until)).collect()
+}
+
+fn came_about(history: &History, step: usize, place: Place, until: &Until) -> Finding {
+    let statement = format!("{} within {}", until.condition, until.at_most);
+    let finding = Finding::new(About::Expectation, Some(place), statement, Some(step));
+    match history.steps.iter().find(|record| record.step == step && record.ended.is_some()) {
+        None => {
+            let actual = format!("step {} was not played to its end", step + 1);
+            Finding { outcome: Outcome::Unknown, actual, label: default_label(Outcome::Unknown, None), ..finding }
+        }
+        Some(record) => match &record.failed {
+            None => finding,
+            Some(failed) => Finding {
+                outcome: Outcome::Fail,
+                expected: until.condition.to_string(),
+                actual: failed.clone(),
+                label: "never came about".to_owned(),
+                ..finding
+            },
+        },
+    }
 }
 
 fn default_label(outcome: Outcome, step: Option<usize>) -> String {
@@ -117,7 +149,10 @@ impl<'h> Scope<'h> {
         let requests = match step {
             Some(step) => history.requests_of(step).collect(),
             // What a person sent by hand is not what the scenario speaks of.
-            None => history.requests.iter().filter(|request| request.step.is_some()).collect(),
+            None => {
+                let of_scenario = |step: usize| step < scenario.steps.len();
+                history.requests.iter().filter(|request| request.step.is_some_and(of_scenario)).collect()
+            }
         };
         Self { history, requests, step, unfinished: unfinished(scenario, history, step) }
     }

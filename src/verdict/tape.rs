@@ -36,9 +36,9 @@ impl Tape {
 
     /// Plays a step whose events `inside` writes.
     pub(super) fn step(&mut self, step: usize, inside: impl FnOnce(&mut Self)) {
-        self.emit(Kind::StepStarted { step, verb: "send".into(), summary: String::new() });
+        self.emit(Kind::StepStarted { step, verb: "send".into(), summary: String::new(), act: None });
         inside(self);
-        self.emit(Kind::StepEnded { step });
+        self.emit(Kind::StepEnded { step, failed: None });
     }
 
     /// A request of `step` that the failing provider answers with 429, and is evicted for a minute.
@@ -154,6 +154,7 @@ impl Tape {
             stream: false,
             headers: Vec::new(),
             body: String::new(),
+            intended_us: None,
         });
         self.emit(Kind::GatewayRequestReceived {
             request: id.into(),

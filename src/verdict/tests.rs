@@ -99,7 +99,7 @@ fn returns_and_probes_are_told_apart() {
     let elsewhere = tape.clone();
     tape.failure(0);
     let ended = |mut tape: Tape| {
-        tape.emit(Kind::StepEnded { step: 0 });
+        tape.emit(Kind::StepEnded { step: 0, failed: None });
         tape
     };
     for (tape, times, exercised) in [(quiet, 3, 0), (returned, 3, 1), (elsewhere, 4, 1), (tape, 5, 3)] {

@@ -24,18 +24,18 @@ const KNOWN: &[&str] =
 
 /// What is expected of the run as a whole.
 pub(crate) fn run_expectations(reader: &Reader<'_>, top: Fields<'_>, steps: &[Spanned<Step>]) -> Vec<Expectation> {
-    let sends = steps.iter().filter_map(|step| if let Step::Send(send) = &step.value { Some(send) } else { None });
+    let sends = steps.iter().filter_map(|step| step.value.request());
     let times = sends.map(|send| u64::from(send.times)).sum();
-    // With a step missing nobody knows how many requests there are.
-    let times = (!reader.has_errors()).then_some(times);
+    // With a step missing, or a load, nobody knows how many requests there are.
+    let loaded = steps.iter().any(|step| matches!(step.value, Step::Load(_)));
+    let times = (!reader.has_errors() && !loaded).then_some(times);
     let expect = top.entry("expect").map_or_else(Vec::new, |entry| read(reader, &entry.value, &Scope::Run { times }));
     // Expectations that are wrong have been reported, and are no reason to say that there are none.
     let steps = top.entry("steps").map_or(&[][..], |entry| match &entry.value.value {
         Value::Seq(items) => items,
         _ => &[],
     });
-    let expects = |entry: &Entry| entry.value.get("expect").is_some_and(|expect| !expect.is_null());
-    let any = steps.iter().flat_map(Node::entries).any(expects);
+    let any = steps.iter().any(expects);
     if !any
         && top.entry("expect").is_none_or(|entry| entry.value.is_null() || entry.value.value == Value::Map(Vec::new()))
     {
@@ -43,6 +43,17 @@ pub(crate) fn run_expectations(reader: &Reader<'_>, top: Fields<'_>, steps: &[Sp
         reader.push(diagnostic.help("only the invariants that hold for every run will be checked"));
     }
     expect
+}
+
+/// Whether something is expected somewhere in a step.
+fn expects(node: &Node) -> bool {
+    match &node.value {
+        Value::Seq(items) => items.iter().any(expects),
+        Value::Map(entries) => {
+            entries.iter().any(|entry| (entry.key == "expect" && !entry.value.is_null()) || expects(&entry.value))
+        }
+        _ => false,
+    }
 }
 
 /// Everything that stands under one `expect`.

@@ -75,11 +75,11 @@ impl Stream {
     }
 
     pub(super) fn step(&mut self, step: usize, verb: &str, summary: &str) -> &mut Self {
-        self.emit(Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned() })
+        self.emit(Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None })
     }
 
     pub(super) fn step_over(&mut self, step: usize) -> &mut Self {
-        self.emit(Kind::StepEnded { step })
+        self.emit(Kind::StepEnded { step, failed: None })
     }
 
     /// A request to its end, answered by `provider` of `group` with `status` after `millis`.
@@ -125,6 +125,7 @@ impl Stream {
                 ("authorization".to_owned(), "client".to_owned()),
             ],
             body: r#"{"model":"","messages":[{"role":"user","content":"What is 2+2?"}]}"#.to_owned(),
+            intended_us: None,
         });
         self.emit(Kind::GatewayRequestReceived {
             request: request.clone(),

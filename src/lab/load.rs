@@ -1,0 +1,97 @@
+//! Plays a load: users who ask again and again, or requests that come at a rate.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::play::Player;
+use crate::event::At;
+use crate::scenario::Send;
+use crate::scenario::step::{Load, Pace, Stretch};
+use crate::source::Span;
+use crate::traffic::{self, Arrivals};
+use crate::world::Random;
+
+/// Sends everything, and returns once the last answer has ended.
+pub(super) async fn play(player: &Player, step: usize, load: &Load) {
+    let request = Arc::new(load.request.clone());
+    let asking = Asking { player: player.clone(), step, request };
+    let begin = Instant::now();
+    let end = load.lasts.map(|lasts| begin + lasts.0);
+    match &load.pace {
+        Pace::Users { count, think } => closed(asking, *count, *think, end).await,
+        Pace::Rate { profile, poisson } => {
+            let chance = poisson.then(|| player.world().seed.stream(&format!("load/{step}")));
+            open(asking, profile, chance, begin, end).await;
+        }
+    }
+}
+
+/// What every request of a load has in common.
+#[derive(Clone)]
+struct Asking {
+    player: Player,
+    step: usize,
+    request: Arc<Send>,
+}
+
+/// Users who wait for an answer before they ask again.
+async fn closed(asking: Asking, users: u32, think: Span, end: Option<Instant>) {
+    let left = Arc::new(AtomicU32::new(asking.request.times));
+    let mut all = JoinSet::new();
+    for _ in 0..users {
+        let (asking, left) = (asking.clone(), left.clone());
+        all.spawn(async move {
+            let mut stopped = asking.player.stopped();
+            while end.is_none_or(|end| Instant::now() < end) && !stopped.has_changed().unwrap_or(true) && take(&left) {
+                asking.player.ask(asking.step, &asking.request, None).await;
+                until_stopped(&mut stopped, sleep(think.0)).await;
+            }
+        });
+    }
+    all.join_all().await;
+}
+
+/// Takes one of the requests that are left.
+fn take(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+/// Requests that come at a rate, whatever becomes of them.
+async fn open(asking: Asking, profile: &[Stretch], chance: Option<Random>, begin: Instant, end: Option<Instant>) {
+    let clock = asking.player.world().clock;
+    let mut stopped = asking.player.stopped();
+    let mut all = JoinSet::new();
+    for due in arrivals(profile, chance).take(asking.request.times as usize) {
+        let at = begin + due;
+        if end.is_some_and(|end| at >= end) || !until_stopped(&mut stopped, sleep_until(at)).await {
+            break;
+        }
+        let asking = asking.clone();
+        let intended: At = clock.at(at);
+        all.spawn(async move { asking.player.ask(asking.step, &asking.request, Some(intended)).await });
+        while all.try_join_next().is_some() {}
+    }
+    all.join_all().await;
+}
+
+fn arrivals(profile: &[Stretch], chance: Option<Random>) -> impl Iterator<Item = std::time::Duration> {
+    let stretch = |one: &Stretch| traffic::Stretch { lasts: one.lasts.map(|span| span.0), from: one.from, to: one.to };
+    let mut chance = chance;
+    Arrivals::new(profile.iter().map(stretch).collect(), move || match &mut chance {
+        Some(chance) => chance.exponential(1.0),
+        None => 1.0,
+    })
+}
+
+/// Waits for `work`, or until loads are stopped: false then.
+async fn until_stopped(stopped: &mut tokio::sync::watch::Receiver<u64>, work: impl Future<Output = ()>) -> bool {
+    futures_util::select_biased! {
+        _ = Box::pin(stopped.changed()).fuse() => false,
+        () = Box::pin(work).fuse() => true,
+    }
+}
