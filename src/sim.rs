@@ -9,6 +9,8 @@ pub mod sse;
 pub mod tokens;
 pub mod vllm;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use hyper::service::Service as _;
@@ -16,6 +18,9 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::world::Listener;
 use crate::world::serve::Server;
+
+/// How long the body of a request may take to arrive.
+const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// Serves `router` on every connection of `listener` until told to stop.
 #[must_use]

@@ -14,10 +14,23 @@ use crate::world::{Clock, Credentials, Listener, Net, Seed, World};
 pub(super) trait Drains {
     /// Refuses requests from now on.
     fn drain(&self);
+
+    /// Whether it may stop listening: no request is under way that others should see it survive.
+    fn is_idle(&self) -> bool {
+        true
+    }
 }
 
 /// How long requests under way may take once the server is told to end.
 const GRACE: Duration = Duration::from_secs(30);
+/// How often it is asked whether they have ended.
+const LOOK: Duration = Duration::from_millis(10);
+
+async fn until_idle(server: &impl Drains) {
+    while !server.is_idle() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
 
 /// Serves what `start` starts at `address`. A first signal drains it, a second ends it at once.
 ///
@@ -61,7 +74,12 @@ pub(super) fn serve<S: Drains>(
         eprintln!("{what} listens at http://{at}");
         interrupt.triggered().await;
         server.drain();
-        let _ = tokio::time::timeout(GRACE, serving.drain()).await;
+        // While requests are under way it goes on answering: new ones with a refusal, `/health` as before.
+        let _ = tokio::time::timeout(GRACE, async {
+            until_idle(&server).await;
+            serving.drain().await;
+        })
+        .await;
         Exit::Passed
     });
     runtime.shutdown_background();

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::Exit;
 use super::alone::{self, Drains};
 use crate::sim::vllm::{Config, Simulator};
+use crate::world::FaultBoard;
 
 /// What `labsim vllm-sim` is told: the original's arguments, which have a grammar of their own.
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,10 @@ pub(super) struct Args {
 impl Drains for Simulator {
     fn drain(&self) {
         Simulator::drain(self);
+    }
+
+    fn is_idle(&self) -> bool {
+        Simulator::is_idle(self)
     }
 }
 
@@ -48,10 +53,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    eprintln!("{:#}", config.to_json());
     let address = SocketAddr::new(host, config.port());
     alone::serve("vllm-sim", address, 0, |world, listener| {
+        let board = FaultBoard::new(&world);
         let simulator = Simulator::new(config, world, "vllm-sim");
-        let serving = simulator.serve(listener);
+        let serving = simulator.serve_alone(listener, &board);
         (simulator, serving)
     })
 }

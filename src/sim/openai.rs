@@ -40,6 +40,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
@@ -48,6 +49,7 @@ pub use latency::{LatencyModel, Spread};
 pub use limits::{Limit, RateLimits};
 pub use record::HOST;
 
+use crate::sim::BODY_TIME;
 use crate::world::World;
 use engine::{Call, Engine};
 use error::ApiError;
@@ -169,13 +171,12 @@ async fn serve(State(fake): State<FakeOpenai>, request: Request) -> Response {
 }
 
 async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    axum::body::to_bytes(body, limit).await.map_err(|_| {
-        ApiError::front_door(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("Request body is too large: the maximum is {limit} bytes."),
-        )
-        .with_code("request_too_large")
-    })
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
+        Ok(Ok(read)) => Ok(read.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
+        Ok(Err(_)) => Err(ApiError::bad_json()),
+        Err(_) => Err(ApiError::too_slow()),
+    }
 }
 
 fn answer(

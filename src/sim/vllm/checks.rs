@@ -6,6 +6,8 @@ use super::failure::Failure;
 use super::fake::FakeMetrics;
 use super::flags::{self, Origin};
 use super::go::GoDuration;
+use crate::fault::Injection;
+use crate::sim::faults::alone;
 
 /// What is wrong with the value of a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(crate) fn check(config: &mut Config) -> Result<(), Fault> {
     tools(config)?;
     cache(config)?;
     failures(config)?;
+    faults(config)?;
     fake_metrics(config)?;
     parallel(config)?;
     rest(config)
@@ -199,6 +202,17 @@ fn failures(config: &Config) -> Result<(), Fault> {
         "failure-retry-after",
         "failure retry after cannot be sent in a header",
     )
+}
+
+/// Reads the faults that it has from the start.
+fn faults(config: &mut Config) -> Result<(), Fault> {
+    let read = |text: &String| {
+        let injection = Injection::parse(text)?;
+        alone::aim(&injection).map(|_| injection)
+    };
+    let injections = config.faults.iter().map(read).collect::<Result<_, _>>();
+    config.injections = injections.map_err(|message| Fault { flag: "labsim-fault", message })?;
+    Ok(())
 }
 
 fn fake_metrics(config: &mut Config) -> Result<(), Fault> {

@@ -13,6 +13,7 @@ use super::fake::FakeMetrics;
 use super::file;
 use super::flags;
 use super::go::GoDuration;
+use crate::fault::Injection;
 
 /// The configuration of one simulator, checked.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -31,6 +32,9 @@ pub struct Config {
     pub(crate) max_waiting: i64,
     pub(crate) tools: ToolRanges,
     pub(crate) failures: Failures,
+    /// Faults from the start, as they were written, and as they were read.
+    pub(crate) faults: Vec<String>,
+    pub(crate) injections: Vec<Injection>,
     pub(crate) fake_metrics: Option<Map<String, Json>>,
     pub(crate) fake: Option<FakeMetrics>,
     pub(crate) fake_refresh: GoDuration,
@@ -254,6 +258,12 @@ impl Config {
         u16::try_from(self.port).unwrap_or(u16::MAX)
     }
 
+    /// The faults that it has from the start.
+    #[must_use]
+    pub fn faults(&self) -> &[Injection] {
+        &self.injections
+    }
+
     /// The pod's name, where the environment tells it.
     #[must_use]
     pub fn pod_name(&self) -> Option<&str> {
@@ -316,6 +326,8 @@ impl Default for Config {
             max_waiting: 1000,
             tools: ToolRanges::default(),
             failures: Failures::default(),
+            faults: Vec::new(),
+            injections: Vec::new(),
             fake_metrics: None,
             fake: None,
             fake_refresh: GoDuration::millis(100),

@@ -43,6 +43,8 @@ pub(crate) enum Slot<'c> {
     Toggle(&'c mut bool),
     Duration(&'c mut GoDuration),
     List(&'c mut Vec<String>),
+    /// One value each time that it is given.
+    Each(&'c mut Vec<String>),
     Loras(&'c mut Vec<LoraModule>),
     Fake(&'c mut Option<Map<String, Json>>),
 }
@@ -80,7 +82,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
 }
 
-use Slot::{Bool, Duration, Fake, Float, Int, List, Loras, Seed, Text, Toggle};
+use Slot::{Bool, Duration, Each, Fake, Float, Int, List, Loras, Seed, Text, Toggle};
 
 /// Every flag, in the order in which `--help` shows them.
 pub(crate) static FLAGS: &[Flag] = &[
@@ -166,6 +168,10 @@ pub(crate) static FLAGS: &[Flag] = &[
     })
     .admin()
     .extension(),
+    flag("labsim-fault", "A fault of answers, as docs/faults.md has them; may be given several times", |c| {
+        Each(&mut c.faults)
+    })
+    .extension(),
     // What made-up tool calls look like.
     flag("max-tool-call-integer-param", "Largest integer argument", |c| Int(&mut c.tools.max_integer)),
     flag("min-tool-call-integer-param", "Smallest integer argument", |c| Int(&mut c.tools.min_integer)),
@@ -234,7 +240,7 @@ impl Slot<'_> {
     /// The type as `--help` shows it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Text(_) => "string",
+            Text(_) | Each(_) => "string",
             Int(_) => "int",
             Seed(_) => "int64",
             Float(_) => "float",
@@ -258,8 +264,8 @@ impl Slot<'_> {
             Float(value) => json!(value),
             Bool(value) | Toggle(value) => json!(value),
             Duration(value) => json!(value.to_string()),
-            List(values) if values.is_empty() => Json::Null,
-            List(values) => json!(values),
+            List(values) | Each(values) if values.is_empty() => Json::Null,
+            List(values) | Each(values) => json!(values),
             Loras(modules) => modules
                 .iter()
                 .map(|one| json!({"base_model_name": one.base, "name": one.name, "path": one.path}))

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value as Json;
+use tokio::time::timeout;
 
 use super::body::ReplyBody;
 use super::error::ApiError;
@@ -21,6 +22,7 @@ use super::routes::{self, Match, Route};
 use super::witness::Witness;
 use super::{Inner, infer, operations};
 use crate::event::Usage;
+use crate::sim::BODY_TIME;
 
 /// A response before its common headers are put on.
 pub(crate) struct Reply {
@@ -105,7 +107,8 @@ where
     if parts.method == Method::GET {
         return sim.dress(operations::get(&sim, route), None);
     }
-    let body = match read(&parts, body, sim.config().max_body_mb).await {
+    let read = timeout(BODY_TIME, read(&parts, body, sim.config().max_body_mb)).await;
+    let body = match read.unwrap_or_else(|_| Err(too_slow())) {
         Ok(body) => body,
         Err(error) => {
             let witness = if route.is_inference() { infer::witness(&sim, &parts, None, false) } else { None };
@@ -145,6 +148,10 @@ fn absolute(path: &str, uri: &Uri, headers: &HeaderMap) -> String {
 
 /// Bytes beyond the limit that are read and dropped, so that the client hears why.
 const PATIENCE: usize = 64 * 1024 * 1024;
+
+fn too_slow() -> ApiError {
+    ApiError::new(408, format!("the request body did not arrive within {} s", BODY_TIME.as_secs()))
+}
 
 async fn read<B>(parts: &Parts, mut body: B, limit_mb: i64) -> Result<Bytes, ApiError>
 where
