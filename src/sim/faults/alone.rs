@@ -57,9 +57,7 @@ pub fn aim(injection: &Injection) -> Result<Aim, String> {
     injection.check().map_err(|error| error.message)?;
     match &injection.target {
         Target::Everything | Target::To(End::Any) => Ok(Aim::default()),
-        Target::To(End::Model(model) | End::Named(model)) => {
-            Ok(Aim { model: Some(model.clone()), ..Aim::default() })
-        }
+        Target::To(End::Model(model) | End::Named(model)) => Ok(Aim { model: Some(model.clone()), ..Aim::default() }),
         other => Err(format!("a simulator alone has no `{other}`: leave `target` out, or write `model:NAME`")),
     }
 }
