@@ -15,4 +15,5 @@ mod rig;
 mod screen;
 mod servers;
 mod signals;
+mod storm;
 mod support;

@@ -108,7 +108,7 @@ fn front() -> Authority {
 /// A chat request to the gateway.
 pub(crate) fn ask(id: &str, stream: bool, timeout: Duration) -> Ask {
     let body = json!({
-        "model": "", "stream": stream,
+        "model": "", "stream": stream, "max_tokens": 16,
         "messages": [{"role": "user", "content": "One, two, three. What comes next?"}],
     });
     let mut headers = HeaderMap::new();
