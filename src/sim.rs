@@ -4,12 +4,11 @@
 //! Chance comes from named streams of the seed, and every byte goes through [`crate::world`].
 
 pub mod faults;
+mod intake;
 pub mod openai;
 pub mod sse;
 pub mod tokens;
 pub mod vllm;
-
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,9 +17,6 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::world::Listener;
 use crate::world::serve::Server;
-
-/// How long the body of a request may take to arrive.
-const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// Serves `router` on every connection of `listener` until told to stop.
 #[must_use]

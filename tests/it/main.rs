@@ -10,6 +10,7 @@ mod layers;
 mod library;
 mod observed;
 mod parity;
+mod properties;
 mod reports;
 mod rig;
 mod screen;

@@ -8,13 +8,11 @@ use std::sync::Arc;
 
 use axum::BoxError;
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, DATE, EXPECT, HOST, LOCATION, SERVER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, DATE, HOST, LOCATION, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value as Json;
-use tokio::time::timeout;
 
 use super::body::ReplyBody;
 use super::error::ApiError;
@@ -22,7 +20,7 @@ use super::routes::{self, Match, Route};
 use super::witness::Witness;
 use super::{Inner, infer, operations};
 use crate::event::Usage;
-use crate::sim::BODY_TIME;
+use crate::sim::intake::{self, Unread};
 
 /// A response before its common headers are put on.
 pub(crate) struct Reply {
@@ -107,8 +105,7 @@ where
     if parts.method == Method::GET {
         return sim.dress(operations::get(&sim, route), None);
     }
-    let read = timeout(BODY_TIME, read(&parts, body, sim.config().max_body_mb)).await;
-    let body = match read.unwrap_or_else(|_| Err(too_slow())) {
+    let body = match read(&parts, body, sim.config().max_body_mb).await {
         Ok(body) => body,
         Err(error) => {
             let witness = if route.is_inference() { infer::witness(&sim, &parts, None, false) } else { None };
@@ -146,37 +143,19 @@ fn absolute(path: &str, uri: &Uri, headers: &HeaderMap) -> String {
     format!("http://{host}{path}{query}")
 }
 
-/// Bytes beyond the limit that are read and dropped, so that the client hears why.
-const PATIENCE: usize = 64 * 1024 * 1024;
-
-fn too_slow() -> ApiError {
-    ApiError::new(408, format!("the request body did not arrive within {} s", BODY_TIME.as_secs()))
-}
-
-async fn read<B>(parts: &Parts, mut body: B, limit_mb: i64) -> Result<Bytes, ApiError>
+async fn read<B>(parts: &Parts, body: B, limit_mb: i64) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
     let limit = usize::try_from(limit_mb).unwrap_or(4).saturating_mul(1024 * 1024);
-    let too_large = || ApiError::new(413, format!("the request body is larger than {limit_mb} MB"));
-    if body.size_hint().lower() <= limit as u64 {
-        match Limited::new(&mut body, limit).collect().await {
-            Ok(read) => return Ok(read.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {}
-            Err(_) => return Err(ApiError::bad("the request body could not be read")),
+    intake::read(&parts.headers, body, limit).await.map_err(|why| match why {
+        Unread::TooLarge => ApiError::new(413, format!("the request body is larger than {limit_mb} MB")),
+        Unread::TooSlow => {
+            ApiError::new(408, format!("the request body did not arrive within {} s", intake::TIME.as_secs()))
         }
-    } else if parts.headers.contains_key(EXPECT) {
-        return Err(too_large());
-    }
-    let mut dropped = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        dropped += frame.data_ref().map_or(0, Bytes::len);
-        if dropped > PATIENCE {
-            break;
-        }
-    }
-    Err(too_large())
+        Unread::Broken => ApiError::bad("the request body could not be read"),
+    })
 }
 
 impl Inner {
