@@ -1,12 +1,14 @@
 //! A simulator on its own, in real time, until it is told to end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Exit, signals};
 use crate::event::Bus;
 use crate::lab::Interrupt;
 use crate::topology::Authority;
+use crate::world::net::Wrapper;
 use crate::world::serve::Server;
 use crate::world::{Clock, Credentials, Listener, Net, Seed, World};
 
@@ -32,7 +34,7 @@ async fn until_idle(server: &impl Drains) {
     }
 }
 
-/// Serves what `start` starts at `address`. A first signal drains it, a second ends it at once.
+/// Serves what `start` starts at `address`, with `wrapper` around its connections. A first signal drains it, a second ends it at once.
 ///
 /// # Errors
 /// The machine's, if it gives no runtime or no signal handler.
@@ -40,6 +42,7 @@ pub(super) fn serve<S: Drains>(
     what: &str,
     address: SocketAddr,
     seed: u64,
+    wrapper: Option<Arc<dyn Wrapper>>,
     start: impl FnOnce(World, Listener) -> (S, Server),
 ) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::default();
@@ -70,8 +73,9 @@ pub(super) fn serve<S: Drains>(
             }
         };
         let at = listener.address().unwrap_or(address);
-        let (server, serving) = start(world, listener);
-        eprintln!("{what} listens at http://{at}");
+        let scheme = if wrapper.is_some() { "https" } else { "http" };
+        let (server, serving) = start(world, listener.wrapped(wrapper));
+        eprintln!("{what} listens at {scheme}://{at}");
         interrupt.triggered().await;
         server.drain();
         // While requests are under way it goes on answering: new ones with a refusal, `/health` as before.

@@ -63,7 +63,7 @@ impl Drains for FakeOpenai {
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config(args);
     let address = SocketAddr::new(args.address, args.port);
-    alone::serve("openai", address, args.seed, |world, listener| {
+    alone::serve("openai", address, args.seed, None, |world, listener| {
         let board = FaultBoard::new(&world);
         for injection in &args.faults {
             // They were checked when they were read.

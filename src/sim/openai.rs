@@ -150,7 +150,8 @@ async fn serve(State(fake): State<FakeOpenai>, request: Request) -> Response {
     let request_id = ids.hex("req_", 32);
     let (head, body) = request.into_parts();
     let is_post = head.method == Method::POST;
-    let body = if is_post { read_body(&head.headers, body, engine.config.max_body_bytes).await } else { Ok(Bytes::new()) };
+    let body =
+        if is_post { read_body(&head.headers, body, engine.config.max_body_bytes).await } else { Ok(Bytes::new()) };
     let json: Option<Json> = body.as_ref().ok().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let received = || Record::received(&engine.world, &head.headers, path, json.as_ref());

@@ -62,7 +62,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use config::{Config, ConfigError, Warning};
+pub use config::{Certificate, Config, ConfigError, Warning};
 use engine::Engine;
 use failure::Injector;
 use metrics::Metrics;

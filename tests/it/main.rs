@@ -18,3 +18,5 @@ mod servers;
 mod signals;
 mod storm;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;

@@ -161,7 +161,7 @@ fn events_that_are_written_are_read() {
         let mut text = String::new();
         for (lines, end) in &events {
             for line in lines {
-                text.push_str(&format!("data: {line}{end}"));
+                text.extend(["data: ", line, end]);
             }
             text.push_str(end);
         }
@@ -178,7 +178,7 @@ fn events_that_are_written_are_read() {
 struct Servers {
     runtime: Runtime,
     net: Net,
-    servers: Vec<Server>,
+    all: Vec<Server>,
 }
 
 const VLLM: &str = "vllm";
@@ -188,7 +188,7 @@ impl Servers {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let net = Net::memory();
-        let servers = runtime.block_on(async {
+        let all = runtime.block_on(async {
             let clock = Clock::starting_at(VIRTUAL_START);
             let credentials = Credentials::default();
             let bus = Bus::new(move || clock.now(), vec![Box::new(|_: &labsim::event::Event| {})]);
@@ -207,7 +207,7 @@ impl Servers {
             }
             servers
         });
-        Self { runtime, net, servers }
+        Self { runtime, net, all }
     }
 
     /// One exchange, which must end: status and body.
@@ -242,7 +242,7 @@ impl Servers {
     /// A task that panicked never leaves.
     fn nobody_is_left(&self) {
         self.runtime.block_on(async { tokio::time::sleep(Duration::from_mins(5)).await });
-        let open: Vec<usize> = self.servers.iter().map(Server::open_connections).collect();
+        let open: Vec<usize> = self.all.iter().map(Server::open_connections).collect();
         assert_eq!(open, [0, 0], "connections that never ended");
     }
 }
@@ -392,7 +392,7 @@ fn bodies_that_are_no_json_are_400() {
         // What a request is when it breaks off, or when a byte of it is wrong.
         (body(), any::<Index>()).prop_map(|(body, cut)| {
             let text = body.to_string();
-            text.as_bytes()[..1 + cut.index(text.len() - 1)].to_vec()
+            text.as_bytes()[..=cut.index(text.len() - 1)].to_vec()
         }),
         (1usize..20_000).prop_map(|depth| vec![b'['; depth]),
         (1usize..20_000).prop_map(|depth| "{\"messages\":".repeat(depth).into_bytes()),

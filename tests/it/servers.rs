@@ -247,7 +247,7 @@ fn a_port_that_is_taken_is_told_with_69() {
     }
 }
 
-fn free_port() -> String {
+pub(crate) fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address").port().to_string()
 }

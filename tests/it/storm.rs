@@ -14,6 +14,7 @@ use labsim::fault::{Clear, Fault, Injection};
 use labsim::sim::openai;
 use labsim::topology::Authority;
 use labsim::world::connector::Connector;
+use labsim::world::serve::Server;
 use labsim::world::{Net, Random, Seed};
 
 use crate::rig::{Parts, Rig, SIMULATOR};
@@ -153,7 +154,7 @@ fn storm(requests: usize) {
         tokio::time::sleep(QUIET).await;
         let answered = metric(&rig.world.net, "vllm:request_success_total").await;
         tokio::time::sleep(QUIET).await;
-        let open: Vec<usize> = rig.servers.iter().map(|server| server.open_connections()).collect();
+        let open: Vec<usize> = rig.servers.iter().map(Server::open_connections).collect();
         assert_eq!(open, vec![0; open.len()], "connections that are left over");
         for server in &rig.servers {
             server.stop();

@@ -244,10 +244,10 @@ fn parallel(config: &Config) -> Result<(), Fault> {
 
 fn rest(config: &Config) -> Result<(), Fault> {
     let a = &config.accepted;
-    let (certificate, key) = (!a.certificate.is_empty(), !a.certificate_key.is_empty());
+    let (certificate, key) = (!config.tls.certificate.is_empty(), !config.tls.key.is_empty());
     demand(certificate == key, "ssl-certfile", "both ssl-certfile and ssl-keyfile must be provided together")?;
     demand(
-        !(a.self_signed && certificate),
+        !(config.tls.self_signed && certificate),
         "self-signed-certs",
         "cannot use both self-signed-certs and explicit ssl-certfile/ssl-keyfile",
     )?;

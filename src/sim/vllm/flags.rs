@@ -101,6 +101,11 @@ pub(crate) static FLAGS: &[Flag] = &[
     }),
     flag("max-request-body-size-mb", "Largest request body in MB", |c| Int(&mut c.max_body_mb)),
     flag("startup-duration", "How long /health/ready says 503", |c| Duration(&mut c.startup)),
+    flag("ssl-certfile", "Certificate for TLS (PEM), read anew when it changes", |c| Text(&mut c.tls.certificate)),
+    flag("ssl-keyfile", "Its key (PEM)", |c| Text(&mut c.tls.key)),
+    flag("self-signed-certs", "Serve TLS with a certificate that is made at the start", |c| {
+        Bool(&mut c.tls.self_signed)
+    }),
     flag("enable-request-id-headers", "Answer with the X-Request-Id of the request", |c| Bool(&mut c.request_ids)),
     flag("enable-sleep-mode", "Let /sleep take effect", |c| Toggle(&mut c.sleep_mode)),
     flag("default-embedding-dimensions", "Length of an embedding unless the request says", |c| {
@@ -215,9 +220,6 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("data-parallel-size", "Simulators on ports in a row", |c| Int(&mut c.accepted.data_parallel_size)).accepted(),
     flag("data-parallel-rank", "Number of this simulator among them", |c| Int(&mut c.accepted.data_parallel_rank))
         .accepted(),
-    flag("ssl-certfile", "Certificate for TLS", |c| Text(&mut c.accepted.certificate)).accepted(),
-    flag("ssl-keyfile", "Its key", |c| Text(&mut c.accepted.certificate_key)).accepted(),
-    flag("self-signed-certs", "Make a certificate for TLS", |c| Bool(&mut c.accepted.self_signed)).accepted(),
     flag("dataset-path", "Answers to choose from, in a file", |c| Text(&mut c.accepted.dataset_path)).accepted(),
     flag("dataset-url", "Where that file is fetched from", |c| Text(&mut c.accepted.dataset_url)).accepted(),
     flag("dataset-in-memory", "Keep that file in memory", |c| Bool(&mut c.accepted.dataset_in_memory)).accepted(),

@@ -97,10 +97,10 @@ where
     let (parts, body) = request.into_parts();
     let route = match routes::find(&parts.method, parts.uri.path()) {
         Match::Route(route) => route,
-        other => return sim.dress(unrouted(&other, &parts), None),
+        other => return sim.dress(unrouted(&sim, &other, &parts), None),
     };
     if route == Route::Embeddings && sim.config().encoder_only {
-        return sim.dress(unrouted(&Match::Unknown, &parts), None);
+        return sim.dress(unrouted(&sim, &Match::Unknown, &parts), None);
     }
     if parts.method == Method::GET {
         return sim.dress(operations::get(&sim, route), None);
@@ -119,7 +119,7 @@ where
     sim.dress(reply, witness)
 }
 
-fn unrouted(found: &Match, parts: &Parts) -> Reply {
+fn unrouted(sim: &Inner, found: &Match, parts: &Parts) -> Reply {
     match found {
         Match::Options(allow) => Reply::empty().with(ALLOW, allow),
         Match::WrongMethod(allow) => {
@@ -131,16 +131,17 @@ fn unrouted(found: &Match, parts: &Parts) -> Reply {
             } else {
                 StatusCode::TEMPORARY_REDIRECT
             };
-            Reply::empty().with_status(status).with(LOCATION, &absolute(path, &parts.uri, &parts.headers))
+            let scheme = if sim.config().certificate().is_some() { "https" } else { "http" };
+            Reply::empty().with_status(status).with(LOCATION, &absolute(scheme, path, &parts.uri, &parts.headers))
         }
         Match::Route(_) | Match::Unknown => Reply::new(TEXT, "Not Found").with_status(StatusCode::NOT_FOUND),
     }
 }
 
-fn absolute(path: &str, uri: &Uri, headers: &HeaderMap) -> String {
+fn absolute(scheme: &str, path: &str, uri: &Uri, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("http://{host}{path}{query}")
+    format!("{scheme}://{host}{path}{query}")
 }
 
 async fn read<B>(parts: &Parts, body: B, limit_mb: i64) -> Result<Bytes, ApiError>
