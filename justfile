@@ -12,6 +12,10 @@ demo:
 test:
     cargo test
 
+# 100,000 requests with every fault switched on at random; some minutes
+storm:
+    cargo test --test it storm -- --include-ignored
+
 # Formatting, and clippy with warnings denied (the fence against real time and chance is in clippy.toml)
 lint:
     cargo fmt --check

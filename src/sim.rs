@@ -4,6 +4,7 @@
 //! Chance comes from named streams of the seed, and every byte goes through [`crate::world`].
 
 pub mod faults;
+mod intake;
 pub mod openai;
 pub mod sse;
 pub mod tokens;

@@ -14,6 +14,8 @@ mod memory;
 pub mod net;
 pub mod seed;
 pub mod serve;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use clock::Clock;
 pub use credentials::Credentials;

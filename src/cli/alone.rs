@@ -1,12 +1,14 @@
 //! A simulator on its own, in real time, until it is told to end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Exit, signals};
 use crate::event::Bus;
 use crate::lab::Interrupt;
 use crate::topology::Authority;
+use crate::world::net::Wrapper;
 use crate::world::serve::Server;
 use crate::world::{Clock, Credentials, Listener, Net, Seed, World};
 
@@ -14,12 +16,25 @@ use crate::world::{Clock, Credentials, Listener, Net, Seed, World};
 pub(super) trait Drains {
     /// Refuses requests from now on.
     fn drain(&self);
+
+    /// Whether it may stop listening: no request is under way that others should see it survive.
+    fn is_idle(&self) -> bool {
+        true
+    }
 }
 
 /// How long requests under way may take once the server is told to end.
 const GRACE: Duration = Duration::from_secs(30);
+/// How often it is asked whether they have ended.
+const LOOK: Duration = Duration::from_millis(10);
 
-/// Serves what `start` starts at `address`. A first signal drains it, a second ends it at once.
+async fn until_idle(server: &impl Drains) {
+    while !server.is_idle() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Serves what `start` starts at `address`, with `wrapper` around its connections. A first signal drains it, a second ends it at once.
 ///
 /// # Errors
 /// The machine's, if it gives no runtime or no signal handler.
@@ -27,6 +42,7 @@ pub(super) fn serve<S: Drains>(
     what: &str,
     address: SocketAddr,
     seed: u64,
+    wrapper: Option<Arc<dyn Wrapper>>,
     start: impl FnOnce(World, Listener) -> (S, Server),
 ) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::default();
@@ -57,11 +73,17 @@ pub(super) fn serve<S: Drains>(
             }
         };
         let at = listener.address().unwrap_or(address);
-        let (server, serving) = start(world, listener);
-        eprintln!("{what} listens at http://{at}");
+        let scheme = if wrapper.is_some() { "https" } else { "http" };
+        let (server, serving) = start(world, listener.wrapped(wrapper));
+        eprintln!("{what} listens at {scheme}://{at}");
         interrupt.triggered().await;
         server.drain();
-        let _ = tokio::time::timeout(GRACE, serving.drain()).await;
+        // While requests are under way it goes on answering: new ones with a refusal, `/health` as before.
+        let _ = tokio::time::timeout(GRACE, async {
+            until_idle(&server).await;
+            serving.drain().await;
+        })
+        .await;
         Exit::Passed
     });
     runtime.shutdown_background();

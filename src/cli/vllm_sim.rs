@@ -1,10 +1,13 @@
 //! `labsim vllm-sim`: the vLLM simulator alone, with the original's command line.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::Exit;
 use super::alone::{self, Drains};
-use crate::sim::vllm::{Config, Simulator};
+use crate::sim::vllm::{Certificate, Config, Simulator};
+use crate::world::FaultBoard;
+use crate::world::net::Wrapper;
 
 /// What `labsim vllm-sim` is told: the original's arguments, which have a grammar of their own.
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,10 @@ pub(super) struct Args {
 impl Drains for Simulator {
     fn drain(&self) {
         Simulator::drain(self);
+    }
+
+    fn is_idle(&self) -> bool {
+        Simulator::is_idle(self)
     }
 }
 
@@ -48,12 +55,37 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let tls = match config.certificate().map(tls).transpose() {
+        Ok(tls) => tls,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return Ok(Exit::Usage);
+        }
+    };
+    eprintln!("{:#}", config.to_json());
     let address = SocketAddr::new(host, config.port());
-    alone::serve("vllm-sim", address, 0, |world, listener| {
+    alone::serve("vllm-sim", address, 0, tls, |world, listener| {
+        let board = FaultBoard::new(&world);
         let simulator = Simulator::new(config, world, "vllm-sim");
-        let serving = simulator.serve(listener);
+        let serving = simulator.serve_alone(listener, &board);
         (simulator, serving)
     })
+}
+
+/// What serves TLS with a certificate.
+#[cfg(feature = "tls")]
+fn tls(certificate: Certificate) -> anyhow::Result<Arc<dyn Wrapper>> {
+    use crate::world::tls::Tls;
+    let tls = match certificate {
+        Certificate::SelfSigned => Tls::self_signed()?,
+        Certificate::Files { certificate, key } => Tls::from_files(certificate, key)?,
+    };
+    Ok(Arc::new(tls))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(_certificate: Certificate) -> anyhow::Result<Arc<dyn Wrapper>> {
+    anyhow::bail!("this labsim was built without TLS (`--features tls`)")
 }
 
 /// Takes `--host ADDRESS` off the front.

@@ -67,6 +67,10 @@ fn pod(simulator: &Simulator, replica: u32, findings: &mut Diagnostics) -> Optio
                     warning.argument.and_then(|at| simulator.args.get(at)).map_or(simulator.place, |arg| arg.place);
                 findings.push(Diagnostic::warning(warning.message).at(place, "in this simulator's arguments"));
             }
+            if config.certificate().is_some() {
+                let text = format!("the simulator `{}` asks for TLS; hosts of a lab speak plain HTTP", simulator.name);
+                findings.push(Diagnostic::warning(text).at(simulator.place, "this one"));
+            }
             Some(Pod { name, config })
         }
         Err(error) => {

@@ -6,6 +6,7 @@
 //! the simulator, then `body` (the answer's bytes pass through the faults), `record` (what a fault
 //! answered in the simulator's place is told as that provider's answer).
 
+pub mod alone;
 mod body;
 mod record;
 mod request;

@@ -48,6 +48,7 @@ pub use latency::{LatencyModel, Spread};
 pub use limits::{Limit, RateLimits};
 pub use record::HOST;
 
+use crate::sim::intake::{self, Unread};
 use crate::world::World;
 use engine::{Call, Engine};
 use error::ApiError;
@@ -149,7 +150,8 @@ async fn serve(State(fake): State<FakeOpenai>, request: Request) -> Response {
     let request_id = ids.hex("req_", 32);
     let (head, body) = request.into_parts();
     let is_post = head.method == Method::POST;
-    let body = if is_post { read_body(body, engine.config.max_body_bytes).await } else { Ok(Bytes::new()) };
+    let body =
+        if is_post { read_body(&head.headers, body, engine.config.max_body_bytes).await } else { Ok(Bytes::new()) };
     let json: Option<Json> = body.as_ref().ok().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let received = || Record::received(&engine.world, &head.headers, path, json.as_ref());
@@ -168,13 +170,11 @@ async fn serve(State(fake): State<FakeOpenai>, request: Request) -> Response {
     respond(engine, answered, &request_id, started.elapsed(), record)
 }
 
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    axum::body::to_bytes(body, limit).await.map_err(|_| {
-        ApiError::front_door(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("Request body is too large: the maximum is {limit} bytes."),
-        )
-        .with_code("request_too_large")
+async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    intake::read(headers, body, limit).await.map_err(|why| match why {
+        Unread::TooLarge => ApiError::too_large(limit),
+        Unread::TooSlow => ApiError::too_slow(),
+        Unread::Broken => ApiError::bad_json(),
     })
 }
 

@@ -9,7 +9,8 @@
 //!                                                                 └─ metrics  what is counted
 //! ```
 //!
-//! It follows the original's newest release, in its flags, bodies, texts and names. Where the original errs in a
+//! It follows the original's newest release, in its flags, bodies, texts and names. What it has beyond
+//! that stands apart in `--help`; of endpoints these are vLLM's own `/version` and `/detokenize`. Where the original errs in a
 //! way that nobody builds on, it does not: a configuration that is wrong ends with a code, an oversized
 //! body with 413, an empty list of tools is no list, and an echo keeps letters beyond ASCII.
 
@@ -53,17 +54,24 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use config::{Config, ConfigError, Warning};
+pub use config::{Certificate, Config, ConfigError, Warning};
 use engine::Engine;
 use failure::Injector;
 use metrics::Metrics;
 use models::Models;
+use tokenize::Vocabulary;
 
+use crate::sim::faults;
 use crate::world::serve::{self, Server};
-use crate::world::{Clock, Listener, Random, Seed, World};
+use crate::world::{Clock, FaultBoard, Listener, Random, Seed, World};
 
 /// A simulator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -82,6 +90,7 @@ pub(crate) struct Inner {
     answers: Mutex<Random>,
     /// Chance of how long answers take.
     pacing: Mutex<Random>,
+    vocabulary: Vocabulary,
     ids: Ids,
     pod_headers: Vec<(HeaderName, HeaderValue)>,
     dates: Dates,
@@ -117,6 +126,7 @@ impl Simulator {
             injector: Injector::new(stream("failures")),
             answers: Mutex::new(stream("answers")),
             pacing: Mutex::new(stream("pacing")),
+            vocabulary: Vocabulary::default(),
             ids: Ids { seed, port: config.port, next: AtomicU64::new(0) },
             pod_headers: pod_headers(&config),
             dates: Dates::default(),
@@ -144,6 +154,28 @@ impl Simulator {
         serve::serve(listener, move |request| http::handle(inner.clone(), request))
     }
 
+    /// The same with faults of its own, which are those of the configuration at first; clients change them
+    /// ([`crate::sim::faults::alone`]). While there are none, requests go the short way.
+    #[must_use]
+    pub fn serve_alone(&self, listener: Listener, board: &FaultBoard) -> Server {
+        for injection in &self.config().injections {
+            // They were checked when the configuration was read.
+            let _ = faults::alone::inject_alone(board, injection.clone());
+        }
+        let inner = self.0.clone();
+        let board = board.clone();
+        let long_way = TowerToHyperService::new(faults::alone::alone(self.router(), &board, &self.0.host));
+        serve::serve(listener, move |request: ::http::Request<Incoming>| {
+            if board.is_quiet() && !request.uri().path().starts_with(faults::alone::PATH) {
+                let answer = http::handle(inner.clone(), request);
+                return Either::Left(answer.map(|answer| answer.map(http_body_util::Either::Left)));
+            }
+            let answer = long_way.call(request.map(Body::new));
+            let body = http_body_util::Either::Right;
+            Either::Right(answer.map(move |answer| answer.unwrap_or_else(|never| match never {}).map(body)))
+        })
+    }
+
     /// Changes the configuration while it runs, all of it or nothing, as `POST /admin/config` does.
     ///
     /// # Errors
@@ -156,6 +188,12 @@ impl Simulator {
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
         self.0.config()
+    }
+
+    /// Whether no request runs or waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.engine.running() == 0 && self.0.engine.waiting() == 0
     }
 
     /// Answers inference requests with 503 from now on; what runs goes on.

@@ -1,13 +1,13 @@
 //! The lab's network and its DNS: memory in a virtual run, loopback TCP in a real one.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +53,7 @@ pub struct Listener {
     source: Source,
     /// From whom connections come that nobody of the lab has made.
     outside: Option<Arc<str>>,
+    wrapper: Option<Arc<dyn Wrapper>>,
     links: Arc<Links>,
 }
 
@@ -70,6 +71,23 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Either, over a link that faults can act on.
     Linked(Box<Linked>),
+    /// Any of these, with something around it: encryption.
+    Wrapped(Box<dyn Wrapped>),
+}
+
+/// A connection with something around it.
+pub trait Wrapped: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {
+    /// What is inside.
+    fn inner(&self) -> &Stream;
+
+    /// What is inside, without what is around it.
+    fn unwrap(self: Box<Self>) -> Stream;
+}
+
+/// Puts something around connections that were accepted.
+pub trait Wrapper: Send + Sync {
+    /// Shakes hands over a connection.
+    fn wrap(&self, stream: Stream) -> Pin<Box<dyn Future<Output = io::Result<Stream>> + Send + '_>>;
 }
 
 /// A handle on an accepted connection that can reset it.
@@ -153,7 +171,8 @@ impl Net {
                 (Source::Tcp(listener), Some(local))
             }
         };
-        Ok(Listener { authority: authority.clone(), address, source, outside: None, links: self.inner.links.clone() })
+        let links = self.inner.links.clone();
+        Ok(Listener { authority: authority.clone(), address, source, outside: None, wrapper: None, links })
     }
 
     /// Connects to an authority by its DNS name, or by its own.
@@ -269,6 +288,18 @@ impl Listener {
         self
     }
 
+    /// Puts something around every connection, once it is served.
+    #[must_use]
+    pub fn wrapped(mut self, wrapper: Option<Arc<dyn Wrapper>>) -> Self {
+        self.wrapper = wrapper;
+        self
+    }
+
+    /// What shakes hands over its connections, where something does.
+    pub(crate) fn wrapper(&self) -> Option<Arc<dyn Wrapper>> {
+        self.wrapper.clone()
+    }
+
     /// The next connection. In memory it never comes once the host is forgotten.
     ///
     /// # Errors
@@ -323,6 +354,7 @@ impl Stream {
             Self::Memory(stream) => Breaker::Memory(stream.breaker()),
             Self::Tcp(_) => Breaker::Tcp(Arc::default()),
             Self::Linked(linked) => linked.breaker(),
+            Self::Wrapped(wrapped) => wrapped.inner().breaker(),
         }
     }
 
@@ -333,6 +365,7 @@ impl Stream {
             Self::Memory(_) => None,
             Self::Tcp(stream) => stream.peer_addr().ok(),
             Self::Linked(linked) => linked.peer(),
+            Self::Wrapped(wrapped) => wrapped.inner().peer(),
         }
     }
 
@@ -342,6 +375,7 @@ impl Stream {
             Self::Memory(stream) => stream.breaker().reset(),
             Self::Tcp(stream) => drop(stream.set_zero_linger()),
             Self::Linked(mut linked) => linked.reset(),
+            Self::Wrapped(wrapped) => wrapped.unwrap().reset(),
         }
     }
 }
@@ -362,6 +396,7 @@ impl AsyncRead for Stream {
             Self::Memory(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Linked(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Self::Wrapped(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
 }
@@ -372,6 +407,7 @@ impl AsyncWrite for Stream {
             Self::Memory(stream) => Pin::new(stream).poll_write(context, data),
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, data),
             Self::Linked(stream) => Pin::new(stream.as_mut()).poll_write(context, data),
+            Self::Wrapped(stream) => Pin::new(stream.as_mut()).poll_write(context, data),
         }
     }
 
@@ -380,6 +416,7 @@ impl AsyncWrite for Stream {
             Self::Memory(stream) => Pin::new(stream).poll_flush(context),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Self::Linked(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Self::Wrapped(stream) => Pin::new(stream.as_mut()).poll_flush(context),
         }
     }
 
@@ -388,6 +425,7 @@ impl AsyncWrite for Stream {
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Linked(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+            Self::Wrapped(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 
@@ -400,6 +438,7 @@ impl AsyncWrite for Stream {
             Self::Memory(stream) => Pin::new(stream).poll_write_vectored(context, bufs),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, bufs),
             Self::Linked(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, bufs),
+            Self::Wrapped(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, bufs),
         }
     }
 
@@ -408,6 +447,7 @@ impl AsyncWrite for Stream {
             Self::Memory(_) => false,
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Linked(stream) => stream.is_write_vectored(),
+            Self::Wrapped(stream) => stream.is_write_vectored(),
         }
     }
 }

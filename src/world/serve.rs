@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Notify, watch};
 
-use super::net::{Breaker, Listener, Stream};
+use super::net::{Breaker, Listener, Stream, Wrapper};
 
 /// A running server. Dropping it leaves it running; it ends with its runtime or when told to.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ struct State {
 /// Where the ports of clients in memory begin, and how many there are.
 const FIRST_PORT: u16 = 40_000;
 const LAST_PORT: u16 = 20_000;
+/// How long a client may take to agree on encryption.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -60,6 +63,7 @@ where
     let (stop, mut stopped) = watch::channel(Stop::No);
     let server = Server { state: Arc::new(State { stop, open: AtomicUsize::new(0), idle: Notify::new() }) };
     let state = server.state.clone();
+    let wrapper = listener.wrapper();
     tokio::spawn(async move {
         let mut port = 0u16;
         loop {
@@ -72,7 +76,13 @@ where
                     state.open.fetch_add(1, Ordering::Relaxed);
                     port = port % LAST_PORT + 1;
                     let peer = stream.peer().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, FIRST_PORT + port).into());
-                    tokio::spawn(connection(stream, Peer(peer), handler.clone(), state.clone()));
+                    let (wrapper, handler, state) = (wrapper.clone(), handler.clone(), state.clone());
+                    tokio::spawn(async move {
+                        if let Some(stream) = shake_hands(stream, wrapper).await {
+                            connection(stream, Peer(peer), handler, &state).await;
+                        }
+                        leave(&state);
+                    });
                 }
                 // Out of file descriptors or the like: let others finish first.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
@@ -107,7 +117,15 @@ impl Server {
     }
 }
 
-async fn connection<H, F, B>(stream: Stream, peer: Peer, handler: H, state: Arc<State>)
+/// The connection with what goes around it; none where the client does not keep to it.
+async fn shake_hands(stream: Stream, wrapper: Option<Arc<dyn Wrapper>>) -> Option<Stream> {
+    match wrapper {
+        None => Some(stream),
+        Some(wrapper) => tokio::time::timeout(HANDSHAKE, wrapper.wrap(stream)).await.ok()?.ok(),
+    }
+}
+
+async fn connection<H, F, B>(stream: Stream, peer: Peer, handler: H, state: &State)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -141,13 +159,10 @@ where
             Next::Reset => {
                 let parts = served.into_parts();
                 parts.io.into_inner().reset();
-                leave(&state);
                 return;
             }
         }
     }
-    drop(served);
-    leave(&state);
 }
 
 fn leave(state: &State) {

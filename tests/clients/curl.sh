@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sends the lab's two curl commands, as its text has them, to `labsim up` on port 8080, and compares
 # what they print with what the lab documents. Where the lab's text is not beside the repository, the
-# same commands are taken from here.
+# same commands are taken from here. One more goes over TLS to the vLLM simulator alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -70,5 +70,21 @@ for request in 2 3; do
     expect "$request" '{"model":"gpt-4o-2024-08-06","' "$work/$request.out"
     expect "$request" '"content":"Four."' "$work/$request.out"
 done
+stop
+
+echo 'the vLLM simulator over TLS'
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"$labsim" vllm-sim --model m --mode echo --port "$port" --self-signed-certs 2>"$work/tls.err" &
+server=$!
+for _ in $(seq 100); do
+    grep -q 'listens at https' "$work/tls.err" && break
+    kill -0 "$server" 2>/dev/null || { cat "$work/tls.err"; echo 'the simulator ended early'; exit 1; }
+    sleep 0.05
+done
+curl -sk -w '%{http_code} %{scheme}\n' "https://127.0.0.1:$port/v1/chat/completions" \
+    -d '{"model": "m", "messages": [{"role": "user", "content": "over TLS"}]}' >"$work/tls.out"
+expect 1 '"content":"over TLS"' "$work/tls.out"
+expect 1 '200 HTTPS' "$work/tls.out"
+if curl -s "https://127.0.0.1:$port/health"; then echo 'a certificate that signs itself was trusted'; exit 1; fi
 stop
 echo 'the lab answers as documented'

@@ -1,17 +1,23 @@
 //! Plays a step and compares what comes back.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use futures_util::future::join_all;
-use http_body_util::{BodyExt as _, Full};
+use http_body::Frame;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper_util::rt::TokioIo;
-use labsim::sim::vllm::Simulator;
 use labsim::source::Span;
 use labsim::topology::Authority;
 use labsim::world::Net;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
+
+use crate::row::{KEY, Kind};
 
 /// How long a request and its answer are on their way in memory.
 const ROUND_TRIP: Duration = Duration::from_millis(2);
@@ -25,46 +31,103 @@ struct Answer {
     took: Duration,
 }
 
-pub(crate) async fn play(
-    step: &Json,
-    net: &Net,
-    to: &Authority,
-    simulator: &Simulator,
-    is_virtual: bool,
-) -> Result<(), String> {
-    if let Some(time) = step.get("wait") {
-        tokio::time::sleep(duration(time)).await;
-        return Ok(());
+/// Plays steps against a simulator.
+pub(crate) struct Player<'r> {
+    pub(crate) net: &'r Net,
+    pub(crate) to: &'r Authority,
+    pub(crate) kind: Kind,
+    /// Tells the simulator to end.
+    pub(crate) drain: Box<dyn Fn()>,
+    pub(crate) is_virtual: bool,
+}
+
+impl Player<'_> {
+    pub(crate) async fn play(&self, step: &Json) -> Result<(), String> {
+        if let Some(time) = step.get("wait") {
+            tokio::time::sleep(duration(time)).await;
+            return Ok(());
+        }
+        if step.get("drain").is_some() {
+            (self.drain)();
+            return Ok(());
+        }
+        if let Some(steps) = step["together"].as_array() {
+            let each = join_all(steps.iter().map(|step| self.exchange(step))).await;
+            return each.into_iter().enumerate().try_for_each(|(at, one)| one.map_err(|text| format!("{at}: {text}")));
+        }
+        for _ in 0..step["repeat"].as_u64().unwrap_or(1) {
+            self.exchange(step).await?;
+        }
+        Ok(())
     }
-    if step.get("drain").is_some() {
-        simulator.drain();
-        return Ok(());
+
+    async fn exchange(&self, step: &Json) -> Result<(), String> {
+        if let Some(time) = step.get("after") {
+            tokio::time::sleep(duration(time)).await;
+        }
+        let mut expected = step["expect"].clone();
+        let answer = match self.send(step).await {
+            Ok(_) if expected["breaks"] == true => return Err("the answer is whole".to_owned()),
+            Err(_) if expected["breaks"] == true => return Ok(()),
+            sent => sent.map_err(|error| format!("the exchange failed: {error}"))?,
+        };
+        if expected["status"].is_null() {
+            expected["status"] = json!(200);
+        }
+        let wrong = compare(&expected, &answer, self.is_virtual);
+        if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n  got {}", wrong.join("; "), clip(&answer.text))) }
     }
-    if let Some(steps) = step["together"].as_array() {
-        let each = join_all(steps.iter().map(|step| exchange(step, net, to, is_virtual))).await;
-        return each.into_iter().enumerate().try_for_each(|(at, one)| one.map_err(|text| format!("{at}: {text}")));
+
+    async fn send(&self, step: &Json) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let (line, body) = request(step, self.kind);
+        let (method, path) = line.split_once(' ').ok_or("a request is METHOD PATH")?;
+        let mut request = http::Request::builder().method(method).uri(path).header("host", self.to.to_string());
+        let headers = step["headers"].as_object().cloned().unwrap_or_default();
+        if self.kind == Kind::Openai && !headers.contains_key("authorization") {
+            request = request.header("authorization", format!("Bearer {KEY}"));
+        }
+        for (name, value) in headers.iter().filter(|(_, value)| !value.is_null()) {
+            request = request.header(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        if step.get("body-after").is_some() {
+            request = request.header("content-length", body.len());
+        }
+        let stream = self.net.connect(self.to).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let sent = Instant::now();
+        let response = sender.send_request(request.body(outgoing(step, body))?).await?;
+        let first_byte = sent.elapsed();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            text: String::from_utf8(body.to_vec())?,
+            first_byte,
+            took: sent.elapsed(),
+        })
     }
-    for _ in 0..step["repeat"].as_u64().unwrap_or(1) {
-        exchange(step, net, to, is_virtual).await?;
+}
+
+/// A body that is there at once, in chunks, or later.
+fn outgoing(step: &Json, body: Vec<u8>) -> BoxBody<Bytes, Infallible> {
+    let later = step.get("body-after").map(duration);
+    if later.is_none() && step["chunked"] != true {
+        return Full::new(Bytes::from(body)).boxed();
     }
-    Ok(())
+    let stream = futures_util::stream::once(async move {
+        if let Some(time) = later {
+            tokio::time::sleep(time).await;
+        }
+        Ok(Frame::data(Bytes::from(body)))
+    });
+    let stream: Pin<Box<dyn Stream<Item = _> + Send + Sync>> = Box::pin(stream);
+    BoxBody::new(StreamBody::new(stream))
 }
 
 fn duration(value: &Json) -> Duration {
     Span::parse(value.as_str().unwrap()).unwrap().0
-}
-
-async fn exchange(step: &Json, net: &Net, to: &Authority, is_virtual: bool) -> Result<(), String> {
-    if let Some(time) = step.get("after") {
-        tokio::time::sleep(duration(time)).await;
-    }
-    let answer = send(step, net, to).await.map_err(|error| format!("the exchange failed: {error}"))?;
-    let mut expected = step["expect"].clone();
-    if expected["status"].is_null() {
-        expected["status"] = json!(200);
-    }
-    let wrong = compare(&expected, &answer, is_virtual);
-    if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n  got {}", wrong.join("; "), clip(&answer.text))) }
 }
 
 fn clip(text: &str) -> String {
@@ -72,8 +135,12 @@ fn clip(text: &str) -> String {
 }
 
 /// Method, path and body of a step: written out, or `chat` and `complete` for short.
-fn request(step: &Json) -> (String, Vec<u8>) {
-    let mut body = json!({"model": "testmodel"});
+fn request(step: &Json, kind: Kind) -> (String, Vec<u8>) {
+    let mut body = match kind {
+        Kind::Vllm => json!({"model": "testmodel"}),
+        Kind::Openai if step.get("complete").is_some() => json!({"model": "gpt-3.5-turbo-instruct"}),
+        Kind::Openai => json!({"model": "gpt-4o-mini"}),
+    };
     let line = if let Some(text) = step.get("chat") {
         body["messages"] = json!([{"role": "user", "content": text}]);
         "POST /v1/chat/completions"
@@ -94,30 +161,6 @@ fn request(step: &Json) -> (String, Vec<u8>) {
         body[key] = value.clone();
     }
     (line.to_owned(), body.to_string().into_bytes())
-}
-
-async fn send(step: &Json, net: &Net, to: &Authority) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-    let (line, body) = request(step);
-    let (method, path) = line.split_once(' ').ok_or("a request is METHOD PATH")?;
-    let mut request = http::Request::builder().method(method).uri(path).header("host", to.to_string());
-    for (name, value) in step["headers"].as_object().into_iter().flatten() {
-        request = request.header(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    }
-    let stream = net.connect(to).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let sent = Instant::now();
-    let response = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
-    let first_byte = sent.elapsed();
-    let (head, body) = response.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(Answer {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        text: String::from_utf8(body.to_vec())?,
-        first_byte,
-        took: sent.elapsed(),
-    })
 }
 
 fn compare(expected: &Json, answer: &Answer, is_virtual: bool) -> Vec<String> {

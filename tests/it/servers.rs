@@ -111,6 +111,123 @@ async fn the_fake_openai_runs_alone() {
     assert!(!refused.to_string().contains("sk-right"));
 }
 
+/// A fault from the command line, then one through `/admin/faults`, on a simulator that answers `body`.
+async fn faults_come_and_go(url: &str, body: &str) {
+    let ask = || {
+        let post = client().post(format!("{url}/v1/chat/completions")).bearer_auth("sk-right");
+        post.header("content-type", "application/json").body(body.to_owned()).send()
+    };
+    let statuses = [ask().await.unwrap().status(), ask().await.unwrap().status()];
+    assert_eq!(statuses, [418, 200], "the one from the command line strikes the first request");
+    let faults = format!("{url}/admin/faults");
+    let injected = client().post(&faults).body("{fault: {status: {code: 429}}, window: {first: 1}}").send().await;
+    let injected = injected.unwrap();
+    assert_eq!(injected.status(), 201);
+    assert_eq!(injected.json::<serde_json::Value>().await.unwrap()["id"], 2);
+    let statuses = [ask().await.unwrap().status(), ask().await.unwrap().status()];
+    assert_eq!(statuses, [429, 200]);
+    client().post(&faults).body("{cut: {after: 0, how: reset}}").send().await.unwrap();
+    let broken = match ask().await {
+        Ok(answer) => answer.bytes().await.err(),
+        Err(error) => Some(error),
+    };
+    assert!(broken.is_some(), "the answer breaks off");
+    let cleared: serde_json::Value = client().delete(&faults).send().await.unwrap().json().await.unwrap();
+    assert_eq!(cleared, serde_json::json!({"cleared": [1, 2, 3]}));
+    assert_eq!(ask().await.unwrap().status(), 200);
+}
+
+const FIRST_IS_A_TEAPOT: &str = "{fault: {status: {code: 418}}, window: {first: 1}}";
+
+#[tokio::test]
+async fn the_vllm_simulator_has_faults_of_its_own() {
+    let port = free_port();
+    let (_running, url) =
+        start(&["vllm-sim", "--model", "gpt-4o", "--port", &port, "--labsim-fault", FIRST_IS_A_TEAPOT]);
+    faults_come_and_go(&url, r#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}"#).await;
+}
+
+#[tokio::test]
+async fn the_fake_openai_has_faults_of_its_own() {
+    let args = ["openai", "--port", "0", "--api-key", "sk-right", "--latency", "none", "--fault", FIRST_IS_A_TEAPOT];
+    let (_running, url) = start(&args);
+    faults_come_and_go(&url, r#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}"#).await;
+}
+
+#[test]
+fn a_fault_that_is_none_is_a_mistake_on_the_command_line() {
+    for args in [
+        &["vllm-sim", "--model", "m", "--labsim-fault", "stal"][..],
+        &["openai", "--api-key", "k", "--fault", "stal"],
+        &["openai", "--api-key", "k", "--fault", "{fault: reset}"],
+        &["openai", "--api-key", "k", "--model-limit", "gpt-4o=5"],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {}", stderr(&output));
+    }
+    let output = run(&["vllm-sim", "--model", "m", "--labsim-fault", "stal"]);
+    assert!(stderr(&output).contains("did you mean `stall`?"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn the_fake_openai_counts_down_its_limits() {
+    let (_running, url) = start(&[
+        "openai",
+        "--port",
+        "0",
+        "--api-key",
+        "sk-right=org-one,org-two",
+        "--latency",
+        "none",
+        "--requests-per-minute",
+        "1",
+        "--model-limit",
+        "gpt-4o=2,100000",
+    ]);
+    let ask = async |model: &str, organization: &str| {
+        let body = format!(r#"{{"model": "{model}", "messages": [{{"role": "user", "content": "hi"}}]}}"#);
+        let post = client().post(format!("{url}/v1/chat/completions")).bearer_auth("sk-right");
+        let post = post.header("content-type", "application/json").header("openai-organization", organization);
+        let answer = post.body(body).send().await.unwrap();
+        let left = answer.headers()["x-ratelimit-remaining-requests"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), left, answer.headers().contains_key("retry-after"))
+    };
+    assert_eq!(ask("gpt-4o-mini", "org-one").await, (200, "0".to_owned(), false));
+    assert_eq!(ask("gpt-4o-mini", "org-one").await, (429, "0".to_owned(), true));
+    assert_eq!(ask("gpt-4o-mini", "org-two").await, (200, "0".to_owned(), false));
+    assert_eq!(ask("gpt-4o", "org-one").await, (200, "1".to_owned(), false));
+}
+
+#[tokio::test]
+async fn a_simulator_that_drains_ends_what_runs_and_refuses_the_rest() {
+    let port = free_port();
+    let (mut running, url) = start(&["vllm-sim", "--model", "m", "--port", &port, "--time-to-first-token", "2s"]);
+    let chat = r#"{"model": "m", "messages": [{"role": "user", "content": "hi"}]}"#;
+    let under_way = tokio::spawn(client().post(format!("{url}/v1/chat/completions")).body(chat).send());
+    let metric = || async {
+        let text = client().get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+        text.contains(r#"num_requests_running{model_name="m"} 1"#)
+    };
+    for look in 0.. {
+        assert!(look < 10_000, "the request never runs");
+        if metric().await {
+            break;
+        }
+    }
+    running.signal("-TERM");
+    // A request without a model makes nothing wait: it is refused with 404 until the simulator drains.
+    let other = || client().post(format!("{url}/v1/chat/completions")).body("{}").send();
+    for look in 0.. {
+        assert!(look < 10_000, "it never drains");
+        if other().await.unwrap().status() == 503 {
+            break;
+        }
+    }
+    assert_eq!(client().get(format!("{url}/health")).send().await.unwrap().status(), 200);
+    assert_eq!(under_way.await.unwrap().unwrap().status(), 200);
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_port_that_is_taken_is_told_with_69() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -130,7 +247,7 @@ fn a_port_that_is_taken_is_told_with_69() {
     }
 }
 
-fn free_port() -> String {
+pub(crate) fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address").port().to_string()
 }

@@ -88,6 +88,18 @@ impl ApiError {
         )
     }
 
+    /// A body that is longer than so many bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("Request body is too large: the maximum is {limit} bytes.");
+        Self::front_door(StatusCode::PAYLOAD_TOO_LARGE, message).with_code("request_too_large")
+    }
+
+    /// A body that does not arrive.
+    pub(crate) fn too_slow() -> Self {
+        let message = "Timed out reading request body. Try again, or use a smaller request size.";
+        Self::front_door(StatusCode::REQUEST_TIMEOUT, message).with_kind("server_error")
+    }
+
     /// A body without a model.
     pub(crate) fn no_model() -> Self {
         Self::front_door(StatusCode::BAD_REQUEST, "you must provide a model parameter")

@@ -113,7 +113,7 @@ fn set(flag: &Flag, config: &mut Config, value: &Json) -> Result<(), String> {
             let merged = field.get_or_insert_with(Map::new);
             merged.extend(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
-        Slot::Bool(_) | Slot::Toggle(_) | Slot::Seed(_) | Slot::Loras(_) => {}
+        Slot::Bool(_) | Slot::Toggle(_) | Slot::Each(_) | Slot::Seed(_) | Slot::Loras(_) => {}
     }
     Ok(())
 }

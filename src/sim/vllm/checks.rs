@@ -6,6 +6,8 @@ use super::failure::Failure;
 use super::fake::FakeMetrics;
 use super::flags::{self, Origin};
 use super::go::GoDuration;
+use crate::fault::Injection;
+use crate::sim::faults::alone;
 
 /// What is wrong with the value of a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(crate) fn check(config: &mut Config) -> Result<(), Fault> {
     tools(config)?;
     cache(config)?;
     failures(config)?;
+    faults(config)?;
     fake_metrics(config)?;
     parallel(config)?;
     rest(config)
@@ -201,6 +204,17 @@ fn failures(config: &Config) -> Result<(), Fault> {
     )
 }
 
+/// Reads the faults that it has from the start.
+fn faults(config: &mut Config) -> Result<(), Fault> {
+    let read = |text: &String| {
+        let injection = Injection::parse(text)?;
+        alone::aim(&injection).map(|_| injection)
+    };
+    let injections = config.faults.iter().map(read).collect::<Result<_, _>>();
+    config.injections = injections.map_err(|message| Fault { flag: "labsim-fault", message })?;
+    Ok(())
+}
+
 fn fake_metrics(config: &mut Config) -> Result<(), Fault> {
     let fault = |message| Fault { flag: "fake-metrics", message };
     config.fake = config.fake_metrics.as_ref().map(FakeMetrics::read).transpose().map_err(fault)?;
@@ -230,10 +244,10 @@ fn parallel(config: &Config) -> Result<(), Fault> {
 
 fn rest(config: &Config) -> Result<(), Fault> {
     let a = &config.accepted;
-    let (certificate, key) = (!a.certificate.is_empty(), !a.certificate_key.is_empty());
+    let (certificate, key) = (!config.tls.certificate.is_empty(), !config.tls.key.is_empty());
     demand(certificate == key, "ssl-certfile", "both ssl-certfile and ssl-keyfile must be provided together")?;
     demand(
-        !(a.self_signed && certificate),
+        !(config.tls.self_signed && certificate),
         "self-signed-certs",
         "cannot use both self-signed-certs and explicit ssl-certfile/ssl-keyfile",
     )?;

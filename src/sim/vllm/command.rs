@@ -225,6 +225,7 @@ impl Slot<'_> {
             Slot::Float(field) => **field = go::parse_float(text)?,
             Slot::Bool(field) => **field = value.map_or(Ok(true), go::parse_bool)?,
             Slot::Toggle(field) => **field = !negated,
+            Slot::Each(field) => field.push(text.to_owned()),
             Slot::Duration(field) => **field = GoDuration::parse(text)?,
             Slot::List(_) | Slot::Loras(_) | Slot::Fake(_) => {}
         }

@@ -13,6 +13,7 @@ use super::fake::FakeMetrics;
 use super::file;
 use super::flags;
 use super::go::GoDuration;
+use crate::fault::Injection;
 
 /// The configuration of one simulator, checked.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -31,6 +32,9 @@ pub struct Config {
     pub(crate) max_waiting: i64,
     pub(crate) tools: ToolRanges,
     pub(crate) failures: Failures,
+    /// Faults from the start, as they were written, and as they were read.
+    pub(crate) faults: Vec<String>,
+    pub(crate) injections: Vec<Injection>,
     pub(crate) fake_metrics: Option<Map<String, Json>>,
     pub(crate) fake: Option<FakeMetrics>,
     pub(crate) fake_refresh: GoDuration,
@@ -42,6 +46,7 @@ pub struct Config {
     pub(crate) max_body_mb: i64,
     pub(crate) embedding_dimensions: i64,
     pub(crate) log_http: bool,
+    pub(crate) tls: TlsFlags,
     pub(crate) accepted: Accepted,
     pub(crate) pod: Pod,
 }
@@ -94,6 +99,28 @@ pub(crate) struct Failures {
     pub(crate) retry_after: String,
 }
 
+/// What stands on the command line about TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct TlsFlags {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) self_signed: bool,
+}
+
+/// With which certificate TLS is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificate {
+    /// One that signs itself.
+    SelfSigned,
+    /// The one in these files.
+    Files {
+        /// The certificate.
+        certificate: String,
+        /// Its key.
+        key: String,
+    },
+}
+
 /// Flags that the original has and the simulator takes without modelling them.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, PartialEq)]
@@ -111,9 +138,6 @@ pub(crate) struct Accepted {
     pub(crate) omni: bool,
     pub(crate) data_parallel_size: i64,
     pub(crate) data_parallel_rank: i64,
-    pub(crate) certificate: String,
-    pub(crate) certificate_key: String,
-    pub(crate) self_signed: bool,
     pub(crate) dataset_path: String,
     pub(crate) dataset_url: String,
     pub(crate) dataset_in_memory: bool,
@@ -254,6 +278,23 @@ impl Config {
         u16::try_from(self.port).unwrap_or(u16::MAX)
     }
 
+    /// The certificate with which it is to serve TLS, if it is.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        let TlsFlags { certificate, key, self_signed } = &self.tls;
+        match (self_signed, certificate.is_empty()) {
+            (true, _) => Some(Certificate::SelfSigned),
+            (false, false) => Some(Certificate::Files { certificate: certificate.clone(), key: key.clone() }),
+            (false, true) => None,
+        }
+    }
+
+    /// The faults that it has from the start.
+    #[must_use]
+    pub fn faults(&self) -> &[Injection] {
+        &self.injections
+    }
+
     /// The pod's name, where the environment tells it.
     #[must_use]
     pub fn pod_name(&self) -> Option<&str> {
@@ -316,6 +357,8 @@ impl Default for Config {
             max_waiting: 1000,
             tools: ToolRanges::default(),
             failures: Failures::default(),
+            faults: Vec::new(),
+            injections: Vec::new(),
             fake_metrics: None,
             fake: None,
             fake_refresh: GoDuration::millis(100),
@@ -327,6 +370,7 @@ impl Default for Config {
             max_body_mb: 4,
             embedding_dimensions: 384,
             log_http: false,
+            tls: TlsFlags::default(),
             accepted: Accepted::default(),
             pod: Pod::default(),
         }
@@ -389,9 +433,6 @@ impl Default for Accepted {
             omni: false,
             data_parallel_size: 1,
             data_parallel_rank: -1,
-            certificate: String::new(),
-            certificate_key: String::new(),
-            self_signed: false,
             dataset_path: String::new(),
             dataset_url: String::new(),
             dataset_in_memory: false,

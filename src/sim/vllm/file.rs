@@ -87,7 +87,7 @@ impl Slot<'_> {
                 let text = node.as_str().ok_or(Wrong::Type(node, "time.Duration"))?;
                 **field = GoDuration::parse(text).map_err(|_| Wrong::Type(node, "time.Duration"))?;
             }
-            Slot::List(field) => **field = texts(node)?,
+            Slot::List(field) | Slot::Each(field) => **field = texts(node)?,
             Slot::Loras(field) => {
                 let modules = texts(node)?;
                 **field = modules

@@ -43,6 +43,8 @@ pub(crate) enum Slot<'c> {
     Toggle(&'c mut bool),
     Duration(&'c mut GoDuration),
     List(&'c mut Vec<String>),
+    /// One value each time that it is given.
+    Each(&'c mut Vec<String>),
     Loras(&'c mut Vec<LoraModule>),
     Fake(&'c mut Option<Map<String, Json>>),
 }
@@ -80,7 +82,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
 }
 
-use Slot::{Bool, Duration, Fake, Float, Int, List, Loras, Seed, Text, Toggle};
+use Slot::{Bool, Duration, Each, Fake, Float, Int, List, Loras, Seed, Text, Toggle};
 
 /// Every flag, in the order in which `--help` shows them.
 pub(crate) static FLAGS: &[Flag] = &[
@@ -99,6 +101,11 @@ pub(crate) static FLAGS: &[Flag] = &[
     }),
     flag("max-request-body-size-mb", "Largest request body in MB", |c| Int(&mut c.max_body_mb)),
     flag("startup-duration", "How long /health/ready says 503", |c| Duration(&mut c.startup)),
+    flag("ssl-certfile", "Certificate for TLS (PEM), read anew when it changes", |c| Text(&mut c.tls.certificate)),
+    flag("ssl-keyfile", "Its key (PEM)", |c| Text(&mut c.tls.key)),
+    flag("self-signed-certs", "Serve TLS with a certificate that is made at the start", |c| {
+        Bool(&mut c.tls.self_signed)
+    }),
     flag("enable-request-id-headers", "Answer with the X-Request-Id of the request", |c| Bool(&mut c.request_ids)),
     flag("enable-sleep-mode", "Let /sleep take effect", |c| Toggle(&mut c.sleep_mode)),
     flag("default-embedding-dimensions", "Length of an embedding unless the request says", |c| {
@@ -166,6 +173,10 @@ pub(crate) static FLAGS: &[Flag] = &[
     })
     .admin()
     .extension(),
+    flag("labsim-fault", "A fault of answers, as docs/faults.md has them; may be given several times", |c| {
+        Each(&mut c.faults)
+    })
+    .extension(),
     // What made-up tool calls look like.
     flag("max-tool-call-integer-param", "Largest integer argument", |c| Int(&mut c.tools.max_integer)),
     flag("min-tool-call-integer-param", "Smallest integer argument", |c| Int(&mut c.tools.min_integer)),
@@ -209,9 +220,6 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("data-parallel-size", "Simulators on ports in a row", |c| Int(&mut c.accepted.data_parallel_size)).accepted(),
     flag("data-parallel-rank", "Number of this simulator among them", |c| Int(&mut c.accepted.data_parallel_rank))
         .accepted(),
-    flag("ssl-certfile", "Certificate for TLS", |c| Text(&mut c.accepted.certificate)).accepted(),
-    flag("ssl-keyfile", "Its key", |c| Text(&mut c.accepted.certificate_key)).accepted(),
-    flag("self-signed-certs", "Make a certificate for TLS", |c| Bool(&mut c.accepted.self_signed)).accepted(),
     flag("dataset-path", "Answers to choose from, in a file", |c| Text(&mut c.accepted.dataset_path)).accepted(),
     flag("dataset-url", "Where that file is fetched from", |c| Text(&mut c.accepted.dataset_url)).accepted(),
     flag("dataset-in-memory", "Keep that file in memory", |c| Bool(&mut c.accepted.dataset_in_memory)).accepted(),
@@ -234,7 +242,7 @@ impl Slot<'_> {
     /// The type as `--help` shows it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Text(_) => "string",
+            Text(_) | Each(_) => "string",
             Int(_) => "int",
             Seed(_) => "int64",
             Float(_) => "float",
@@ -258,8 +266,8 @@ impl Slot<'_> {
             Float(value) => json!(value),
             Bool(value) | Toggle(value) => json!(value),
             Duration(value) => json!(value.to_string()),
-            List(values) if values.is_empty() => Json::Null,
-            List(values) => json!(values),
+            List(values) | Each(values) if values.is_empty() => Json::Null,
+            List(values) | Each(values) => json!(values),
             Loras(modules) => modules
                 .iter()
                 .map(|one| json!({"base_model_name": one.base, "name": one.name, "path": one.path}))

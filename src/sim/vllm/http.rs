@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use axum::BoxError;
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, DATE, EXPECT, HOST, LOCATION, SERVER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, DATE, HOST, LOCATION, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value as Json;
 
 use super::body::ReplyBody;
@@ -21,6 +20,7 @@ use super::routes::{self, Match, Route};
 use super::witness::Witness;
 use super::{Inner, infer, operations};
 use crate::event::Usage;
+use crate::sim::intake::{self, Unread};
 
 /// A response before its common headers are put on.
 pub(crate) struct Reply {
@@ -97,10 +97,10 @@ where
     let (parts, body) = request.into_parts();
     let route = match routes::find(&parts.method, parts.uri.path()) {
         Match::Route(route) => route,
-        other => return sim.dress(unrouted(&other, &parts), None),
+        other => return sim.dress(unrouted(&sim, &other, &parts), None),
     };
     if route == Route::Embeddings && sim.config().encoder_only {
-        return sim.dress(unrouted(&Match::Unknown, &parts), None);
+        return sim.dress(unrouted(&sim, &Match::Unknown, &parts), None);
     }
     if parts.method == Method::GET {
         return sim.dress(operations::get(&sim, route), None);
@@ -119,7 +119,7 @@ where
     sim.dress(reply, witness)
 }
 
-fn unrouted(found: &Match, parts: &Parts) -> Reply {
+fn unrouted(sim: &Inner, found: &Match, parts: &Parts) -> Reply {
     match found {
         Match::Options(allow) => Reply::empty().with(ALLOW, allow),
         Match::WrongMethod(allow) => {
@@ -131,45 +131,32 @@ fn unrouted(found: &Match, parts: &Parts) -> Reply {
             } else {
                 StatusCode::TEMPORARY_REDIRECT
             };
-            Reply::empty().with_status(status).with(LOCATION, &absolute(path, &parts.uri, &parts.headers))
+            let scheme = if sim.config().certificate().is_some() { "https" } else { "http" };
+            Reply::empty().with_status(status).with(LOCATION, &absolute(scheme, path, &parts.uri, &parts.headers))
         }
         Match::Route(_) | Match::Unknown => Reply::new(TEXT, "Not Found").with_status(StatusCode::NOT_FOUND),
     }
 }
 
-fn absolute(path: &str, uri: &Uri, headers: &HeaderMap) -> String {
+fn absolute(scheme: &str, path: &str, uri: &Uri, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("http://{host}{path}{query}")
+    format!("{scheme}://{host}{path}{query}")
 }
 
-/// Bytes beyond the limit that are read and dropped, so that the client hears why.
-const PATIENCE: usize = 64 * 1024 * 1024;
-
-async fn read<B>(parts: &Parts, mut body: B, limit_mb: i64) -> Result<Bytes, ApiError>
+async fn read<B>(parts: &Parts, body: B, limit_mb: i64) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
     let limit = usize::try_from(limit_mb).unwrap_or(4).saturating_mul(1024 * 1024);
-    let too_large = || ApiError::new(413, format!("the request body is larger than {limit_mb} MB"));
-    if body.size_hint().lower() <= limit as u64 {
-        match Limited::new(&mut body, limit).collect().await {
-            Ok(read) => return Ok(read.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {}
-            Err(_) => return Err(ApiError::bad("the request body could not be read")),
+    intake::read(&parts.headers, body, limit).await.map_err(|why| match why {
+        Unread::TooLarge => ApiError::new(413, format!("the request body is larger than {limit_mb} MB")),
+        Unread::TooSlow => {
+            ApiError::new(408, format!("the request body did not arrive within {} s", intake::TIME.as_secs()))
         }
-    } else if parts.headers.contains_key(EXPECT) {
-        return Err(too_large());
-    }
-    let mut dropped = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        dropped += frame.data_ref().map_or(0, Bytes::len);
-        if dropped > PATIENCE {
-            break;
-        }
-    }
-    Err(too_large())
+        Unread::Broken => ApiError::bad("the request body could not be read"),
+    })
 }
 
 impl Inner {

@@ -24,6 +24,7 @@ pub(crate) fn get(sim: &Arc<Inner>, route: Route) -> Reply {
         }
         Route::IsSleeping => Reply::json(&json!({"is_sleeping": sim.sleeping.load(Ordering::Relaxed)})),
         Route::Query => Reply::json(&json!({"0": {"engine_id": engine_id(sim)}})),
+        Route::Version => Reply::json(&json!({"version": env!("CARGO_PKG_VERSION")})),
         Route::ReadConfig => Reply::json(&admin::show(&sim.config())),
         _ => Reply::new(JSON, ""),
     }
@@ -39,6 +40,7 @@ pub(crate) fn post(sim: &Arc<Inner>, route: Route, parts: &Parts, body: &[u8]) -
         Route::LoadLora => done(sim.models.load(body)),
         Route::UnloadLora => done(sim.models.unload(body)),
         Route::Tokenize => tokenize::answer(sim, body).unwrap_or_else(|error| Reply::error(&error)),
+        Route::Detokenize => tokenize::text_of(sim, body).unwrap_or_else(|error| Reply::error(&error)),
         Route::RenderChat | Route::RenderCompletions => {
             tokenize::render(sim, route, &parts.headers, body).unwrap_or_else(|error| Reply::error(&error))
         }

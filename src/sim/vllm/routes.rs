@@ -15,6 +15,10 @@ pub(crate) enum Route {
     LoadLora,
     UnloadLora,
     Tokenize,
+    /// vLLM's own; the original has none.
+    Detokenize,
+    /// vLLM's own; the original has none.
+    Version,
     RenderChat,
     RenderCompletions,
     Metrics,
@@ -47,7 +51,7 @@ const GET: &str = "GET, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 const BOTH: &str = "GET, POST, OPTIONS";
 
-static ROUTES: [(&str, &str, Route); 23] = [
+static ROUTES: [(&str, &str, Route); 25] = [
     ("/v1/chat/completions", POST, Route::Chat),
     ("/v1/completions", POST, Route::Completions),
     ("/v1/responses", POST, Route::Responses),
@@ -60,6 +64,8 @@ static ROUTES: [(&str, &str, Route); 23] = [
     ("/v1/load_lora_adapter", POST, Route::LoadLora),
     ("/v1/unload_lora_adapter", POST, Route::UnloadLora),
     ("/tokenize", POST, Route::Tokenize),
+    ("/detokenize", POST, Route::Detokenize),
+    ("/version", GET, Route::Version),
     ("/v1/chat/completions/render", POST, Route::RenderChat),
     ("/v1/completions/render", POST, Route::RenderCompletions),
     ("/fake_metrics", POST, Route::FakeMetrics),
@@ -99,6 +105,7 @@ fn method_of(route: Route) -> Method {
         | Route::HealthReady
         | Route::IsSleeping
         | Route::Query
+        | Route::Version
         | Route::ReadConfig => Method::GET,
         _ => Method::POST,
     }
@@ -130,8 +137,9 @@ mod tests {
             (Method::GET, "/health/", Match::Redirect("/health")),
             (Method::POST, "/V1/Chat/Completions", Match::Redirect("/v1/chat/completions")),
             (Method::GET, "/", Match::Unknown),
-            (Method::GET, "/version", Match::Unknown),
-            (Method::POST, "/detokenize", Match::Unknown),
+            (Method::GET, "/version", Match::Route(Route::Version)),
+            (Method::POST, "/detokenize", Match::Route(Route::Detokenize)),
+            (Method::GET, "/ping", Match::Unknown),
         ] {
             assert_eq!(find(&method, path), found, "{method} {path}");
         }
