@@ -4,6 +4,10 @@ mod alone;
 mod beside;
 mod exit;
 mod files;
+mod generate;
+mod init;
+mod list;
+mod many;
 mod observe;
 mod openai;
 mod record;
@@ -12,6 +16,7 @@ mod reports;
 mod run;
 mod screen;
 mod seeds;
+mod set;
 mod signals;
 mod terminal;
 mod up;
@@ -44,6 +49,10 @@ enum Command {
     Run(run::Args),
     /// Show a recording again: on the screen, as plain lines, or as reports
     Replay(replay::Args),
+    /// Name and describe scenarios
+    List(list::Args),
+    /// Write a first scenario for your own manifests
+    Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),
     /// Run the vLLM simulator alone; it takes the original's arguments
@@ -51,6 +60,12 @@ enum Command {
     VllmSim(vllm_sim::Args),
     /// Run the fake OpenAI alone
     Openai(openai::Args),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    /// Print a completion script for a shell
+    Completions(generate::Completions),
+    /// Print the manual page, or write those of all commands to a folder
+    Man(generate::Man),
 }
 
 /// Runs the command that `args` ask for, the program's name first.
@@ -69,6 +84,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Up(args) => up::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Init(args) => Ok(init::run(&args)),
+        Command::Schema => Ok(generate::schema()),
+        Command::Completions(args) => Ok(generate::completions(&args, Cli::command())),
+        Command::Man(args) => generate::man(&args, Cli::command()),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -212,6 +212,7 @@ impl Lab {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: scenario.name.clone(),
             seed: self.effective_seed(),
+            patterns_counted: self.count_patterns && scenario.seed.is_some(),
             personality: scenario.gateway.personality.to_string(),
             clock: self.mode.to_string(),
             start: self.start_time().to_string(),

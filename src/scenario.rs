@@ -26,6 +26,7 @@
 //! the manifests.
 
 mod check;
+mod compose;
 mod expand;
 pub mod expect;
 mod fields;
@@ -34,6 +35,7 @@ pub mod names;
 pub mod pattern;
 mod read;
 mod redact;
+pub mod schema;
 pub mod step;
 
 use std::fmt;
@@ -46,7 +48,7 @@ use crate::topology::Topology;
 
 pub use crate::topology::Personality;
 pub use expect::{Check, Expectation};
-pub use load::{Disk, Files, LoadError, load, load_from};
+pub use load::{Disk, Files, LoadError, Overridden, load, load_from};
 pub use names::{ProviderId, Target};
 pub use pattern::Pattern;
 pub use step::{Content, DEFAULT_PROMPT, MAX_TIMES, Restart, Send, Step};
@@ -69,6 +71,8 @@ pub struct Scenario {
     pub start: Option<Timestamp>,
     /// The gateway.
     pub gateway: GatewaySpec,
+    /// What the tokens of models cost.
+    pub prices: Vec<Price>,
     /// What is done: first the steps of the file in their order, those within another step right
     /// behind it, then those of the schedule. See [`Scenario::sequence`].
     pub steps: Vec<Spanned<Step>>,
@@ -95,8 +99,21 @@ pub struct GatewaySpec {
     pub spread: Spread,
 }
 
+/// What the tokens of a model cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// The model; a dated name has the price of the bare one.
+    pub model: String,
+    /// A million tokens of prompts.
+    pub input: f64,
+    /// A million tokens of answers.
+    pub output: f64,
+}
+
 /// Replicas of the gateway, at most.
 pub const MAX_REPLICAS: u32 = 64;
+/// HTTP methods that a step may send with.
+pub const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// Which replica takes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,9 +11,13 @@
 pub mod answers;
 pub mod coverage;
 mod expectations;
+mod figures;
 pub mod frequency;
 pub mod invariants;
 pub mod pattern;
+pub mod seeds;
+mod spending;
+mod timing;
 mod traits;
 
 use std::fmt;
@@ -25,6 +29,7 @@ use crate::source::{Diagnostic, Place};
 pub use answers::{observed_pattern, observed_patterns};
 pub use frequency::PatternCounts;
 pub use invariants::INVARIANTS;
+pub use seeds::Frequency;
 
 /// Everything that was found about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

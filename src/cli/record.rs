@@ -37,15 +37,20 @@ pub(super) fn scenario_of(header: &Header) -> Result<Scenario, LoadError> {
     scenario::load_from(&header.sources, Path::new(&first.name))
 }
 
+/// How a run is judged, by what a recording of it says.
+pub(super) fn options_of(header: &Header) -> JudgeOptions {
+    JudgeOptions { count_patterns: header.patterns_counted }
+}
+
 /// The run, its findings pointing into the header's sources rather than into the files on disk:
 /// what is shown of them holds no credential. A run that passed shows its places in reports only.
-pub(super) fn shown(run: Run, header: &Header, options: JudgeOptions, reported: bool) -> Run {
+pub(super) fn shown(run: Run, header: &Header, reported: bool) -> Run {
     if !reported && run.verdict.outcome() == Outcome::Pass {
         return run;
     }
     match scenario_of(header) {
         Ok(scenario) => {
-            let verdict = verdict::judge(&scenario, &run.history, options);
+            let verdict = verdict::judge(&scenario, &run.history, options_of(header));
             Run { scenario: Arc::new(scenario), verdict, ..run }
         }
         Err(_) => run,
@@ -64,7 +69,7 @@ pub(super) fn of_run(run: &Run, header: Header, events: Vec<Event>) -> RunRecord
 pub(super) fn replayed(header: &Header, events: &[Event]) -> Result<Run, LoadError> {
     let scenario = scenario_of(header)?;
     let history = crate::event::History::of(events);
-    let verdict = verdict::judge(&scenario, &history, JudgeOptions::default());
+    let verdict = verdict::judge(&scenario, &history, options_of(header));
     let ended = history.steps.iter().filter(|step| step.ended.is_some()).count();
     let interrupted = ended < scenario.steps.len();
     Ok(Run { scenario: Arc::new(scenario), seed: header.seed, history, verdict, interrupted })

@@ -10,7 +10,7 @@ use super::record;
 use super::reports;
 use super::run::{blank, conclude, detail, exit_of, lines};
 use super::screen::{self, Judging};
-use super::terminal::{Colour, Stream};
+use super::terminal::{Colour, People, Stream};
 use crate::event::Event;
 use crate::event::log::{self, Header};
 use crate::tui::{self, Judge};
@@ -82,7 +82,8 @@ fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> Exit {
     };
     let people = Stream::for_people(args.observe.take_stdout() || args.reports.take_stdout());
     let (style, detail) = (args.color.on(people), detail(args.quiet, args.verbose));
-    let (head, live) = lines(&header, people, style, detail);
+    let told = People::from(people);
+    let (head, live) = lines(&header, told.clone(), style, detail);
     people.tell(head);
     let mut sinks = [watch.sink(), live];
     for event in &events {
@@ -91,7 +92,7 @@ fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> Exit {
         }
     }
     people.tell(blank(detail));
-    conclude(&run, people, style, detail);
+    conclude(&run, &told, style, detail);
     let written = watch.finish().and(reports.write(&[record::of_run(&run, header, events)], people));
     let exit = exit_of(&run);
     written.map_or_else(|unwritten| unwritten.max(exit), |()| exit)

@@ -9,13 +9,15 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::files::{self, Candidate};
+use super::many;
 use super::observe::{self, Outputs, Watch};
 use super::record::{self, Kept};
 use super::reports;
 use super::screen;
 use super::seeds;
+use super::set;
 use super::signals;
-use super::terminal::{Colour, Stream};
+use super::terminal::{Colour, People, Stream};
 use crate::event::log::{Header, Recorder};
 use crate::event::{Event, Sink};
 use crate::lab::{Interrupt, Lab, Mode, Run, RunError};
@@ -24,7 +26,7 @@ use crate::report::console::{self, Detail, Live};
 use crate::report::style::Style;
 use crate::scenario::LoadError;
 use crate::source::diagnostic;
-use crate::verdict::{JudgeOptions, Outcome};
+use crate::verdict::Outcome;
 use crate::world::Clock;
 
 /// What `labsim run` is told.
@@ -36,6 +38,9 @@ pub(super) struct Args {
     /// Seed in place of the file's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// What is set in the scenario
+    #[command(flatten)]
+    set: set::Args,
     /// Run this many seeds, from the first on, and count the patterns that come
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), conflicts_with_all = ["access_log", "metrics", "traces"])]
     pub(super) seeds: Option<u64>,
@@ -66,7 +71,11 @@ pub(super) struct Args {
     /// Show how each provider was chosen as well
     #[arg(short, long)]
     verbose: bool,
-    /// How many runs of `--seeds` go on at once; as many as there are cores where absent
+    /// End after the first scenario that does not pass
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// How many runs go on at once, of scenarios or of `--seeds`; as many as there are cores where
+    /// absent. What is told comes in the same order
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
 }
@@ -106,13 +115,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     })
     .context("cannot wait for signals")?;
     let mut worst = Exit::Passed;
-    let mut labs = Vec::new();
+    let mut labs: Vec<(PathBuf, Lab)> = Vec::new();
     for candidate in &candidates {
         match load(args, candidate) {
             Ok(Some(lab)) => labs.push((candidate.path.clone(), lab.interrupt(interrupt.clone()))),
             Ok(None) => {}
             Err(exit) => worst = worst.max(exit),
         }
+    }
+    if args.fail_fast && worst > Exit::Passed {
+        return Ok(worst);
     }
     if labs.is_empty() && worst == Exit::Passed {
         eprintln!("error: no scenario found in {}", shown(&args.paths));
@@ -126,19 +138,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let all = All { args, outputs, several: labs.len() > 1, interrupt: &interrupt };
     let mut records = Vec::new();
-    for (index, (path, lab)) in labs.into_iter().enumerate() {
-        if index > 0 {
-            args.for_people().line("");
-        }
-        let exit = match args.seeds {
-            Some(count) => seeds::run(args, &path, &lab, count, &mut records)?,
-            None => all.one(&path, &lab.settled(), watched && args.screen.is_wanted(), &mut records)?,
-        };
-        worst = worst.max(exit);
-        if interrupt.is_triggered() {
-            break;
-        }
-    }
+    let exit = match args.seeds {
+        Some(count) => all.seed_by_seed(&labs, count, &mut records)?,
+        None if labs.len() > 1 => many::run(&all, &labs, &mut records)?,
+        None => match labs.first() {
+            Some((path, lab)) => {
+                let screen = watched && args.screen.is_wanted();
+                all.one(path, &lab.clone().settled(), screen, &args.for_people().into(), &mut records)?
+            }
+            None => Exit::Passed,
+        },
+    };
+    worst = worst.max(exit);
     let written = reports.write(&records, args.for_people());
     Ok(written.map_or_else(|exit| worst.max(exit), |()| worst))
 }
@@ -147,11 +158,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 type Hearers = (Vec<Box<dyn Sink>>, Watch);
 
 /// What the runs of a command line have in common.
-struct All<'a> {
-    args: &'a Args,
+pub(super) struct All<'a> {
+    pub(super) args: &'a Args,
     outputs: Outputs,
     several: bool,
-    interrupt: &'a Interrupt,
+    pub(super) interrupt: &'a Interrupt,
 }
 
 fn shown(paths: &[PathBuf]) -> String {
@@ -165,7 +176,7 @@ fn tell(args: &Args, finding: &crate::source::Diagnostic) {
 /// Reads a scenario; none for a manifest that was found in a folder.
 fn load(args: &Args, candidate: &Candidate) -> Result<Option<Lab>, Exit> {
     let colour = args.color.for_stderr().colour;
-    match Lab::from_file(&candidate.path) {
+    match args.set.lab(&candidate.path) {
         Ok(lab) => {
             for warning in lab.warnings() {
                 eprintln!("{}\n", warning.render(&lab.scenario().sources, colour));
@@ -206,6 +217,11 @@ fn configured(args: &Args, lab: Lab) -> Lab {
 }
 
 impl Args {
+    /// How many runs go on at once.
+    pub(super) fn workers(&self) -> usize {
+        self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+
     /// How much is told.
     pub(super) fn detail(&self) -> Detail {
         detail(self.quiet, self.verbose)
@@ -275,8 +291,36 @@ fn file_name(scenario: &Path) -> String {
 }
 
 impl All<'_> {
+    /// Runs many seeds of each scenario, one scenario after the other.
+    fn seed_by_seed(&self, labs: &[(PathBuf, Lab)], count: u64, records: &mut Vec<RunRecord>) -> anyhow::Result<Exit> {
+        let mut worst = Exit::Passed;
+        for (index, (path, lab)) in labs.iter().enumerate() {
+            if index > 0 {
+                self.args.for_people().line("");
+            }
+            worst = worst.max(seeds::run(self.args, path, lab, count, records)?);
+            if self.interrupt.is_triggered() || (self.args.fail_fast && worst > Exit::Passed) {
+                break;
+            }
+        }
+        Ok(worst)
+    }
+
+    /// How many scenarios may run at once. What is written to one place in the order of events, and
+    /// what takes real time, goes one after the other.
+    pub(super) fn at_once(&self) -> usize {
+        if self.args.observe.any() || self.args.clock == ClockChoice::Real { 1 } else { self.args.workers() }
+    }
+
     /// Runs one scenario, on the screen or with live lines, and tells what came of it.
-    fn one(&self, path: &Path, lab: &Lab, on_screen: bool, records: &mut Vec<RunRecord>) -> anyhow::Result<Exit> {
+    pub(super) fn one(
+        &self,
+        path: &Path,
+        lab: &Lab,
+        on_screen: bool,
+        people: &People,
+        records: &mut Vec<RunRecord>,
+    ) -> anyhow::Result<Exit> {
         let header = lab.header();
         let (mut sinks, watch) = match self.sinks(path, &header)? {
             Ok(all) => all,
@@ -289,20 +333,20 @@ impl All<'_> {
         let done = if on_screen {
             screen::run(&self.args.screen, lab, self.interrupt, sinks)?
         } else {
-            let (head, live) = lines(&header, self.args.for_people(), self.args.style(), self.args.detail());
-            self.args.for_people().tell(head);
+            let (head, live) = lines(&header, people.clone(), self.args.style(), self.args.detail());
+            people.tell(head);
             sinks.push(live);
             lab.run_with(sinks)
         };
         let written = watch.finish();
         let run = match done {
-            Ok(run) => record::shown(run, &header, JudgeOptions::default(), self.args.reports.any()),
+            Ok(run) => record::shown(run, &header, self.args.reports.any()),
             Err(error) => return Ok(failed(&error)),
         };
         // Below a screen that was closed stand no lines that a blank would set off.
         let above = if on_screen { "" } else { blank(self.args.detail()) };
-        self.args.for_people().tell(above);
-        conclude(&run, self.args.for_people(), self.args.style(), self.args.detail());
+        people.tell(above);
+        conclude(&run, people, self.args.style(), self.args.detail());
         let exit = exit_of(&run);
         if self.args.reports.any() {
             records.push(record::of_run(&run, header, kept.take()));
@@ -330,7 +374,7 @@ impl All<'_> {
 }
 
 /// What stands above a run's lines, and what tells each event's lines as they come.
-pub(super) fn lines(header: &Header, people: Stream, style: Style, detail: Detail) -> (String, Box<dyn Sink>) {
+pub(super) fn lines(header: &Header, people: People, style: Style, detail: Detail) -> (String, Box<dyn Sink>) {
     let mut live = Live::new(header, style, detail);
     let head = live.head(header);
     (head, Box::new(move |event: &Event| live.lines(event).iter().for_each(|line| people.line(line))))
@@ -342,7 +386,7 @@ pub(super) fn blank(detail: Detail) -> &'static str {
 }
 
 /// Tells the verdict and the summary.
-pub(super) fn conclude(run: &Run, people: Stream, style: Style, detail: Detail) {
+pub(super) fn conclude(run: &Run, people: &People, style: Style, detail: Detail) {
     people.tell(console::verdict(run, style, detail) + blank(detail));
     people.line(console::summary(run, style));
 }

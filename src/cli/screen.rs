@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::Context as _;
 
+use super::record;
 use crate::event::log::Header;
 use crate::event::{At, Event, History, Kind, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
@@ -63,7 +64,7 @@ pub(super) fn run(
     interrupt: &Interrupt,
     mut sinks: Vec<Box<dyn Sink>>,
 ) -> anyhow::Result<Result<Run, RunError>> {
-    let judge = Box::new(Judging::new(lab.scenario().clone()));
+    let judge = Box::new(Judging::new(lab.scenario().clone(), JudgeOptions::default()));
     let (screen, commands) =
         Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
     obey(commands, interrupt.clone())?;
@@ -104,25 +105,26 @@ impl Throttle for Held {
 /// Judges a run while it goes on: steps as they end, the whole at its end.
 pub(super) struct Judging {
     scenario: Scenario,
+    options: JudgeOptions,
     history: History,
     steps_over: usize,
     shown: Vec<Finding>,
 }
 
 impl Judging {
-    pub(super) fn new(scenario: Scenario) -> Self {
-        Self { scenario, history: History::default(), steps_over: 0, shown: Vec::new() }
+    pub(super) fn new(scenario: Scenario, options: JudgeOptions) -> Self {
+        Self { scenario, options, history: History::default(), steps_over: 0, shown: Vec::new() }
     }
 
     /// A judge for a recording; none if its scenario can no longer be read.
     pub(super) fn of_recording(header: &Header) -> Option<Self> {
         let file = header.sources.files().first()?;
         let scenario = scenario::load_from(&header.sources, std::path::Path::new(&file.name)).ok()?;
-        Some(Self::new(scenario))
+        Some(Self::new(scenario, record::options_of(header)))
     }
 
     fn findings(&self, over: bool) -> Vec<Finding> {
-        let verdict = verdict::judge(&self.scenario, &self.history, JudgeOptions::default());
+        let verdict = verdict::judge(&self.scenario, &self.history, self.options);
         verdict.findings.iter().map(|finding| self.shown_as(finding, over)).collect()
     }
 

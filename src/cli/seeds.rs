@@ -4,20 +4,20 @@ use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Exit;
 use super::record::{self, Kept};
 use super::run::{Args, failed};
-use crate::event::Sink;
 use crate::event::log::Recorder;
+use crate::event::{History, Sink};
 use crate::lab::{Lab, Run, RunError};
 use crate::report::RunRecord;
 use crate::report::console::{self, Detail};
 use crate::scenario::Step;
-use crate::verdict::{self, JudgeOptions, Outcome, PatternCounts};
+use crate::verdict::{self, Frequency, Outcome, PatternCounts, Verdict};
 
 /// How many failed seeds are explained.
 const EXPLAINED: usize = 3;
@@ -27,6 +27,7 @@ const EXPLAINED: usize = 3;
 struct Tally {
     /// By step of the scenario: its title and the patterns that came.
     patterns: Vec<(usize, String, PatternCounts)>,
+    frequency: Frequency,
     passed: u64,
     unknown: u64,
     failed: u64,
@@ -49,12 +50,11 @@ pub(super) fn run(
     let first = lab.effective_seed();
     let pinned = lab.scenario().seed.is_some();
     let lab = lab.clone().count_patterns(pinned);
-    let options = JudgeOptions { count_patterns: pinned };
     let tally = Mutex::new(Tally::new(&lab));
     let progress = progress(count);
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let workers = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let workers = args.workers();
     let work = || -> anyhow::Result<()> {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -71,12 +71,12 @@ pub(super) fn run(
             if args.reports.any() {
                 sinks.push(kept.sink());
             }
-            let done = lab.run_with(sinks).map(|run| record::shown(run, &header, options, args.reports.any()));
+            let done = lab.run_with(sinks).map(|run| record::shown(run, &header, args.reports.any()));
             let record = done.as_ref().ok().filter(|_| args.reports.any());
             let record = record.map(|run| record::of_run(run, header, kept.take()));
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.records.extend(record);
-            if !tally.add(done) {
+            if !tally.add(&lab, done) {
                 stop.store(true, Ordering::Relaxed);
             }
             progress.inc(1);
@@ -98,7 +98,26 @@ pub(super) fn run(
     // Threads end in any order; reports are in the order of seeds.
     tally.records.sort_by_key(|record| record.header.seed.wrapping_sub(first));
     records.append(&mut tally.records);
-    Ok(tell(args, &lab, first, tally))
+    let together = together(&lab, first, &tally);
+    if let Some(run) = together.as_ref().filter(|_| args.reports.any()) {
+        let mut header = lab.header();
+        header.name = format!("{}, over {count} seeds", header.name);
+        records.push(record::of_run(run, header, Vec::new()));
+    }
+    Ok(tell(args, &lab, first, tally, together.as_ref()))
+}
+
+/// What all runs together are judged by, as a run of its own; none where nothing is.
+fn together(lab: &Lab, first: u64, tally: &Tally) -> Option<Run> {
+    if tally.interrupted || tally.error.is_some() {
+        return None;
+    }
+    // What is shown of the files holds no credential.
+    let scenario = record::scenario_of(&lab.header()).unwrap_or_else(|_| lab.scenario().clone());
+    let verdict = Verdict { findings: tally.frequency.judge(&scenario) };
+    let run =
+        Run { scenario: Arc::new(scenario), seed: first, history: History::default(), verdict, interrupted: false };
+    Some(run).filter(|run| !run.verdict.findings.is_empty())
 }
 
 fn progress(count: u64) -> ProgressBar {
@@ -120,7 +139,7 @@ impl Tally {
     }
 
     /// Takes in a run; false if no more should follow.
-    fn add(&mut self, done: Result<Run, RunError>) -> bool {
+    fn add(&mut self, lab: &Lab, done: Result<Run, RunError>) -> bool {
         let run = match done {
             Ok(run) if run.interrupted => {
                 self.interrupted = true;
@@ -136,6 +155,7 @@ impl Tally {
             let pattern = verdict::observed_pattern(run.history.requests_of(*step));
             counts.add(pattern, run.seed);
         }
+        self.frequency.add(lab.scenario(), &run.history, run.seed);
         match run.verdict.outcome() {
             Outcome::Pass => self.passed += 1,
             Outcome::Unknown => self.unknown += 1,
@@ -155,7 +175,7 @@ impl Tally {
     }
 }
 
-fn tell(args: &Args, lab: &Lab, first: u64, tally: Tally) -> Exit {
+fn tell(args: &Args, lab: &Lab, first: u64, tally: Tally, together: Option<&Run>) -> Exit {
     let (people, style) = (args.for_people(), args.style());
     if let Some(error) = &tally.error {
         return failed(error);
@@ -176,11 +196,20 @@ fn tell(args: &Args, lab: &Lab, first: u64, tally: Tally) -> Exit {
         people.line(format!("seed {}:", run.seed));
         people.tell(console::verdict(run, style, Detail::Quiet));
     }
-    let (word, exit) = match (tally.interrupted, tally.failed, tally.passed) {
-        (true, ..) => ("INTERRUPTED", Exit::Interrupted),
-        (false, 1.., _) => ("FAIL", Exit::Failed),
-        (false, 0, 0) => ("UNKNOWN", Exit::Unknown),
-        (false, 0, _) => ("PASS", Exit::Passed),
+    if let Some(run) = together {
+        people.tell(console::verdict(run, style, args.detail()));
+        people.line("");
+    }
+    let runs = match (tally.failed, tally.passed) {
+        (1.., _) => Outcome::Fail,
+        (0, 0) => Outcome::Unknown,
+        (0, _) => Outcome::Pass,
+    };
+    let (word, exit) = match runs.max(together.map_or(Outcome::Pass, |run| run.verdict.outcome())) {
+        _ if tally.interrupted => ("INTERRUPTED", Exit::Interrupted),
+        Outcome::Fail => ("FAIL", Exit::Failed),
+        Outcome::Unknown => ("UNKNOWN", Exit::Unknown),
+        Outcome::Pass => ("PASS", Exit::Passed),
     };
     let (passed, failed, unknown) = (tally.passed, tally.failed, tally.unknown);
     people.line(format!("{word}  {total} seeds: {passed} passed, {failed} failed, {unknown} unknown"));

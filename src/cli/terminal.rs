@@ -1,6 +1,7 @@
 //! What the terminal wants, and which stream it is told on.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 
@@ -33,6 +34,46 @@ impl Stream {
 
     /// Writes a line.
     pub(super) fn line(self, text: impl AsRef<str>) {
+        self.tell(format!("{}\n", text.as_ref()));
+    }
+}
+
+/// Where a run tells people: on a stream as it goes, or into a text that is told later.
+#[derive(Debug, Clone)]
+pub(super) struct People {
+    /// The stream.
+    pub(super) stream: Stream,
+    held: Option<Arc<Mutex<String>>>,
+}
+
+impl From<Stream> for People {
+    fn from(stream: Stream) -> Self {
+        Self { stream, held: None }
+    }
+}
+
+impl People {
+    /// Keeps what is told until [`People::take`].
+    pub(super) fn holding(stream: Stream) -> Self {
+        Self { stream, held: Some(Arc::default()) }
+    }
+
+    /// What was told and kept.
+    pub(super) fn take(&self) -> String {
+        let held = self.held.as_ref().map(|held| held.lock().unwrap_or_else(PoisonError::into_inner));
+        held.map(|mut held| std::mem::take(&mut *held)).unwrap_or_default()
+    }
+
+    /// Tells text.
+    pub(super) fn tell(&self, text: impl AsRef<str>) {
+        match &self.held {
+            Some(held) => held.lock().unwrap_or_else(PoisonError::into_inner).push_str(text.as_ref()),
+            None => self.stream.tell(text),
+        }
+    }
+
+    /// Tells a line.
+    pub(super) fn line(&self, text: impl AsRef<str>) {
         self.tell(format!("{}\n", text.as_ref()));
     }
 }

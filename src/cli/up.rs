@@ -12,6 +12,7 @@ use super::beside::Beside;
 use super::observe;
 use super::reports;
 use super::run::lines;
+use super::set;
 use super::signals;
 use super::terminal::{Colour, Stream};
 use crate::event::Sink;
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Play the scenario's steps as well
     #[arg(long)]
     play: bool,
+    /// What is set in the scenario
+    #[command(flatten)]
+    set: set::Args,
     /// Seed in place of the file's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -57,7 +61,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let lab = match Lab::from_file(&args.path) {
+    let lab = match args.set.lab(&args.path) {
         Ok(lab) => lab,
         Err(error) => {
             eprintln!("{error}");
@@ -98,7 +102,7 @@ fn stay_up(args: &Args, lab: &Lab) -> anyhow::Result<Exit> {
     sinks.extend(recorder);
     let people = Stream::for_people(args.observe.take_stdout());
     let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
-    let (head, live) = lines(&header, people, args.color.on(people), detail);
+    let (head, live) = lines(&header, people.into(), args.color.on(people), detail);
     sinks.push(live);
     let options = UpOptions { address: SocketAddr::new(args.address, args.port), play: args.play };
     let done = lab.up(&options, sinks, |up| {

@@ -165,6 +165,8 @@ pub struct Served {
     pub outcome: Option<Outcome>,
     /// The failure that was injected.
     pub injected: Option<String>,
+    /// Tokens of the answer.
+    pub usage: Option<Usage>,
 }
 
 /// A fault that was injected.
@@ -273,6 +275,12 @@ impl Request {
     pub fn gateway_duration(&self) -> Option<Duration> {
         let gateway = self.gateway.as_ref()?;
         gateway.ended.map(|ended| ended.since(gateway.received))
+    }
+
+    /// When it should have begun: when it was sent, unless an event tells better.
+    #[must_use]
+    pub fn intended(&self) -> At {
+        self.sent
     }
 
     /// From sending to the first token of a stream.
@@ -527,9 +535,10 @@ impl History {
                     status: None,
                     outcome: None,
                     injected,
+                    usage: None,
                 });
             }
-            Kind::ProviderRequestEnded { request, attempt, host, status, outcome, injected, usage: _ } => {
+            Kind::ProviderRequestEnded { request, attempt, host, status, outcome, injected, usage } => {
                 let same = |served: &&mut Served| {
                     served.request == *request
                         && served.attempt == *attempt
@@ -540,6 +549,7 @@ impl History {
                     served.ended = Some(at);
                     served.status = Some(*status);
                     served.outcome = Some(*outcome);
+                    served.usage = *usage;
                     if injected.is_some() {
                         served.injected.clone_from(injected);
                     }

@@ -21,6 +21,9 @@ pub struct Header {
     pub name: String,
     /// Seed of the run.
     pub seed: u64,
+    /// Whether the run was one of many seeds, so that patterns of its steps were counted and not judged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub patterns_counted: bool,
     /// Personality of the gateway.
     pub personality: String,
     /// `virtual` or `real`.

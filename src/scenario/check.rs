@@ -80,7 +80,18 @@ fn is_about_the_gateway(send: &Send) -> bool {
         Check::Status { answer, .. } => *answer == Answer::Status(404),
         Check::Reached { target, .. } => gateway(target),
         Check::Answers { of, .. } => of.as_ref().is_some_and(own),
-        Check::Evictions { .. } | Check::Exercises(_) => false,
+        Check::Frequencies(frequencies) => {
+            frequencies.patterns.iter().any(|(pattern, _)| pattern.pieces.iter().any(|piece| any_item(piece, &own)))
+        }
+        Check::Evictions { .. }
+        | Check::Exercises(_)
+        | Check::Group { .. }
+        | Check::Share { .. }
+        | Check::Success(_)
+        | Check::Amplification(_)
+        | Check::Timing { .. }
+        | Check::Tokens { .. }
+        | Check::Cost(_) => false,
     })
 }
 

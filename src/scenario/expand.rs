@@ -1,16 +1,20 @@
 //! Variables in scenario files: `${NAME}`, `${NAME:-default}`, and `$$` for a dollar sign.
 //!
-//! They stand in values, not in keys. An unquoted value that becomes a number is one.
+//! They stand in values, not in keys. An unquoted value that becomes a number is one. The value is
+//! that of the command line, else that under `vars`, else that of the environment, else the default.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::fields::written;
 use crate::source::yaml::plain;
-use crate::source::{Diagnostic, Node, Place, Value};
+use crate::source::{Diagnostic, Node, Place, Sources, Value};
 
-/// Where variables come from.
-pub(super) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
+/// Variables that the scenario or the command line names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Named(pub(super) BTreeMap<String, (String, Place)>);
 
-/// What became of the variables of a file.
+/// What became of the variables of a scenario.
 #[derive(Debug, Default)]
 pub(super) struct Expansion {
     /// Scalars that were expanded, with what they became.
@@ -19,31 +23,54 @@ pub(super) struct Expansion {
     pub(super) broken: Vec<Place>,
     /// Why not.
     pub(super) findings: Vec<Diagnostic>,
+    /// Variables that were used, with the place of the scalar, and of their value where it stands in a file.
+    pub(super) used: Vec<Use>,
+    /// Parts of the command line that a recording does not need, since they have been expanded.
+    pub(super) spent: Vec<Place>,
 }
 
-/// Expands every variable under `root`. `part` tells the place of a part of a scalar.
+/// One use of a variable.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    pub(super) name: String,
+    /// The scalar.
+    pub(super) place: Place,
+    /// Where its value stands.
+    pub(super) origin: Option<Place>,
+}
+
+/// Expands every variable under `root`; `environment` has those that are not named. `part` tells the
+/// place of a part of a scalar.
 pub(super) fn expand(
     root: &mut Node,
-    text: &str,
-    variables: Variables<'_>,
+    sources: &Sources,
+    named: &Named,
+    environment: &dyn Fn(&str) -> Option<String>,
     part: &dyn Fn(&str, Place, Range<usize>) -> Place,
 ) -> Expansion {
     let mut expansion = Expansion::default();
     walk(root, &mut |node| {
-        let Value::String(written) = &node.value else { return };
-        if !written.contains('$') {
+        let Value::String(text) = &node.value else { return };
+        if !text.contains('$') {
             return;
         }
-        match expanded_text(written, variables) {
+        let mut used = Vec::new();
+        let expanded = expanded_text(text, &mut |name| {
+            let found = named.0.get(name);
+            used.push(Use { name: name.to_owned(), place: node.place, origin: found.map(|(_, origin)| *origin) });
+            found.map(|(value, _)| value.clone()).or_else(|| environment(name))
+        });
+        expansion.used.append(&mut used);
+        match expanded {
             Ok(value) => {
                 expansion.values.push((node.place, value.clone()));
-                let quoted =
-                    text.get(node.place.start as usize..).is_some_and(|at| at.starts_with(['"', '\'', '|', '>']));
+                let quoted = written(sources, node.place).starts_with(['"', '\'', '|', '>']);
                 node.value = if quoted { Value::String(value) } else { plain(&value) };
             }
             Err((range, message)) => {
-                let place = part(written, node.place, range);
-                expansion.findings.push(Diagnostic::error(message).at(place, "").help(HELP));
+                let place = part(text, node.place, range);
+                let diagnostic = Diagnostic::error(message).at(place, "").help(HELP);
+                expansion.findings.push(diagnostic);
                 expansion.broken.push(node.place);
             }
         }
@@ -62,7 +89,10 @@ fn walk(node: &mut Node, change: &mut impl FnMut(&mut Node)) {
 }
 
 /// The text with its variables replaced, or what is wrong and where.
-fn expanded_text(text: &str, variables: Variables<'_>) -> Result<String, (Range<usize>, String)> {
+fn expanded_text(
+    text: &str,
+    variables: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<String, (Range<usize>, String)> {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
@@ -86,15 +116,19 @@ fn expanded_text(text: &str, variables: Variables<'_>) -> Result<String, (Range<
     Ok(out)
 }
 
+/// Whether a variable can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    let within = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    name.bytes().all(within) && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
 /// The value of `NAME` or `NAME:-default`.
-fn value_of(inside: &str, variables: Variables<'_>) -> Result<String, String> {
+fn value_of(inside: &str, variables: &mut dyn FnMut(&str) -> Option<String>) -> Result<String, String> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
-    if !valid {
+    if !is_name(name) {
         return Err(format!("`{name}` is not the name of a variable"));
     }
     match (variables(name), default) {
@@ -111,7 +145,7 @@ mod tests {
     use super::*;
 
     fn expand_text(text: &str) -> Result<String, (Range<usize>, String)> {
-        expanded_text(text, &|name| match name {
+        expanded_text(text, &mut |name| match name {
             "SET" => Some("value".into()),
             "EMPTY" => Some(String::new()),
             _ => None,

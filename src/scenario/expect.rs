@@ -13,11 +13,29 @@
 //!   body: { contains: "Four." }              # or `json: {…}`, a subset
 //!   answers:                                 # the same three, of certain answers only
 //!     429@mock: { headers: { retry-after: "60" } }
-//!   evictions: { mock: { count: 1, lasts: 60s } }
+//!   provider: openai                         # or `endpoint: api.openai.com:443`
+//!   group: { 0: 3, 1: ">=1" }                # how many requests each group answered
+//!   shares: { openai: "40%..60%" }           # of all attempts
+//!   success: ">=99%"                         # of requests, with a whole 2xx
+//!   amplification: "<=1.5"                   # attempts for each request
+//!   latency: { p50: "<=100ms", p99: "<=2s" } # from the intended start to the end; also mean, min, max
+//!   ttft: { p99: "<=1s" }                    # to the first token of a stream
+//!   inter-token: { mean: "<=50ms" }          # between the tokens of a stream
+//!   tokens: { total: "<=1000" }              # also prompt, completion; what the providers spent
+//!   cost: "<=0.01"                           # of those, by the scenario's `prices`
+//!   evictions: { mock: { count: 1, lasts: 60s, ends: 60s..61s } }
 //!   exercises: [eviction, { reached: mock }]
+//!   frequencies: { "429 200{2}": 50%, "200 429 200": 37.5%, tolerance: 2% }
 //! ```
 //!
-//! A **count** is `3`, `">=1"`, `"<=1"` or `0..1`; a **time** is `60s`, `">=60s"`, `"<=3s"` or `59s..61s`.
+//! A **count** is `3`, `">=1"`, `"<=1"` or `0..1`; a **time** is `60s`, `">=60s"`, `"<=3s"` or `59s..61s`; a
+//! **share** is `40%`, `">=99%"` or `40%..60%`.
+//!
+//! **Figures** are of the requests that have them, and *unknown* where none has: a time to first token
+//! takes a stream that began. A percentile is the smallest value that at least so many do not exceed.
+//!
+//! **Frequencies** are judged over many seeds, within a `tolerance` or by a chi-squared test at a
+//! `level`. A single run only shows whether what came may come at all.
 //!
 //! **Unknown, not green.** `exercises` says what must have happened for a run to mean anything. If it
 //! did not, nothing has failed, but the verdict is *unknown*. So "the failing provider is hit at most
@@ -32,13 +50,17 @@
 //! Some expectations imply it: evictions that were expected of a provider that got no request at
 //! all, and answers of a kind that never came, are unknown.
 
-use std::fmt;
+mod bounds;
+mod words;
 
+use jsonpath_rust::parser::model::JpQuery;
 use serde_json::Value as Json;
 
 use super::names::Target;
 use super::pattern::{Answer, Item, Pattern};
 use crate::source::{Place, Span};
+
+pub use bounds::{Bounds, Money, Ratio, Share};
 
 /// One expectation.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +105,47 @@ pub enum Check {
         count: Bounds<u64>,
         /// How long each lasts, by its deadline.
         lasts: Option<Bounds<Span>>,
+        /// When each ends: time since the lab's start.
+        ends: Option<Bounds<Span>>,
     },
+    /// So many requests are answered by a provider of this group.
+    Group {
+        /// The group, from 0.
+        group: usize,
+        /// How many.
+        count: Bounds<u64>,
+    },
+    /// A provider gets such a share of all attempts.
+    Share {
+        /// Who.
+        target: Target,
+        /// How much.
+        share: Bounds<Share>,
+    },
+    /// Such a share of requests ends with a whole answer of class 2xx.
+    Success(Bounds<Share>),
+    /// So many attempts are made for each request.
+    Amplification(Bounds<Ratio>),
+    /// A figure over what the requests took.
+    Timing {
+        /// What they took.
+        of: Timed,
+        /// Which figure.
+        figure: Figure,
+        /// What it is.
+        within: Bounds<Span>,
+    },
+    /// So many tokens are spent.
+    Tokens {
+        /// Which.
+        of: TokenKind,
+        /// How many.
+        count: Bounds<u64>,
+    },
+    /// The tokens cost so much.
+    Cost(Bounds<Money>),
+    /// Over many seeds, patterns come so often.
+    Frequencies(Frequencies),
     /// The run must have exercised this, or else it says nothing.
     Exercises(Exercise),
 }
@@ -97,6 +159,15 @@ pub enum Trait {
     BodyContains(String),
     /// Its body is JSON that has at least this.
     BodyJson(Json),
+    /// Its body is JSON in which a path leads to this.
+    BodyPath {
+        /// The path (RFC 9535).
+        path: JsonPath,
+        /// What it leads to; with several values, one of them.
+        value: PathValue,
+    },
+    /// A provider answered it: any of those whom the target means.
+    Provider(Target),
     /// It has a header like this.
     Header {
         /// The header's name, in lower case.
@@ -118,6 +189,84 @@ pub enum HeaderValue {
     /// The header is not there.
     Absent,
 }
+
+/// A path into JSON, as RFC 9535 has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonPath {
+    /// As the file has it.
+    pub text: String,
+    /// The path that was read.
+    pub query: JpQuery,
+}
+
+/// What a path into a body leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PathValue {
+    /// Exactly this.
+    Is(Json),
+    /// Text that contains this.
+    Contains(String),
+    /// Something.
+    Present,
+    /// Nothing.
+    Absent,
+}
+
+/// What can be timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timed {
+    /// From the intended start to the end of the answer.
+    Latency,
+    /// From the intended start to the first token of a stream.
+    FirstToken,
+    /// From one token of a stream to the next, on average over the stream.
+    InterToken,
+}
+
+/// A figure over many values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// The smallest.
+    Min,
+    /// The mean.
+    Mean,
+    /// The greatest.
+    Max,
+    /// The smallest that at least so many of a thousand do not exceed.
+    PerMille(u16),
+}
+
+/// Which tokens are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Those of the prompts.
+    Prompt,
+    /// Those of the answers.
+    Completion,
+    /// Both.
+    Total,
+}
+
+/// How often patterns come over many seeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frequencies {
+    /// Patterns with their shares; a run counts for the first that it follows.
+    pub patterns: Vec<(Pattern, Share)>,
+    /// How far off they may be.
+    pub agreement: Agreement,
+}
+
+/// How far counts may be from their shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Agreement {
+    /// Each share is at most so far off.
+    Tolerance(Share),
+    /// A chi-squared test does not reject them at this level.
+    Level(f64),
+}
+
+/// The level of a chi-squared test where a scenario names none.
+pub const DEFAULT_LEVEL: f64 = 0.001;
 
 /// Something that a run must have exercised.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,15 +296,6 @@ pub enum Feat {
     AllEvicted,
     /// A request took more than one attempt.
     Retry,
-}
-
-/// From where to where, both included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounds<T> {
-    /// At least.
-    pub least: Option<T>,
-    /// At most.
-    pub most: Option<T>,
 }
 
 impl Feat {
@@ -189,142 +329,53 @@ impl Feat {
     }
 }
 
-impl<T> Bounds<T> {
-    /// Exactly this.
-    pub fn exactly(value: T) -> Self
-    where
-        T: Clone,
-    {
-        Self { least: Some(value.clone()), most: Some(value) }
-    }
+impl Timed {
+    /// Everything that can be timed: its name in a file, and in words.
+    pub const TABLE: [(Self, &'static str, &'static str); 3] = [
+        (Self::Latency, "latency", "latency"),
+        (Self::FirstToken, "ttft", "time to first token"),
+        (Self::InterToken, "inter-token", "time between tokens"),
+    ];
 }
 
-impl<T: PartialOrd + Copy> Bounds<T> {
-    /// Whether `value` lies within.
-    pub fn contain(&self, value: T) -> bool {
-        self.least.is_none_or(|least| value >= least) && self.most.is_none_or(|most| value <= most)
-    }
-
-    /// Reads `3`, `>=1`, `<=1` or `0..1`, with `one` reading a single value.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn parse(text: &str, one: impl Fn(&str) -> Result<T, String>) -> Result<Self, String> {
-        let text = text.trim();
-        if let Some(least) = text.strip_prefix(">=") {
-            return Ok(Self { least: Some(one(least.trim())?), most: None });
-        }
-        if let Some(most) = text.strip_prefix("<=") {
-            return Ok(Self { least: None, most: Some(one(most.trim())?) });
-        }
-        if let Some((least, most)) = text.split_once("..") {
-            let bound = |text: &str| if text.trim().is_empty() { Ok(None) } else { one(text.trim()).map(Some) };
-            let (least, most) = (bound(least)?, bound(most.trim_start_matches('='))?);
-            return match (least, most) {
-                (None, None) => Err("`..` says nothing; write a number on one side at least".to_owned()),
-                (Some(low), Some(high)) if low > high => Err(format!("`{text}` is empty; the smaller one comes first")),
-                (least, most) => Ok(Self { least, most }),
-            };
-        }
-        if text.starts_with(['>', '<', '=']) {
-            return Err(format!("`{text}` is not understood; write `>=` or `<=`"));
-        }
-        one(text).map(Self::exactly)
-    }
+impl Figure {
+    /// Every figure with its name in a file.
+    pub const TABLE: [(&'static str, Self); 9] = [
+        ("min", Self::Min),
+        ("mean", Self::Mean),
+        ("p50", Self::PerMille(500)),
+        ("p75", Self::PerMille(750)),
+        ("p90", Self::PerMille(900)),
+        ("p95", Self::PerMille(950)),
+        ("p99", Self::PerMille(990)),
+        ("p99.9", Self::PerMille(999)),
+        ("max", Self::Max),
+    ];
+    /// The names of all figures.
+    pub const NAMES: &'static [&'static str] = &["p50", "p99", "max", "mean", "min", "p75", "p90", "p95", "p99.9"];
 }
 
-impl Bounds<u64> {
-    /// How often, in words: `3 times`, `once`, `at least once`, `never`.
+impl TokenKind {
+    /// Every kind with its name in a file.
+    pub const TABLE: [(&'static str, Self); 3] =
+        [("prompt", Self::Prompt), ("completion", Self::Completion), ("total", Self::Total)];
+    /// The names of all kinds.
+    pub const NAMES: &'static [&'static str] = &["prompt", "completion", "total"];
+}
+
+impl Frequencies {
+    /// The shares together.
     #[must_use]
-    pub fn times(&self) -> String {
-        match (self.least, self.most) {
-            (Some(0) | None, Some(0)) => "never".to_owned(),
-            (Some(1), Some(1)) => "once".to_owned(),
-            (Some(1), None) => "at least once".to_owned(),
-            (Some(0) | None, Some(1)) => "at most once".to_owned(),
-            _ => format!("{self} times"),
-        }
+    pub fn total(&self) -> f64 {
+        self.patterns.iter().map(|(_, share)| share.0).sum()
     }
 
-    /// Reads a count.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn count(text: &str) -> Result<Self, String> {
-        Self::parse(text, |one| {
-            one.parse().map_err(|_| format!("`{one}` is not a count; write `3`, `\">=1\"`, `\"<=1\"` or `0..1`"))
-        })
+    /// Whether they leave room for what follows none of the patterns.
+    #[must_use]
+    pub fn leave_room(&self) -> bool {
+        self.total() < 1.0 - ROUNDING
     }
 }
 
-impl Bounds<Span> {
-    /// Reads a length of time.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn time(text: &str) -> Result<Self, String> {
-        Self::parse(text, Span::parse)
-    }
-}
-
-impl<T: fmt::Display + PartialEq> fmt::Display for Bounds<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.least, &self.most) {
-            (Some(least), Some(most)) if least == most => write!(f, "{least}"),
-            (Some(least), Some(most)) => write!(f, "{least} to {most}"),
-            (Some(least), None) => write!(f, "at least {least}"),
-            (None, Some(most)) => write!(f, "at most {most}"),
-            (None, None) => f.write_str("any number"),
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pattern(pattern) => write!(f, "answers follow {pattern}"),
-            Self::Status { answer, count } => match count.times().as_str() {
-                "never" => write!(f, "{answer} never comes"),
-                times => write!(f, "{answer} comes {times}"),
-            },
-            Self::Reached { target, count } => match count.times().as_str() {
-                "never" => write!(f, "{target} is never reached"),
-                times => write!(f, "{target} is reached {times}"),
-            },
-            Self::Answers { of: None, that } => write!(f, "every answer {that}"),
-            Self::Answers { of: Some(item), that } => write!(f, "every {item} {that}"),
-            Self::Evictions { target, count, lasts } => match (count.times().as_str(), lasts) {
-                ("never", _) => write!(f, "{target} is never evicted"),
-                (times, None) => write!(f, "{target} is evicted {times}"),
-                (times, Some(lasts)) => write!(f, "{target} is evicted {times}, for {lasts}"),
-            },
-            Self::Exercises(exercise) => exercise.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Trait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Model(model) => write!(f, "comes from model {model}"),
-            Self::BodyContains(text) => write!(f, "contains {text:?}"),
-            Self::BodyJson(json) => write!(f, "has {json}"),
-            Self::Header { name, value } => match value {
-                HeaderValue::Is(value) => write!(f, "has {name}: {value}"),
-                HeaderValue::Contains(part) => write!(f, "has {name} with {part:?}"),
-                HeaderValue::Present => write!(f, "has {name}"),
-                HeaderValue::Absent => write!(f, "has no {name}"),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Exercise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (_, who, what) = self.what.line();
-        match &self.target {
-            None => write!(f, "{who} {what}"),
-            Some(target) => write!(f, "{target} {what}"),
-        }
-    }
-}
+/// How far shares that were rounded may be from the whole.
+pub const ROUNDING: f64 = 1e-6;

@@ -3,7 +3,7 @@
 //! A wrong value is reported and left out; its reader goes on with what stands there by default. A
 //! file with any error never becomes a scenario, so a default that stands in is never played.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Range, RangeInclusive};
 
 use serde::de::DeserializeOwned;
@@ -12,13 +12,17 @@ use super::expand::Expansion;
 use super::names::Names;
 use crate::source::decode::UnknownField;
 use crate::source::yaml::plain;
-use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Spanned, Value};
+use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Sources, Spanned, Value};
 
-/// What reading a scenario file needs: its text, the lab's names, and where findings go.
+/// What reading a scenario needs: its files' texts, the lab's names, and where findings go.
 pub(super) struct Reader<'r> {
-    text: &'r str,
+    sources: &'r Sources,
     names: OnceCell<Names>,
-    variables: Expansion,
+    priced: Cell<bool>,
+    /// Scalars with variables, and what they became.
+    values: Vec<(Place, String)>,
+    /// Scalars whose variables have no value.
+    broken: Vec<Place>,
     findings: RefCell<Diagnostics>,
 }
 
@@ -32,14 +36,31 @@ pub(super) struct Fields<'n> {
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(text: &'r str) -> Self {
-        Self { text, names: OnceCell::new(), variables: Expansion::default(), findings: RefCell::default() }
+    pub(super) fn new(sources: &'r Sources) -> Self {
+        Self {
+            sources,
+            names: OnceCell::new(),
+            priced: Cell::new(false),
+            values: Vec::new(),
+            broken: Vec::new(),
+            findings: RefCell::default(),
+        }
     }
 
     /// Tells the names that expectations may use, once the manifests are read.
     pub(super) fn know(&self, names: Names) {
         // Only the first call counts, and there is only one.
         let _ = self.names.set(names);
+    }
+
+    /// Tells that the scenario has prices.
+    pub(super) fn has_price(&self) {
+        self.priced.set(true);
+    }
+
+    /// Whether the scenario has prices.
+    pub(super) fn has_prices(&self) -> bool {
+        self.priced.get()
     }
 
     /// Names that expectations may use.
@@ -49,7 +70,7 @@ impl<'r> Reader<'r> {
 
     pub(super) fn push(&self, diagnostic: Diagnostic) {
         // What is wrong with a value whose variable is not set is only that.
-        let follows = |(place, _): &(Place, String)| self.variables.broken.contains(place);
+        let follows = |(place, _): &(Place, String)| self.broken.contains(place);
         if !diagnostic.primary.as_ref().is_some_and(follows) {
             self.findings.borrow_mut().push(diagnostic);
         }
@@ -68,9 +89,10 @@ impl<'r> Reader<'r> {
     }
 
     /// Tells where variables were expanded, and where they could not be.
-    pub(super) fn expanded(&mut self, variables: Expansion) {
+    pub(super) fn expanded(&mut self, variables: &Expansion) {
         self.extend(variables.findings.iter().cloned());
-        self.variables = variables;
+        self.values.clone_from(&variables.values);
+        self.broken.clone_from(&variables.broken);
     }
 
     /// Decodes a value through serde.
@@ -102,7 +124,7 @@ impl<'r> Reader<'r> {
 
     /// The file's own text at a place.
     pub(super) fn written(&self, place: Place) -> &'r str {
-        self.text.get(place.start as usize..place.end as usize).unwrap_or("")
+        written(self.sources, place)
     }
 
     /// The text of a scalar; a number as it is written, so that `429` needs no quotes.
@@ -110,7 +132,7 @@ impl<'r> Reader<'r> {
         match &node.value {
             Value::String(text) => Some(text.clone()),
             Value::Int(_) | Value::Float(_) => {
-                let expanded = self.variables.values.iter().find(|(place, _)| *place == node.place);
+                let expanded = self.values.iter().find(|(place, _)| *place == node.place);
                 Some(expanded.map_or_else(|| self.written(node.place).to_owned(), |(_, value)| value.clone()))
             }
             _ => None,
@@ -195,6 +217,12 @@ impl<'r> Reader<'r> {
         }
         self.decode(&entry.value)
     }
+}
+
+/// The text at a place.
+pub(super) fn written(sources: &Sources, place: Place) -> &str {
+    let file = sources.files().get(place.file.0 as usize);
+    file.and_then(|file| file.text.get(place.start as usize..place.end as usize)).unwrap_or("")
 }
 
 /// What a value would be without its quotes, if that is no text. A value with a variable in it often

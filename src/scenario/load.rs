@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use super::compose::{self, COMMAND_LINE, Composed};
+use super::expand::{Expansion, Named};
 use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
 use super::{Scenario, check, expand, read};
 use crate::kube::{self, GivenSecrets};
 use crate::source::diagnostic::unreadable;
-use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, yaml};
+use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
 use crate::topology::Topology;
 
 /// Where files and variables come from: the disk, a recording, or a test.
@@ -25,11 +27,23 @@ pub trait Files {
         let _ = name;
         None
     }
+
+    /// What the command line sets, one `name=value` or `path=value` each.
+    fn settings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Files on disk, and the environment of this process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
+
+/// Files on disk, the environment, and what the command line sets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Overridden<'s> {
+    /// Settings: `name=value` for a variable, `lab.gateway.replicas=2` for what stands at a path.
+    pub settings: &'s [String],
+}
 
 /// Why there is no scenario.
 #[derive(Debug, Clone)]
@@ -71,12 +85,31 @@ impl Files for Disk {
     }
 }
 
+impl Files for Overridden<'_> {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Disk.read(path)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        Disk.variable(name)
+    }
+
+    fn settings(&self) -> Vec<String> {
+        self.settings.to_vec()
+    }
+}
+
 /// The files of a recording, by the names under which they were read.
 impl Files for Sources {
     fn read(&self, path: &Path) -> io::Result<String> {
         let name = path.display().to_string();
         let found = self.files().iter().find(|file| file.name == name);
         found.map(|file| file.text.clone()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn settings(&self) -> Vec<String> {
+        let found = self.files().iter().find(|file| file.name == COMMAND_LINE);
+        found.map(|file| file.text.split('\n').map(str::to_owned).collect()).unwrap_or_default()
     }
 }
 
@@ -95,18 +128,18 @@ pub fn load(path: &Path) -> Result<Scenario, LoadError> {
 pub fn load_from(files: &dyn Files, path: &Path) -> Result<Scenario, LoadError> {
     let text = files.read(path).map_err(|error| LoadError::Unreadable(unreadable(path, &error)))?;
     let mut sources = Sources::default();
-    let file = sources.add(path.display().to_string(), text.clone());
-    match loaded(files, path, &text, &mut sources, file) {
+    let file = sources.add(path.display().to_string(), text);
+    match loaded(files, path, &mut sources, file) {
         Ok(scenario) => Ok(scenario),
         Err(Stop::NotAScenario) => Err(LoadError::NotAScenario),
         Err(Stop::Invalid(findings)) => {
-            let sources = redact::redacted(&sources, file, &[]).shown;
+            let sources = redact::redacted(&sources, &Expansion::default()).shown;
             Err(LoadError::Invalid { sources, findings: in_order(&findings) })
         }
     }
 }
 
-enum Stop {
+pub(super) enum Stop {
     NotAScenario,
     Invalid(Diagnostics),
 }
@@ -119,17 +152,17 @@ impl From<Diagnostic> for Stop {
     }
 }
 
-fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, file: FileId) -> Result<Scenario, Stop> {
-    let mut root = root(yaml::parse(sources, file)?, file)?;
-    let mut reader = Reader::new(text);
-    let part = |scalar: &str, place, range| reader.part(scalar, place, range);
-    let variables = expand::expand(&mut root, text, &|name| files.variable(name), &part);
-    let expansions = variables.values.clone();
-    reader.expanded(variables);
+fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -> Result<Scenario, Stop> {
+    let Composed { mut root, set } = compose::compose(files, path, sources, file)?;
+    let texts = sources.clone();
+    let mut reader = Reader::new(&texts);
+    let variables = variables(files, &reader, &texts, &mut root, &set);
+    reader.expanded(&variables);
+    let reader = reader;
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
-    let topology = manifests(files, path, &reader, &lab.manifests, &lab.secrets, sources);
+    let topology = manifests(files, &reader, &lab.manifests, &lab.secrets, sources);
     if let Some(topology) = &topology {
         reader.know(Names::of(topology));
     }
@@ -138,6 +171,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     let gateway = read::gateway(&reader, &lab, top, &topology);
     let mut steps = read::steps(&reader, top, &topology);
     let schedule = read::schedule(&reader, top, &topology, &mut steps);
+    let prices = read::prices(top);
     let expect = read::run_expectations(&reader, top, &steps);
 
     let mut findings = reader.finish();
@@ -145,7 +179,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     if findings.has_errors() {
         return Err(Stop::Invalid(findings));
     }
-    let Redacted { shown, recorded } = redact::redacted(sources, file, &expansions);
+    let Redacted { shown, recorded } = redact::redacted(sources, &variables);
     Ok(Scenario {
         sources: shown,
         file,
@@ -154,6 +188,7 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
         seed: head.seed,
         start: head.start,
         gateway,
+        prices,
         steps,
         schedule,
         expect,
@@ -163,8 +198,44 @@ fn loaded(files: &dyn Files, path: &Path, text: &str, sources: &mut Sources, fil
     })
 }
 
+/// Expands the variables of a scenario: those of the command line, then its own, then the environment's.
+fn variables(files: &dyn Files, reader: &Reader<'_>, texts: &Sources, root: &mut Node, set: &Named) -> Expansion {
+    let environment = |name: &str| files.variable(name);
+    let part = |scalar: &str, place, range| reader.part(scalar, place, range);
+    let mut own = Expansion::default();
+    let mut named = Named::default();
+    if let Value::Map(entries) = &mut root.value
+        && let Some(vars) = entries.iter_mut().find(|entry| entry.key == "vars")
+    {
+        own = expand::expand(&mut vars.value, texts, set, &environment, &part);
+        reader.extend(own.findings.drain(..));
+        named = read::vars(reader, vars);
+    }
+    let declared = named.clone();
+    named.0.extend(set.0.clone());
+    let mut all = expand::expand(root, texts, &named, &environment, &part);
+    for (name, (_, place)) in &set.0 {
+        let used = all.used.iter().chain(&own.used).any(|one| one.name == *name) || declared.0.contains_key(name);
+        if !used {
+            let known = declared.0.keys().map(String::as_str).chain(all.used.iter().map(|one| one.name.as_str()));
+            let known = known.chain(read::TOP.iter().copied());
+            let name_place =
+                Place { start: place.start.saturating_sub(u32::try_from(name.len() + 1).unwrap_or(0)), ..*place };
+            let diagnostic =
+                Diagnostic::error(format!("nothing uses the variable `{name}`")).at(name_place, "set here");
+            all.findings.push(diagnostic.suggest(name, known));
+        }
+        all.spent
+            .push(Place { start: place.start.saturating_sub(u32::try_from(name.len() + 1).unwrap_or(0)), ..*place });
+    }
+    all.values.append(&mut own.values);
+    all.broken.append(&mut own.broken);
+    all.used.append(&mut own.used);
+    all
+}
+
 /// The one document that is a scenario.
-fn root(documents: Vec<Node>, file: FileId) -> Result<Node, Stop> {
+pub(super) fn root_of(documents: Vec<Node>, file: FileId) -> Result<Node, Stop> {
     let (manifests, mut others): (Vec<_>, Vec<_>) = documents.into_iter().partition(kube::is_manifest);
     if others.is_empty() {
         if manifests.is_empty() {
@@ -188,17 +259,15 @@ fn root(documents: Vec<Node>, file: FileId) -> Result<Node, Stop> {
 /// What the manifests describe; none where they are wrong, which has been reported.
 fn manifests(
     files: &dyn Files,
-    scenario: &Path,
     reader: &Reader<'_>,
     paths: &[Spanned<String>],
     secrets: &GivenSecrets,
     sources: &mut Sources,
 ) -> Option<Topology> {
-    let folder = scenario.parent().unwrap_or(Path::new(""));
     let mut ids = Vec::new();
     let mut complete = !paths.is_empty();
     for path in paths {
-        let full: PathBuf = folder.join(&path.value);
+        let full = beside(sources, path);
         match files.read(&full) {
             Ok(text) => ids.push(sources.add(full.display().to_string(), text)),
             Err(error) => {
@@ -218,6 +287,13 @@ fn manifests(
     let sound = !findings.has_errors();
     reader.extend(findings.all().iter().cloned());
     sound.then_some(topology)
+}
+
+/// A path relative to the file that names it; one on the command line is as it stands.
+fn beside(sources: &Sources, path: &Spanned<String>) -> PathBuf {
+    let names = &sources.file(path.place.file).name;
+    let folder = Path::new(names).parent().filter(|_| names != COMMAND_LINE);
+    folder.unwrap_or(Path::new("")).join(&path.value)
 }
 
 /// The findings in the order of the files and of their lines.

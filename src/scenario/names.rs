@@ -42,6 +42,8 @@ pub const GATEWAY: &str = "gateway";
 pub struct Names {
     /// Absent where the manifests could not be read, so that no name can be wrong.
     providers: Option<Vec<Named>>,
+    /// Groups of the backend that has the most.
+    groups: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +78,14 @@ impl Names {
                 });
             }
         }
-        Self { providers: Some(providers) }
+        let groups = topology.backends.iter().map(|backend| backend.groups.len()).max().unwrap_or(0);
+        Self { providers: Some(providers), groups }
+    }
+
+    /// How many groups there are, at most; none where the manifests could not be read.
+    #[must_use]
+    pub fn groups(&self) -> Option<usize> {
+        self.providers.as_ref().map(|_| self.groups)
     }
 
     /// Names that take everything, for when the manifests could not be read.

@@ -1,8 +1,10 @@
 //! Nodes → the parts of a scenario.
 
-mod expectations;
-mod load;
-mod steps;
+pub(super) mod expectations;
+pub(super) mod load;
+mod prices;
+pub(super) mod steps;
+mod vars;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,20 @@ use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
 use crate::topology::{Personality, Topology};
 
 pub(super) use expectations::run_expectations;
+#[cfg(test)]
+pub(super) use prices::OF_PRICE;
+pub(super) use prices::prices;
 pub(super) use steps::{schedule, steps};
+pub(super) use vars::vars;
+
+/// What may stand at the top of a scenario.
+pub(super) const TOP: &[&str] =
+    &["name", "about", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule", "expect"];
+
+/// What may stand under `lab`.
+pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];
+/// What may stand under `lab.gateway`.
+pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "spread"];
 
 /// What stands above the steps.
 #[derive(Default)]
@@ -38,7 +53,7 @@ pub(super) struct Lab<'n> {
 
 /// Begins to read a scenario.
 pub(super) fn top<'n>(reader: &'n Reader<'n>, root: &'n Node) -> Option<Fields<'n>> {
-    reader.fields(root, "a scenario", &["name", "about", "seed", "start", "lab", "steps", "schedule", "expect"])
+    reader.fields(root, "a scenario", TOP)
 }
 
 /// The scenario's name, and what goes with it.
@@ -71,7 +86,7 @@ pub(super) fn lab<'n>(reader: &'n Reader<'n>, top: Fields<'n>) -> Lab<'n> {
         missing(top.first_line());
         return Lab::default();
     };
-    let Some(fields) = reader.fields(&entry.value, "the lab", &["manifests", "secrets", "gateway"]) else {
+    let Some(fields) = reader.fields(&entry.value, "the lab", OF_LAB) else {
         return Lab::default();
     };
     let manifests = fields.value("manifests").map_or_else(Vec::new, |entry| {
@@ -86,16 +101,17 @@ pub(super) fn lab<'n>(reader: &'n Reader<'n>, top: Fields<'n>) -> Lab<'n> {
     Lab {
         manifests,
         secrets: fields.value("secrets").map(|entry| secrets(reader, entry)).unwrap_or_default(),
-        gateway: fields
-            .value("gateway")
-            .and_then(|entry| reader.fields(&entry.value, "the gateway", &["replicas", "personality", "spread"])),
+        gateway: fields.value("gateway").and_then(|entry| reader.fields(&entry.value, "the gateway", OF_GATEWAY)),
         place: Some(fields.entry("gateway").unwrap_or(entry).key_place),
     }
 }
 
 fn twice(reader: &Reader<'_>, manifests: &[Spanned<String>]) {
     for (index, manifest) in manifests.iter().enumerate() {
-        if let Some(first) = manifests[..index].iter().find(|first| first.value == manifest.value) {
+        if let Some(first) = manifests[..index]
+            .iter()
+            .find(|first| first.value == manifest.value && first.place.file == manifest.place.file)
+        {
             let diagnostic = Diagnostic::error(format!("`{}` is named twice", manifest.value));
             reader.push(diagnostic.at(manifest.place, "again here").note_at(first.place, "first here"));
         }

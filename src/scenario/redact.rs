@@ -7,6 +7,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::compose::COMMAND_LINE;
+use super::expand::Expansion;
 use crate::kube;
 use crate::source::{FileId, Node, Place, Sources, Value, yaml};
 
@@ -37,21 +39,24 @@ struct Secret {
     name: String,
 }
 
-/// Hides the secrets of a lab's files, of which `scenario` is the scenario.
-pub(super) fn redacted(sources: &Sources, scenario: FileId, expansions: &[(Place, String)]) -> Redacted {
+/// Hides the secrets of a lab's files.
+pub(super) fn redacted(sources: &Sources, variables: &Expansion) -> Redacted {
     let mut secrets = Vec::new();
     let mut hidden = Vec::new();
     for (file, text) in files(sources) {
+        if sources.file(file).name == COMMAND_LINE {
+            hidden.extend(places_of(text, file, like_a_key));
+            of_settings(text, file, &mut secrets);
+            continue;
+        }
         match yaml::parse(sources, file) {
             // What is not YAML has no values, but words that look like keys.
             Err(_) => hidden.extend(places_of(text, file, like_a_key)),
-            Ok(documents) if file == scenario => {
-                for document in &documents {
-                    of_scenario(document, expansions, &mut secrets);
-                }
-            }
             Ok(documents) => {
                 for document in &documents {
+                    if !kube::is_manifest(document) {
+                        of_scenario(document, &variables.values, &mut secrets);
+                    }
                     of_manifest(document, &mut secrets);
                 }
             }
@@ -61,14 +66,43 @@ pub(super) fn redacted(sources: &Sources, scenario: FileId, expansions: &[(Place
     secrets.dedup_by_key(|secret| secret.place);
     let vault = Vault::of(&secrets);
     hidden.extend(secrets.iter().map(|secret| secret.place));
+    // A variable that is a part of a secret is none of its own, and is not looked for elsewhere.
+    let parts = variables.used.iter().filter(|one| secrets.iter().any(|secret| secret.place == one.place));
+    let parts: Vec<Place> = parts.filter_map(|one| one.origin).collect();
+    hidden.extend(&parts);
     let mut recorded = Sources::default();
     for (file, text) in files(sources) {
         hidden.extend(vault.elsewhere(text, file));
         let own: Vec<&Secret> = secrets.iter().filter(|secret| secret.place.file == file).collect();
-        let expansions = if file == scenario { expansions } else { &[] };
-        recorded.add(sources.file(file).name.clone(), vault.replaced(text, &own, expansions));
+        let left_out = variables.spent.iter().map(|place| (*place, String::new()));
+        let parts = parts
+            .iter()
+            .filter(|place| !variables.spent.iter().any(|spent| spent.end == place.end && spent.file == place.file));
+        let edits = left_out.chain(parts.map(|place| (*place, quoted("hidden"))));
+        let edits = edits.filter(|(place, _)| place.file == file).collect();
+        let values: Vec<_> = variables.values.iter().filter(|(place, _)| place.file == file).cloned().collect();
+        recorded.add(sources.file(file).name.clone(), vault.replaced(text, &own, &values, edits));
     }
     Redacted { shown: sources.without(&hidden), recorded }
+}
+
+/// The secrets among what the command line sets.
+fn of_settings(text: &str, file: FileId, found: &mut Vec<Secret>) {
+    for line in text.split('\n') {
+        let Some((path, value)) = line.split_once('=') else { continue };
+        let mut parts = path.split('.');
+        let name = match (parts.next(), parts.next(), path.rsplit('.').next()) {
+            (Some("lab"), Some("secrets"), Some(key)) => format!("secret:set/{}", key.trim_matches('"')),
+            (Some("steps"), _, Some(key)) if is_secret_key(key.trim_matches('"')) => "client".to_owned(),
+            _ => continue,
+        };
+        let bare = value.trim().trim_matches(['"', '\'']);
+        found.push(Secret { place: place_in(text, file, value), value: bare.to_owned(), encoded: false, name });
+    }
+}
+
+fn is_secret_key(key: &str) -> bool {
+    key == "key" || SECRET_HEADERS.contains(&key.to_ascii_lowercase().as_str())
 }
 
 fn files(sources: &Sources) -> impl Iterator<Item = (FileId, &str)> {
@@ -107,7 +141,14 @@ fn of_scenario(root: &Node, expansions: &[(Place, String)], found: &mut Vec<Secr
         // A secret in the wrong shape is one nonetheless.
         each_scalar(&secret.value, &mut |key, node| add(node, format!("secret:{}/{key}", secret.key)));
     }
-    if let Some(steps) = root.get("steps") {
+    let vars = root.get("vars").map_or(&[][..], Node::entries);
+    for one in vars
+        .iter()
+        .filter(|one| one.value.as_str().is_some_and(|text| places_of(text, FileId(0), like_a_key).len() == 1))
+    {
+        add(&one.value, format!("secret:vars/{}", one.key));
+    }
+    for steps in ["steps", "+steps"].into_iter().filter_map(|key| root.get(key)) {
         each_entry(steps, &mut |key, node| match key {
             "key" => add(node, "client".to_owned()),
             "headers" => {
@@ -218,8 +259,13 @@ impl Vault {
     }
 
     /// The text with references for secrets and values for variables, in as many lines as it had.
-    fn replaced(&self, text: &str, secrets: &[&Secret], expansions: &[(Place, String)]) -> String {
-        let mut edits: Vec<(Place, String)> = Vec::new();
+    fn replaced(
+        &self,
+        text: &str,
+        secrets: &[&Secret],
+        expansions: &[(Place, String)],
+        mut edits: Vec<(Place, String)>,
+    ) -> String {
         for secret in secrets {
             let reference = self.reference(&secret.value);
             let value = match secret.value.trim().get(..7) {
@@ -235,6 +281,7 @@ impl Vault {
             edits.push((*place, scalar.written(&value.replace('$', "$$"), quotes)));
         }
         edits.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
+        edits.dedup_by_key(|(place, _)| place.start);
         let mut out = text.to_owned();
         for (place, new) in edits {
             let (start, end) = (place.start as usize, place.end as usize);

@@ -1,5 +1,6 @@
 //! Scenario files as people write them, sound and broken.
 
+mod composed;
 mod mutations;
 
 use std::collections::BTreeMap;
@@ -16,15 +17,23 @@ use crate::topology::Credential;
 struct Memory {
     files: BTreeMap<PathBuf, String>,
     variables: BTreeMap<String, String>,
+    settings: Vec<String>,
 }
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<String> {
-        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files
+            .get(Path::new(&path.display().to_string().replace("more/../", "")))
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
+    }
+
+    fn settings(&self) -> Vec<String> {
+        self.settings.clone()
     }
 }
 
@@ -297,6 +306,27 @@ fn what_no_run_could_give_is_found_before_it_starts() {
         ("evictions: { mock-ratelimit-provider: { lasts: 60 } }", "has no unit"),
         ("evictions: { mock-ratelimit-provider: { count: 1, last: 60s } }", "did you mean `lasts`?"),
         ("body: {}", "`body` expects nothing"),
+        ("latency: { p98: \"<=1s\" }", "did you mean `p99`?"),
+        ("latency: { p99: \"<=2\" }", "has no unit"),
+        ("ttft: {}", "`ttft` expects nothing"),
+        ("shares: { openai-provider-primary: 40 }", "write `40%` if that is meant"),
+        ("shares: { mock-ratelimit-provider: 60%, openai-provider-primary: 50% }", "together it is at least 110%"),
+        ("shares: { gateway: 40% }", "the gateway is no provider"),
+        ("success: \">=101%\"", "is more than the whole"),
+        ("amplification: fast", "is not a ratio"),
+        ("group: { 2: 1 }", "they are numbered from 0 to 1"),
+        ("group: { first: 1 }", "groups are numbered"),
+        ("endpoint: openai-provider-primary", "write it as `host:port`"),
+        ("tokens: { totl: 5 }", "did you mean `total`?"),
+        ("cost: \"<=0.01\"", "a cost needs prices"),
+        ("body: { path: { \"choices[0]\": x } }", "this is not a JSONPath"),
+        ("body: { path: { \"$.a\": {} } }", "`$.a` expects nothing"),
+        ("frequencies: { \"200{3}\": 60%, \"429 200{2}\": 50% }", "together it is 110%"),
+        ("frequencies: { \"200{2}\": 50% }", "it takes at most 2 requests"),
+        ("frequencies: { \"200{3} timout\": 50% }", "did you mean `timeout`?"),
+        ("frequencies: { \"200{3}\": 50%, tolerance: 2%, level: 0.1 }", "a tolerance or a level, not both"),
+        ("frequencies: { \"200{3}\": 50%, level: 2 }", "is not a level"),
+        ("frequencies: { level: 0.01 }", "`frequencies` expects nothing"),
         ("headers: { \"a b\": x }", "not the name of a header"),
     ] {
         let text = wrong(&format!("steps:\n  - send: {{ path: /, times: 3, expect: {{ {expect} }} }}\n"));
@@ -306,6 +336,22 @@ fn what_no_run_could_give_is_found_before_it_starts() {
     sound(
         "steps: [{ send: { path: /, times: 3, expect: { pattern: '429* 200+', status: { 2xx: '>=1', 200: 1..3 } } } }]",
     );
+}
+
+#[test]
+fn prices_are_for_a_million_tokens_of_each_kind() {
+    let text = "prices: { gpt-4o: { input: 2.50, output: 10 } }\nsteps: [{ send: { path: /openai } }]\nexpect: { cost: \"<=0.1\" }";
+    let price = Price { model: "gpt-4o".to_owned(), input: 2.5, output: 10.0 };
+    assert_eq!(sound(text).prices, [price]);
+    for (prices, message) in [
+        ("{ gpt-4o: { input: 2.50 } }", "`output` is missing here"),
+        ("{ gpt-4o: { input: cheap, output: 1 } }", "expected a price for a million tokens"),
+        ("{ gpt-4o: { input: -1, output: 1 } }", "expected a price"),
+        ("{ gpt-4o: { input: 1, outputs: 1 } }", "did you mean `output`?"),
+    ] {
+        let text = wrong(&format!("prices: {prices}\nsteps: []"));
+        assert!(text.contains(message) && text.contains("scenario.yaml:6:"), "{prices}\n{text}");
+    }
 }
 
 #[test]

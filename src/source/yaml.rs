@@ -132,7 +132,14 @@ impl Node {
 /// # Errors
 /// The first place that is not YAML, as a diagnostic.
 pub fn parse(sources: &Sources, file: FileId) -> Result<Vec<Node>, Diagnostic> {
-    let text = &sources.file(file).text;
+    parse_text(&sources.file(file).text, file)
+}
+
+/// Parses every document of a text whose places are in `file`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_text(text: &str, file: FileId) -> Result<Vec<Node>, Diagnostic> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.flow_nesting_limit = MAX_NESTING;

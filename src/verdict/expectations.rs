@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::answers::{by_gateway, ended_with, matches, observed, observed_pattern};
 use super::pattern::{self, Match};
-use super::{About, Finding, Outcome, coverage, traits};
+use super::{About, Finding, Outcome, coverage, figures, spending, timing, traits};
 use crate::event::History;
 use crate::event::history::{Attempt, Eviction, Request};
 use crate::scenario::expect::{Bounds, Check, Expectation};
@@ -48,11 +48,26 @@ pub(super) fn judge(scenario: &Scenario, history: &History, step: Option<usize>,
         Check::Status { answer, count } => status(&scope, answer, count),
         Check::Reached { target, count } => reached(&scope, target, count),
         Check::Answers { of, that } => traits::every(&scope, of.as_ref(), that),
-        Check::Evictions { target, count, lasts } => evicted(&scope, target, count, lasts.as_ref()),
+        Check::Evictions { target, count, lasts, ends } => {
+            evicted(&scope, target, count, lasts.as_ref(), ends.as_ref())
+        }
+        Check::Group { group, count } => figures::group(&scope, *group, count),
+        Check::Share { target, share } => figures::share(&scope, target, share),
+        Check::Success(share) => figures::success(&scope, share),
+        Check::Amplification(ratio) => figures::amplification(&scope, ratio),
+        Check::Timing { of, figure, within } => timing::judge(&scope, *of, *figure, within),
+        Check::Tokens { of, count } => spending::tokens(&scope, *of, count),
+        Check::Cost(cost) => spending::cost(&scope, &scenario.prices, cost),
+        Check::Frequencies(frequencies) => super::seeds::one_run(&scope, frequencies),
         Check::Exercises(exercise) => coverage::judge(&scope, exercise),
     };
     let came = scope.overruled(came);
-    let mut finding = Finding::new(About::Expectation, Some(expectation.place), expectation.check.to_string(), step);
+    // Of frequencies a single run shows only what may come.
+    let statement = match &expectation.check {
+        Check::Frequencies(frequencies) => super::seeds::in_one_run(frequencies),
+        check => check.to_string(),
+    };
+    let mut finding = Finding::new(About::Expectation, Some(expectation.place), statement, step);
     finding.label = default_label(came.outcome, step);
     if let Some((place, label)) = came.spot {
         finding.place = Some(place);
@@ -146,14 +161,7 @@ pub(super) fn limited(lines: impl IntoIterator<Item = String>) -> Vec<String> {
 
 impl<'h> Scope<'h> {
     fn of(scenario: &Scenario, history: &'h History, step: Option<usize>) -> Self {
-        let requests = match step {
-            Some(step) => history.requests_of(step).collect(),
-            // What a person sent by hand is not what the scenario speaks of.
-            None => {
-                let of_scenario = |step: usize| step < scenario.steps.len();
-                history.requests.iter().filter(|request| request.step.is_some_and(of_scenario)).collect()
-            }
-        };
+        let requests = requests_of(history, step);
         Self { history, requests, step, unfinished: unfinished(scenario, history, step) }
     }
 
@@ -182,6 +190,15 @@ impl<'h> Scope<'h> {
                 self.step.is_none() || caused_by.is_some_and(|request| request.step == self.step)
             })
             .collect()
+    }
+}
+
+/// The requests of a step, or of the whole run.
+pub(super) fn requests_of(history: &History, step: Option<usize>) -> Vec<&Request> {
+    match step {
+        Some(step) => history.requests_of(step).collect(),
+        // What a person sent by hand is not what the scenario speaks of.
+        None => history.requests.iter().filter(|request| request.step.is_some()).collect(),
     }
 }
 
@@ -267,11 +284,11 @@ fn status(scope: &Scope<'_>, answer: &Answer, count: &Bounds<u64>) -> Came {
 }
 
 /// Whether a count can only get worse.
-fn too_many(count: &Bounds<u64>, found: u64) -> bool {
+pub(super) fn too_many(count: &Bounds<u64>, found: u64) -> bool {
     count.most.is_some_and(|most| found > most)
 }
 
-fn times(count: u64) -> String {
+pub(super) fn times(count: u64) -> String {
     match count {
         0 => "never".to_owned(),
         1 => "once".to_owned(),
@@ -297,7 +314,13 @@ fn reached(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>) -> Came {
     came.because(lines).certain(too_many(count, found))
 }
 
-fn evicted(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>, lasts: Option<&Bounds<Span>>) -> Came {
+fn evicted(
+    scope: &Scope<'_>,
+    target: &Target,
+    count: &Bounds<u64>,
+    lasts: Option<&Bounds<Span>>,
+    ends: Option<&Bounds<Span>>,
+) -> Came {
     let evictions = scope.evictions_of(Some(target));
     let found = evictions.len() as u64;
     let lines = || evictions.iter().map(|one| eviction_line(scope.history, one));
@@ -308,18 +331,35 @@ fn evicted(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>, lasts: Optio
         }
         return Came::fail(expected, times(found)).because(lines()).certain(too_many(count, found));
     }
-    let wrong = |one: &&&Eviction| lasts.is_some_and(|lasts| !lasts.contain(Span(lasting(one))));
-    if let (Some(first), Some(lasts)) = (evictions.iter().find(wrong), lasts) {
-        let came = Came::fail(format!("each eviction lasts {lasts}"), format!("one lasts {}", human(lasting(first))));
+    let wrong = |bounds: Option<&Bounds<Span>>, figure: fn(&Eviction) -> Duration| {
+        let bounds = bounds?;
+        let first = evictions.iter().map(|one| figure(one)).find(|figure| !bounds.contain(Span(*figure)))?;
+        Some((bounds.to_string(), human(first)))
+    };
+    if let Some((lasts, first)) = wrong(lasts, lasting) {
+        let came = Came::fail(format!("each eviction lasts {lasts}"), format!("one lasts {first}"));
+        return came.because(lines()).certain(true);
+    }
+    if let Some((ends, first)) = wrong(ends, ending) {
+        let came = Came::fail(format!("each eviction ends after {ends} of the run"), format!("one ends after {first}"));
         return came.because(lines()).certain(true);
     }
     Came::pass(times(found))
 }
 
+/// When an eviction ends, to the millisecond: by its deadline, or with its replica.
+fn ending(eviction: &Eviction) -> Duration {
+    let end = eviction.returned.filter(|_| eviction.forgotten).unwrap_or(eviction.until);
+    to_millis(end.elapsed())
+}
+
 /// How long an eviction lasts by its deadline, to the millisecond: real clocks round.
 fn lasting(eviction: &Eviction) -> Duration {
-    let micros = eviction.until.since(eviction.began).as_micros();
-    Duration::from_millis(u64::try_from((micros + 500) / 1_000).unwrap_or(u64::MAX))
+    to_millis(eviction.until.since(eviction.began))
+}
+
+fn to_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from((duration.as_micros() + 500) / 1_000).unwrap_or(u64::MAX))
 }
 
 /// An eviction in one line of evidence.

@@ -1,5 +1,7 @@
 //! Verdicts over histories made by hand.
 
+mod figures;
+
 use super::tape::{MOCK, Tape};
 use super::*;
 use crate::event::Kind;

@@ -1,12 +1,13 @@
 //! What single answers have: their model, their headers, their body.
 
+use jsonpath_rust::query::js_path_process;
 use serde_json::Value as Json;
 
-use super::answers::matches;
+use super::answers::{answered_by, matches, observed};
 use super::expectations::{Came, Scope, line};
 use crate::event::BODY_LIMIT;
 use crate::event::history::Request;
-use crate::scenario::expect::{HeaderValue, Trait};
+use crate::scenario::expect::{HeaderValue, JsonPath, PathValue, Trait};
 use crate::scenario::pattern::Item;
 
 /// Whether one answer has it.
@@ -52,12 +53,15 @@ fn has(that: &Trait, request: &Request) -> Has {
         },
         Trait::BodyContains(part) => body_contains(part, request),
         Trait::BodyJson(wanted) => body_json(wanted, request),
+        Trait::BodyPath { path, value } => body_path(path, value, request),
+        Trait::Provider(target) if answered_by(target, request) => Has::Yes,
+        Trait::Provider(_) => Has::No(format!("one is {}", observed(request))),
         Trait::Header { name, value } => header(name, value, request),
     }
 }
 
 /// Whether `model` is `wanted`, or a dated version of it: `gpt-4o-2024-08-06`.
-fn is_model(model: &str, wanted: &str) -> bool {
+pub(super) fn is_model(model: &str, wanted: &str) -> bool {
     let dated = |rest: &str| {
         let parts: Vec<&str> = rest.split('-').collect();
         matches!(parts.as_slice(), ["", year, month, day] if (year.len(), month.len(), day.len()) == (4, 2, 2)
@@ -90,13 +94,55 @@ fn streamed_text(body: &str) -> String {
 }
 
 fn body_json(wanted: &Json, request: &Request) -> Has {
+    in_json(request, |json| lacking(wanted, json, ""))
+}
+
+fn body_path(path: &JsonPath, value: &PathValue, request: &Request) -> Has {
+    in_json(request, |json| leads_elsewhere(path, value, json))
+}
+
+/// Whether a body is JSON in which nothing is `wrong`.
+fn in_json(request: &Request, wrong: impl Fn(&Json) -> Option<String>) -> Has {
     match serde_json::from_str::<Json>(&request.body) {
-        Ok(json) => match lacking(wanted, &json, "") {
+        Ok(json) => match wrong(&json) {
             None => Has::Yes,
             Some(why) => Has::No(why),
         },
         Err(_) if whole(request) => Has::No(format!("one is no JSON: {}", shortened(&request.body))),
         Err(_) => Has::Unclear("only the first 4 KiB of the body are kept".to_owned()),
+    }
+}
+
+/// What a path leads to instead of what was wanted, if so.
+fn leads_elsewhere(path: &JsonPath, wanted: &PathValue, json: &Json) -> Option<String> {
+    let found: Vec<&Json> = js_path_process(&path.query, json)
+        .unwrap_or_default()
+        .into_iter()
+        .map(jsonpath_rust::query::QueryRef::val)
+        .collect();
+    let holds = match wanted {
+        PathValue::Is(value) => found.iter().any(|one| same(value, one)),
+        PathValue::Contains(part) => found.iter().any(|one| one.as_str().is_some_and(|text| text.contains(part))),
+        PathValue::Present => !found.is_empty(),
+        PathValue::Absent => found.is_empty(),
+    };
+    if holds {
+        return None;
+    }
+    Some(match found.as_slice() {
+        [] => format!("one has nothing at {}", path.text),
+        [one] => format!("in one, {} is {}", path.text, shortened(&one.to_string())),
+        [one, ..] => {
+            format!("in one, {} is {} values, the first {}", path.text, found.len(), shortened(&one.to_string()))
+        }
+    })
+}
+
+/// Whether two values are the same; `1` is `1.0`.
+fn same(one: &Json, two: &Json) -> bool {
+    match (one, two) {
+        (Json::Number(one), Json::Number(two)) => one.as_f64() == two.as_f64(),
+        _ => one == two,
     }
 }
 
@@ -119,8 +165,7 @@ fn lacking(wanted: &Json, found: &Json, path: &str) -> Option<String> {
                 None => Some(format!("one has no {path}")),
             }
         }),
-        (Json::Number(one), Json::Number(two)) if one.as_f64() == two.as_f64() => None,
-        _ if wanted == found => None,
+        _ if same(wanted, found) => None,
         _ => Some(format!("in one, {at} is {}", shortened(&found.to_string()))),
     }
 }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod chance;
+mod commands;
 mod determinism;
 mod docs;
 mod faults;

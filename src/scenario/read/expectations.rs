@@ -1,5 +1,8 @@
 //! Nodes → expectations, checked against the lab's names and against what a step can give.
 
+mod figures;
+mod paths;
+
 use serde_json::Value as Json;
 
 use super::header_name;
@@ -19,8 +22,37 @@ pub(super) enum Scope {
     Run { times: Option<u64> },
 }
 
-const KNOWN: &[&str] =
-    &["pattern", "status", "reached", "never-reached", "model", "headers", "body", "answers", "evictions", "exercises"];
+/// What may stand under `expect`.
+pub(crate) const KNOWN: &[&str] = &[
+    "pattern",
+    "status",
+    "reached",
+    "never-reached",
+    "model",
+    "provider",
+    "endpoint",
+    "headers",
+    "body",
+    "answers",
+    "group",
+    "shares",
+    "success",
+    "amplification",
+    "latency",
+    "ttft",
+    "inter-token",
+    "tokens",
+    "cost",
+    "evictions",
+    "exercises",
+    "frequencies",
+];
+/// What may stand under one of `answers`.
+pub(crate) const OF_ANSWERS: &[&str] = &["model", "provider", "endpoint", "headers", "body"];
+/// What may stand under `body`.
+pub(crate) const OF_BODY: &[&str] = &["contains", "json", "path"];
+/// What may stand under one of `evictions`.
+pub(crate) const OF_EVICTIONS: &[&str] = &["count", "lasts", "ends"];
 
 /// What is expected of the run as a whole.
 pub(crate) fn run_expectations(reader: &Reader<'_>, top: Fields<'_>, steps: &[Spanned<Step>]) -> Vec<Expectation> {
@@ -66,8 +98,10 @@ pub(super) fn read(reader: &Reader<'_>, node: &Node, scope: &Scope) -> Vec<Expec
     read.never_reached(fields);
     read.traits(fields, None);
     read.answers(fields);
+    read.figures(fields);
     read.evictions(fields);
     read.exercises(fields);
+    read.frequencies(fields);
     read.found
 }
 
@@ -89,13 +123,23 @@ impl Read<'_> {
             self.reader.push(self.reader.expected(&entry.value, "a pattern, such as \"429@mock 200{2}\""));
             return;
         };
-        let locate = |part| self.reader.part(&text, place, part);
-        match Pattern::parse(&text, place, &locate, self.reader.names()) {
+        if let Some(pattern) = self.pattern_of(&text, place) {
+            self.add(place, Check::Pattern(pattern));
+        }
+    }
+
+    /// A pattern that a run could follow.
+    fn pattern_of(&self, text: &str, place: Place) -> Option<Pattern> {
+        let locate = |part| self.reader.part(text, place, part);
+        match Pattern::parse(text, place, &locate, self.reader.names()) {
             Ok(pattern) => {
                 self.possible(&pattern);
-                self.add(place, Check::Pattern(pattern));
+                Some(pattern)
             }
-            Err(findings) => self.reader.extend(findings),
+            Err(findings) => {
+                self.reader.extend(findings);
+                None
+            }
         }
     }
 
@@ -162,12 +206,13 @@ impl Read<'_> {
         }
     }
 
-    /// `model`, `headers` and `body`.
+    /// What stands in [`OF_ANSWERS`].
     fn traits(&mut self, fields: Fields<'_>, of: Option<&Item>) {
         let mut found = Vec::new();
         if let Some(model) = fields.get::<Spanned<String>>("model") {
             found.push((model.place, Trait::Model(model.value)));
         }
+        found.extend(self.who(fields));
         if let Some(entry) = fields.value("headers") {
             for header in self.reader.entries(&entry.value, "from a header's name to its value") {
                 let value = self.header_value(header);
@@ -185,7 +230,7 @@ impl Read<'_> {
     }
 
     fn body(&self, entry: &Entry) -> Vec<(Place, Trait)> {
-        let Some(fields) = self.reader.fields(&entry.value, "the body", &["contains", "json"]) else {
+        let Some(fields) = self.reader.fields(&entry.value, "the body", OF_BODY) else {
             return Vec::new();
         };
         let mut found = Vec::new();
@@ -194,6 +239,9 @@ impl Read<'_> {
         }
         if let Some(json) = fields.get::<Spanned<Json>>("json") {
             found.push((json.place, Trait::BodyJson(json.value)));
+        }
+        if let Some(paths) = fields.value("path") {
+            found.extend(self.paths(paths));
         }
         if found.is_empty() && entry.value.entries().is_empty() {
             self.reader.push(nothing_expected(entry, "{ contains: \"Four.\" }"));
@@ -228,7 +276,7 @@ impl Read<'_> {
                     None
                 }
             };
-            let Some(that) = self.reader.fields(&one.value, "of an answer", &["model", "headers", "body"]) else {
+            let Some(that) = self.reader.fields(&one.value, "of an answer", OF_ANSWERS) else {
                 continue;
             };
             if one.value.entries().is_empty() {
@@ -246,22 +294,21 @@ impl Read<'_> {
         let Some(entry) = fields.value("evictions") else { return };
         for one in self.reader.entries(&entry.value, "from a provider to its evictions") {
             let target = self.provider(&one.key, one.key_place);
-            let (count, lasts) = match &one.value.value {
+            let (count, lasts, ends) = match &one.value.value {
                 Value::Map(_) => {
-                    let Some(fields) = self.reader.fields(&one.value, "of evictions", &["count", "lasts"]) else {
-                        continue;
-                    };
+                    let Some(fields) = self.reader.fields(&one.value, "of evictions", OF_EVICTIONS) else { continue };
                     let count = fields.value("count").map(|entry| self.count(entry));
-                    let lasts = fields.value("lasts").and_then(|entry| self.time(entry));
+                    let [lasts, ends] =
+                        ["lasts", "ends"].map(|key| fields.value(key).and_then(|entry| self.time(entry)));
                     if one.value.entries().is_empty() {
                         self.reader.push(nothing_expected(one, "{ count: 1, lasts: 60s }"));
                     }
-                    (count.unwrap_or(Some(Bounds { least: Some(1), most: None })), lasts)
+                    (count.unwrap_or(Some(Bounds { least: Some(1), most: None })), lasts, ends)
                 }
-                _ => (self.count(one), None),
+                _ => (self.count(one), None, None),
             };
             if let (Some(target), Some(count)) = (target, count) {
-                self.add(whole_entry(one), Check::Evictions { target, count, lasts });
+                self.add(whole_entry(one), Check::Evictions { target, count, lasts, ends });
             }
         }
     }
@@ -340,13 +387,23 @@ impl Read<'_> {
         expected: &str,
         parse: impl Fn(&str) -> Result<Bounds<T>, String>,
     ) -> Option<Bounds<T>> {
-        let Some(text) = self.reader.scalar(&entry.value) else {
+        let text = self.scalar(entry, expected)?;
+        parse(&text).map_err(|message| self.wrong(entry, message)).ok()
+    }
+
+    /// The text of a scalar, a number as it is written.
+    fn scalar(&self, entry: &Entry, expected: &str) -> Option<String> {
+        let text = self.reader.scalar(&entry.value);
+        if text.is_none() {
             let place = if entry.value.is_null() { entry.key_place } else { entry.value.place };
             let node = Node { value: entry.value.value.clone(), place };
             self.reader.push(self.reader.expected(&node, expected));
-            return None;
-        };
-        parse(&text).map_err(|message| self.reader.push(Diagnostic::error(message).at(entry.value.place, ""))).ok()
+        }
+        text
+    }
+
+    fn wrong(&self, entry: &Entry, message: String) {
+        self.reader.push(Diagnostic::error(message).at(entry.value.place, ""));
     }
 }
 

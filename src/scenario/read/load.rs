@@ -38,7 +38,7 @@ pub(super) fn load(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
         let diagnostic = Diagnostic::error("the load never ends").at(entry.key_place, "");
         reader.push(diagnostic.help("say how long it goes on, or how often: `for: 30s`, `times: 1000`"));
     }
-    let request = request(fields, MAX_TIMES)?;
+    let request = request(fields, MAX_TIMES);
     let pace = pace(fields, entry, lasts)?;
     if let (Pace::Rate { profile, .. }, Some(lasts)) = (&pace, lasts)
         && request.times == MAX_TIMES

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{expectations, header_name, load};
 use crate::fault::{Clear, Injection};
+use crate::scenario::METHODS;
 use crate::scenario::fields::{Fields, Reader, not_among};
 use crate::scenario::pattern::Answer;
 use crate::scenario::step::{
@@ -84,7 +85,9 @@ pub(crate) fn steps(reader: &Reader<'_>, top: Fields<'_>, topology: &Topology) -
         reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
     }
     let mut steps = Steps { reader, topology, read: Vec::new(), depth: 0, full: false };
-    items.iter().for_each(|item| steps.step(item));
+    for item in items {
+        steps.step(item);
+    }
     steps.read
 }
 
@@ -191,7 +194,9 @@ impl Steps<'_> {
         }
         self.within(place, |steps| {
             let begin = steps.read.len();
-            items.iter().for_each(|item| steps.step(item));
+            for item in items {
+                steps.step(item);
+            }
             let once = steps.read.split_off(begin);
             if once.len() as u64 * times.value > (MAX_STEPS - begin) as u64 {
                 let message = format!("this makes more than {MAX_STEPS} steps");
@@ -335,7 +340,7 @@ impl Steps<'_> {
 
     fn send(&self, entry: &Entry) -> Option<Step> {
         let fields = self.reader.fields(&entry.value, "a request", SEND)?;
-        let mut send = request(fields, 1)?;
+        let mut send = request(fields, 1);
         send.order = order(fields);
         Some(Step::Send(Box::new(send)))
     }
@@ -417,14 +422,20 @@ fn stop(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
     Some(Step::Stop)
 }
 
+/// The verbs, for the schema's test.
+#[cfg(test)]
+pub(in crate::scenario) fn verbs() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|verb| verb.name)
+}
+
 /// What stands under `send`; a load takes the request's keys as well.
-const SEND: &[&str] = &[
+pub(in crate::scenario) const SEND: &[&str] = &[
     "path", "prompt", "times", "gap", "at-once", "over", "stream", "model", "headers", "key", "body", "method",
     "timeout", "expect",
 ];
 
 /// The request that `fields` describe; `times` where they do not say how many.
-pub(super) fn request(fields: Fields<'_>, times: u32) -> Option<Send> {
+pub(super) fn request(fields: Fields<'_>, times: u32) -> Send {
     let reader = fields.reader();
     let said = fields.whole("times", 1..=u64::from(MAX_TIMES)).map(|times| times.value);
     let count = if fields.entry("times").is_some() { said } else { Some(u64::from(times)) };
@@ -441,7 +452,7 @@ pub(super) fn request(fields: Fields<'_>, times: u32) -> Option<Send> {
         Content::Prompt { .. } => stream.unwrap_or(false),
         Content::Nothing => false,
     };
-    Some(Send {
+    Send {
         path: path(reader, fields),
         method,
         content,
@@ -452,7 +463,7 @@ pub(super) fn request(fields: Fields<'_>, times: u32) -> Option<Send> {
         order: Order::InOrder { gap: DEFAULT_GAP },
         timeout: fields.get("timeout"),
         expect,
-    })
+    }
 }
 
 /// When the requests of a step are sent: one of `gap`, `at-once` and `over` says.
@@ -476,9 +487,8 @@ fn order(fields: Fields<'_>) -> Order {
 
 fn method(fields: Fields<'_>) -> String {
     let Some(method) = fields.get::<Spanned<String>>("method") else { return "POST".to_owned() };
-    let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-    if !known.contains(&method.value.as_str()) {
-        fields.reader().push(not_among(&method, "method", &known));
+    if !METHODS.contains(&method.value.as_str()) {
+        fields.reader().push(not_among(&method, "method", &METHODS));
     }
     method.value
 }

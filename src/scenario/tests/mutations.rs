@@ -4,14 +4,63 @@ use super::*;
 use crate::scenario::names::Names;
 use crate::source::{Diagnostic, Place};
 
-const SHIPPED: [&str; 5] = [
-    include_str!("../../../scenarios/inter-group.yaml"),
-    include_str!("../../../scenarios/intra-group.yaml"),
-    include_str!("../../../scenarios/reprobe.yaml"),
-    include_str!("../../../scenarios/two-replicas.yaml"),
-    include_str!("../../../scenarios/two-replicas-random.yaml"),
-];
-const INTER: &str = include_str!("../../../scenarios/manifests/inter-group.yaml");
+/// Every shipped scenario, and one with everything that may be expected.
+fn good_files() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut texts = vec![FIGURES.to_owned()];
+    each_yaml(&folder, &mut |path, text| {
+        if !path.components().any(|part| part.as_os_str() == "manifests") {
+            texts.push(text);
+        }
+    });
+    texts
+}
+
+/// The manifests of the shipped scenarios, by their file names.
+fn manifests() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    each_yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/manifests"), &mut |path, text| {
+        found.push((Path::new("lab/manifests").join(path.file_name().unwrap_or_default()), text));
+    });
+    found
+}
+
+fn each_yaml(folder: &Path, visit: &mut impl FnMut(&Path, String)) {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            each_yaml(&path, visit);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            visit(&path, std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+const FIGURES: &str = r#"name: Figures
+vars: { times: 3 }
+prices: { gpt-4o: { input: 2.50, output: 10 } }
+lab:
+  manifests: [manifests/mock-429.yaml, manifests/intra-group.yaml]
+  secrets: { openai-secret: { Authorization: "Bearer sk-labsim" } }
+  gateway: { personality: agentgateway-0.12 }
+steps:
+  - send:
+      path: /openai
+      times: ${times}
+      expect:
+        latency: { p50: ">=1ms", p99: "<=2s" }
+        success: ">=60%"
+        shares: { mock-ratelimit-provider: "10%..40%" }
+        amplification: "<=1.5"
+        group: { 0: 3, 1: 0 }
+        answers: { 200: { body: { path: { "$.choices[0].message.content": "Four." } } } }
+        frequencies: { "429 200{2}": 50%, "200 429 200": 37.5%, tolerance: 2% }
+expect:
+  tokens: { prompt: "<=100", total: ">=1" }
+  cost: "<=0.01"
+  evictions: { mock-ratelimit-provider: { count: 0..1, lasts: 60s, ends: 60s..61s } }
+"#;
 
 /// Words that stand in scenarios, and some that do not belong there.
 const WORDS: [&str; 36] = [
@@ -90,7 +139,7 @@ impl Dice {
     }
 
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
+        from.get(self.below(from.len())).copied().unwrap_or_default()
     }
 
     /// A position between two characters.
@@ -147,12 +196,11 @@ fn thousands_of_broken_files_give_errors_with_places() {
     let path = Path::new("lab/scenario.yaml");
     let mut dice = Dice(5);
     let (mut sound, mut broken) = (0, 0);
+    let (good, manifests) = (good_files(), manifests());
     for round in 0..4_000 {
         let mut files = Memory::default();
-        files.files.insert("lab/manifests/mock-429.yaml".into(), MOCK.to_owned());
-        files.files.insert("lab/manifests/inter-group.yaml".into(), INTER.to_owned());
-        files.files.insert("lab/manifests/intra-group.yaml".into(), INTRA.to_owned());
-        let mut text = SHIPPED[round % SHIPPED.len()].to_owned();
+        files.files.extend(manifests.iter().cloned());
+        let mut text = good[round % good.len()].clone();
         for _ in 0..=dice.below(3) {
             text = mutated(&text, &mut dice);
         }

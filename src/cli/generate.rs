@@ -1,0 +1,57 @@
+//! What is generated from the definitions: the schema of scenario files, completions, manual pages.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Command;
+use clap_complete::Shell;
+
+use super::Exit;
+use super::terminal::Stream;
+use crate::scenario::schema;
+
+/// What `labsim completions` is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// What `labsim man` is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Man {
+    /// Write the pages of all commands to this folder
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Prints the schema of scenario files.
+pub(super) fn schema() -> Exit {
+    Stream::Out.tell(schema::file());
+    Exit::Passed
+}
+
+/// Prints a completion script.
+pub(super) fn completions(args: &Completions, mut command: Command) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "labsim", &mut script);
+    Stream::Out.tell(String::from_utf8_lossy(&script));
+    Exit::Passed
+}
+
+/// Prints the manual page, or writes all of them.
+///
+/// # Errors
+/// The system's, if the folder cannot be written.
+pub(super) fn man(args: &Man, command: Command) -> anyhow::Result<Exit> {
+    if let Some(dir) = &args.dir {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write to {}", dir.display()))?;
+        return Ok(Exit::Passed);
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    Stream::Out.tell(String::from_utf8_lossy(&page));
+    Ok(Exit::Passed)
+}

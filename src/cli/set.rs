@@ -1,0 +1,26 @@
+//! `--set`: variables and values of a scenario, from the command line.
+
+use std::path::Path;
+
+use crate::lab::Lab;
+use crate::scenario::{LoadError, Overridden, load_from};
+
+/// What the command line sets.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "set")]
+pub(super) struct Args {
+    /// Give a variable another value, or replace what stands at a path of the scenario, such as
+    /// `lab.gateway.replicas=2`. May be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+}
+
+impl Args {
+    /// Reads and checks a scenario with what is set in it.
+    ///
+    /// # Errors
+    /// As [`Lab::from_file`].
+    pub(super) fn lab(&self, path: &Path) -> Result<Lab, LoadError> {
+        Lab::new(load_from(&Overridden { settings: &self.settings }, path)?)
+    }
+}

@@ -1,0 +1,73 @@
+//! Counts and shares over the requests of a step or a run.
+
+use super::answers::{by_gateway, ended_with, observed, observed_pattern};
+use super::expectations::{Came, Scope, line, times, too_many};
+use crate::event::history::Request;
+use crate::scenario::expect::{Bounds, Ratio, Share};
+use crate::scenario::names::Target;
+use crate::scenario::pattern::Answer;
+
+/// How many requests a provider of the group answered.
+pub(super) fn group(scope: &Scope<'_>, group: usize, count: &Bounds<u64>) -> Came {
+    let of_group =
+        |request: &&&Request| !by_gateway(request) && request.last_attempt().is_some_and(|last| last.group == group);
+    let answered: Vec<_> = scope.requests.iter().filter(of_group).collect();
+    let found = answered.len() as u64;
+    if count.contain(found) {
+        return Came::pass(times(found));
+    }
+    let all = observed_pattern(scope.requests.iter().copied());
+    let lines = std::iter::once(format!("all answers: {all}")).chain(answered.iter().map(|request| line(request)));
+    Came::fail(count.times(), times(found)).because(lines).certain(too_many(count, found))
+}
+
+/// Which share of all attempts a provider got.
+pub(super) fn share(scope: &Scope<'_>, target: &Target, share: &Bounds<Share>) -> Came {
+    let all = scope.requests.iter().map(|request| request.attempts.len() as u64).sum();
+    let own = scope.attempts_at(target).len() as u64;
+    let Some(found) = Share::of(own, all) else {
+        return Came::unknown(share.to_string(), "no attempt was made at any provider".to_owned());
+    };
+    let told = format!("{found}: {own} of {all} attempts");
+    if share.contain(found) {
+        return Came::pass(told);
+    }
+    let all = observed_pattern(scope.requests.iter().copied());
+    Came::fail(share.to_string(), told).because([format!("all answers: {all}")])
+}
+
+/// Which share of requests got a whole answer of class 2xx.
+pub(super) fn success(scope: &Scope<'_>, share: &Bounds<Share>) -> Came {
+    let good = |request: &Request| ended_with(&Answer::Class(2), request);
+    let (good, bad): (Vec<&Request>, Vec<&Request>) = scope.requests.iter().copied().partition(|one| good(one));
+    let all = scope.requests.len() as u64;
+    let Some(found) = Share::of(good.len() as u64, all) else {
+        return Came::unknown(share.to_string(), "no request was sent".to_owned());
+    };
+    let told = format!("{found}: {} of {all} requests", good.len());
+    if share.contain(found) {
+        return Came::pass(told);
+    }
+    // What is wrong is too little success, but for an expectation that wants failures.
+    let wrong = if share.least.is_some_and(|least| found < least) { &bad } else { &good };
+    Came::fail(share.to_string(), told).because(wrong.iter().map(|request| line(request)))
+}
+
+/// How many attempts there were for each request.
+pub(super) fn amplification(scope: &Scope<'_>, ratio: &Bounds<Ratio>) -> Came {
+    let attempts = scope.requests.iter().map(|request| request.attempts.len() as u64).sum();
+    let all = scope.requests.len() as u64;
+    let Some(found) = Ratio::of(attempts, all) else {
+        return Came::unknown(ratio.to_string(), "no request was sent".to_owned());
+    };
+    let told = format!("{found}: {attempts} attempts for {all} {}", if all == 1 { "request" } else { "requests" });
+    if ratio.contain(found) {
+        return Came::pass(told);
+    }
+    let several = scope.requests.iter().filter(|request| request.attempts.len() > 1);
+    let lines = several.map(|request| {
+        let tried: Vec<&str> = request.attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
+        format!("request {} at {}: {}, tried {}", request.number, request.sent, observed(request), tried.join(", "))
+    });
+    Came::fail(ratio.to_string(), told).because(lines)
+}
