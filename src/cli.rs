@@ -11,6 +11,7 @@ mod list;
 mod many;
 mod observe;
 mod openai;
+mod picture;
 mod record;
 mod replay;
 mod reports;

@@ -13,6 +13,8 @@
 //! terminal and the thread.
 
 mod action;
+mod album;
+mod arrivals;
 mod command;
 mod export;
 mod filter;
@@ -42,6 +44,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use album::Album;
 pub use command::Command;
 pub use pace::{Pace, Pacer};
 pub use screen::{Gate, Options, Screen, ScreenSink, replay};

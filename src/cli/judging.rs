@@ -143,7 +143,8 @@ fn shown(finding: &verdict::Finding, decided: bool) -> Finding {
         invariant: finding.about != About::Expectation,
         statement: finding.statement.clone(),
         decision,
-        explanation: (!explanation.is_empty()).then_some(explanation),
+        // Before it is decided, what came is not what will have come.
+        explanation: (decided && !explanation.is_empty()).then_some(explanation),
     }
 }
 

@@ -40,6 +40,11 @@ impl ScreenArgs {
         terminal && !dumb && std::env::var_os("CI").is_none() && !self.no_tui
     }
 
+    /// The theme that is asked for.
+    pub(super) fn theme(&self) -> Option<&str> {
+        self.theme.as_deref()
+    }
+
     /// The options of a screen.
     pub(super) fn options(&self) -> anyhow::Result<Options> {
         let keys = self.keys.as_ref().map(|path| {

@@ -582,6 +582,14 @@ impl Model {
         At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
     }
 
+    /// Takes a text that was pasted: into what is typed just now. Else its letters would be taken for keys.
+    pub(super) fn paste(&mut self, text: &str) {
+        if self.typing {
+            let line = text.lines().next().unwrap_or_default();
+            self.type_filter(|filter| filter.extend(line.chars().filter(|char| !char.is_control())));
+        }
+    }
+
     fn type_filter(&mut self, change: impl FnOnce(&mut String)) {
         change(&mut self.filter_text);
         self.filter = Filter::parse(&self.filter_text);

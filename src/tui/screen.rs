@@ -11,6 +11,7 @@ use crossterm::event::{self as terminal_event, MouseButton, MouseEvent, MouseEve
 use tokio::time::Instant;
 
 use super::action::Action;
+use super::arrivals::Arrivals;
 use super::command::Command;
 use super::export;
 use super::keys::Keys;
@@ -46,13 +47,19 @@ impl Default for Options {
 
 /// A frame, thirty in a second.
 const FRAME: Duration = Duration::from_millis(33);
+/// A frame while a lab keeps the machine busy: ten in a second.
+const SLOW_FRAME: Duration = Duration::from_millis(100);
+/// How much of its time a screen over a lab in real time is at work, as long as it shows ten frames a second.
+const SHARE: f64 = 0.15;
+/// How long events are taken at most between two frames.
+const TAKE: Duration = Duration::from_millis(50);
 /// How long to wait for a key while nothing moves.
 const IDLE: Duration = Duration::from_millis(100);
 
 /// What flows to the screen.
 #[derive(Default)]
 struct Inbox {
-    events: Mutex<Vec<Event>>,
+    events: Arrivals,
     now: AtomicU64,
     over: AtomicBool,
     verdict: Mutex<Option<Vec<Finding>>>,
@@ -71,7 +78,7 @@ pub struct ScreenSink(Arc<Inbox>);
 
 impl Sink for ScreenSink {
     fn event(&mut self, event: &Event) {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+        self.0.events.push(event);
     }
 }
 
@@ -339,6 +346,7 @@ impl Driver {
     fn run(mut self, mut guard: Guard) -> io::Result<()> {
         let began = Instant::now();
         loop {
+            let woke = Instant::now();
             self.take_events();
             self.read_on(READ_ON);
             self.model.tick(began.elapsed());
@@ -347,12 +355,12 @@ impl Driver {
                 self.pass(Command::Quit);
                 return Ok(());
             }
-            guard.terminal.draw(|frame| self.drawn = view::draw(&self.model, frame))?;
+            guard.draw(|frame| self.drawn = view::draw(&self.model, frame))?;
             self.model.page = self.drawn.page;
             if self.is_done() {
                 return Ok(());
             }
-            self.wait_for_input(self.pause())?;
+            self.wait_for_input(self.pause(woke.elapsed()))?;
             self.pass_commands();
             if self.do_effects(&mut guard) {
                 return Ok(());
@@ -363,17 +371,26 @@ impl Driver {
     fn take_events(&mut self) {
         // In this order: what comes before the end must not be missed.
         let over = self.inbox.over.load(Ordering::SeqCst);
-        let events = std::mem::take(&mut *self.inbox.events.lock().unwrap_or_else(PoisonError::into_inner));
-        if !events.is_empty() {
-            self.model.feed(events);
-        }
+        let is_behind = self.take_batches();
         let told = self.inbox.now.load(Ordering::Relaxed);
         let asked = self.gate.as_ref().map_or(At(0), |(gate, ..)| gate.now());
         self.model.lab_at(asked.max(At(told)));
-        if over && !self.model.over {
+        if over && !is_behind && !self.model.over {
             let verdict = self.inbox.verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
             self.model.conclude(verdict);
         }
+    }
+
+    /// Takes what the lab has told, for a while at most. True while some is left.
+    fn take_batches(&mut self) -> bool {
+        let began = Instant::now();
+        let (inbox, mut is_behind) = (self.inbox.clone(), false);
+        let batches = std::iter::from_fn(|| {
+            is_behind = began.elapsed() > TAKE;
+            if is_behind { None } else { inbox.events.take() }
+        });
+        self.model.feed(batches.flatten());
+        is_behind
     }
 
     /// Reads some more of a recording.
@@ -402,12 +419,17 @@ impl Driver {
     }
 
     /// How long to wait for a key before the next frame.
-    fn pause(&self) -> Duration {
-        match () {
-            () if self.rest.is_some() => Duration::ZERO,
-            () if self.moves() => FRAME,
-            () => IDLE,
-        }
+    ///
+    /// Over a lab in real time the work of a frame, `busy`, may only take so much of the time: a machine
+    /// that is busy gets fewer frames, so that the lab keeps its cores.
+    fn pause(&self, busy: Duration) -> Duration {
+        let whole = match self.model.source {
+            _ if self.rest.is_some() => return Duration::ZERO,
+            _ if !self.moves() => return IDLE,
+            Source::Real => busy.div_f64(SHARE).clamp(FRAME, SLOW_FRAME),
+            Source::Virtual | Source::Replay => FRAME,
+        };
+        whole.saturating_sub(busy)
     }
 
     fn is_done(&mut self) -> bool {
@@ -427,6 +449,7 @@ impl Driver {
                     }
                 }
                 terminal_event::Event::Mouse(mouse) => self.mouse(mouse),
+                terminal_event::Event::Paste(text) => self.model.paste(&text),
                 _ => {}
             }
             // What else has come in the meantime is taken before the next frame.
