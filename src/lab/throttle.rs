@@ -76,10 +76,19 @@ pub(super) fn drive<T>(
         let until = clock.instant(allowed.max(now));
         let done = runtime.block_on(async {
             let mut changed = std::pin::pin!(counts.changed.notified().fuse());
+            // A run that comes to rest does so there, however far it might have gone.
+            let at_rest = async {
+                match commands {
+                    Some(commands) => commands.at_rest().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut at_rest = std::pin::pin!(at_rest.fuse());
             let mut passed = std::pin::pin!(tokio::time::sleep_until(until).fuse());
             futures_util::select_biased! {
                 done = work.as_mut().fuse() => Some(done),
                 () = changed => None,
+                () = at_rest => None,
                 () = passed => None,
             }
         });
