@@ -89,7 +89,18 @@ fn whatever_their_origin(mut events: Vec<Event>) -> Vec<String> {
             *act = None;
         }
     }
+    told(&events)
+}
+
+fn told(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| serde_json::to_string(event).expect("JSON")).collect()
+}
+
+fn same(what: &str, events: &[String], others: &[String]) {
+    for (number, (one, other)) in events.iter().zip(others).enumerate() {
+        assert_eq!(one, other, "{what}: event {number}");
+    }
+    assert_eq!(events.len(), others.len(), "{what}");
 }
 
 fn inject(lab: &Lab, text: &str) -> Step {
@@ -157,14 +168,10 @@ fn a_session_runs_again_event_for_event() {
         let begun = events.iter().filter(|event| matches!(event.kind, Kind::StepStarted { act: Some(_), .. })).count();
         assert_eq!(begun, count, "{scenario}: acts in the recording");
         // How far the lab goes at a time is nobody's business.
-        assert!(improvised(&path, acts, u64::MAX) == events, "{scenario}: another pace, other events");
+        same(&format!("{scenario} at another pace"), &told(&events), &told(&improvised(&path, acts, u64::MAX)));
         let written = scratch.path(&format!("{scenario}-session.yaml"));
         let repeated = again(&path, &events, &written);
-        let (events, repeated) = (whatever_their_origin(events), whatever_their_origin(repeated));
-        for (number, (one, other)) in events.iter().zip(&repeated).enumerate() {
-            assert_eq!(one, other, "{scenario}: event {number}");
-        }
-        assert_eq!(events.len(), repeated.len(), "{scenario}");
+        same(scenario, &whatever_their_origin(events), &whatever_their_origin(repeated));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::canvas::{Canvas, width};
 use crate::tui::action::{Action, TABS};
+use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
 
@@ -106,6 +107,7 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
             (Action::StepEvent(1), "next event"),
             (Action::TogglePause, "pause"),
         ],
+        Open::Menu if model.context() == Context::Form => Vec::new(),
         Open::Menu => vec![
             (Action::Back, "back"),
             (Action::Move(1), "down"),
