@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod generate;
 mod init;
+mod judging;
 mod list;
 mod many;
 mod observe;
