@@ -141,10 +141,10 @@ fn shipped_scenarios_do_what_their_files_are_for() {
                 let mut allowed = Allowed::default();
                 let misspelt = allowed.read(&scenario.sources, Some(scenario.file));
                 assert!(misspelt.is_empty(), "{}: {misspelt:?}", path.display());
-                let errors = check(&Subject::of(&scenario)).into_iter().filter(|one| one.severity == Severity::Error);
-                for error in errors.filter(|error| !allowed.allows(error)) {
-                    panic!("{}\nif it is meant: `# labsim: allow CODE`", error.render(&scenario.sources, false));
-                }
+                let found = check(&Subject::of(&scenario));
+                let errors = found.iter().filter(|one| one.severity == Severity::Error && !allowed.allows(one));
+                let told: String = errors.map(|error| error.render(&scenario.sources, false)).collect();
+                assert!(told.is_empty(), "{told}\nif it is meant: `# labsim: allow CODE`");
             }
         }
     }
