@@ -67,9 +67,20 @@ pub struct Given {
     pub secrets: GivenSecrets,
     /// What answers at addresses that no manifest describes.
     pub simulators: Vec<GivenSimulator>,
-    /// Whether hosts may be anywhere, as for a gateway that calls real ones. Else a host that the lab
-    /// does not have is an error.
-    pub real_hosts: bool,
+    /// Which hosts may be anywhere. Else a host that the lab does not have is an error.
+    pub real_hosts: RealHosts,
+}
+
+/// Which hosts may be anywhere, rather than be a part of the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RealHosts {
+    /// None: the lab has all that is called.
+    #[default]
+    None,
+    /// Those that agentgateway's own configuration names: what answers there is said elsewhere.
+    OfConfigurations,
+    /// All, as for a gateway that calls real ones.
+    All,
 }
 
 /// Whether a document describes a part of a lab: a Kubernetes manifest, which has `apiVersion`, or a

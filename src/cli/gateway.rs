@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(short, long = "filename", required = true, num_args = 1.., value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     /// Which version of which gateway it is; the newest version of agentgateway where absent
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::ValueParser::new(personality))]
+    #[arg(long, value_name = "NAME", value_parser = clap::value_parser!(Personality))]
     personality: Option<Personality>,
     /// Where a provider really is: `HOST[:PORT]=ADDRESS[:PORT]`. May be given several times. Other hosts
     /// are looked up in the system's DNS
@@ -69,10 +69,6 @@ enum SpreadChoice {
     Random,
     /// The same for all requests with the same key
     Sticky,
-}
-
-fn personality(text: &str) -> Result<Personality, String> {
-    text.parse().map_err(|error: crate::topology::personality::UnknownPersonality| error.to_string())
 }
 
 /// Runs the command.

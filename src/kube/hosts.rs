@@ -1,9 +1,9 @@
 //! Which host names lead somewhere in a lab.
 
-use super::Given;
 use super::fields::{Log, list};
 use super::object::is_one_nameless;
 use super::service::Service;
+use super::{Given, RealHosts};
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::Authority;
@@ -41,6 +41,11 @@ impl<'l> Hosts<'l> {
         Self { services, given }
     }
 
+    /// Whether a configuration may name any host.
+    pub(super) fn are_free(&self) -> bool {
+        self.given.real_hosts != RealHosts::None
+    }
+
     /// The address behind a host that a provider of `namespace` names. What leads nowhere is an error.
     pub(super) fn resolve(
         &self,
@@ -52,7 +57,9 @@ impl<'l> Hosts<'l> {
         let lower = host.value.to_ascii_lowercase();
         let name = lower.strip_suffix('.').unwrap_or(&lower);
         let authority = Authority::new(name, port.value);
-        if self.given.real_hosts || self.given.simulators.iter().any(|one| one.authority.value == authority) {
+        if self.given.real_hosts == RealHosts::All
+            || self.given.simulators.iter().any(|one| one.authority.value == authority)
+        {
             return authority;
         }
         let openai = Authority::openai();
@@ -155,7 +162,8 @@ fn no_port(service: &Service, port: &Spanned<u16>) -> Diagnostic {
         .collect();
     let diagnostic = Diagnostic::error(format!("the Service `{}` has no port {}", service.name.value, port.value))
         .at(port.place, "dangling reference")
-        .note_at(service.name.place, "this Service");
+        .note_at(service.name.place, "this Service")
+        .code("service-port");
     match known.as_slice() {
         [] => diagnostic.help("it has no ports at all"),
         known => diagnostic.help(format!("it has {}", known.join(", "))),

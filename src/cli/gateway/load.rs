@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::resolve::Resolve;
 use crate::cli::{Exit, files};
-use crate::kube::{self, ENVIRONMENT, Given};
+use crate::kube::{self, ENVIRONMENT, Given, RealHosts};
+use crate::lint;
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Sources, yaml};
 use crate::topology::{Authority, Backend, Personality, Topology};
@@ -23,7 +24,7 @@ pub(super) struct Loaded {
 pub(super) fn load(paths: &[PathBuf], personality: Personality, resolve: &[Resolve]) -> Result<Loaded, Exit> {
     let (sources, ids) = read(paths)?;
     let mut findings = Diagnostics::default();
-    let given = Given { secrets: environment(), real_hosts: true, ..Given::default() };
+    let given = Given { secrets: environment(), real_hosts: RealHosts::All, ..Given::default() };
     let topology = kube::load(&sources, &ids, &given, &mut findings);
     check(&topology, personality, resolve, &mut findings);
     let text = findings.render(&sources, false);
@@ -82,9 +83,11 @@ fn check(topology: &Topology, personality: Personality, resolve: &[Resolve], fin
             );
         }
     }
-    for backend in topology.without_failover(personality) {
+    for backend in lint::stuck(topology, personality) {
         let message = format!("under {personality} the backend `{}` never fails over", backend.name);
-        findings.push(Diagnostic::warning(message).at(backend.place, "has no health policy"));
+        findings.push(
+            Diagnostic::warning(message).at(backend.place, "has no health policy").help("`labsim check` says more"),
+        );
     }
     for one in resolve.iter().filter(|one| !one.means_any(topology)) {
         findings.push(Diagnostic::warning(format!("no provider is at `{one}`, which `--resolve` names")));

@@ -120,8 +120,13 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         None => Authority::openai(),
         Some(host) => {
             let authority = authority(host, fields.log())?;
-            let (name, port) = (Spanned::new(authority.host, host.place), Spanned::new(authority.port, host.place));
-            target.links.hosts.resolve(&name, &port, NAMESPACE, target.links.log)
+            if target.links.hosts.are_free() {
+                authority
+            } else {
+                let port = Spanned::new(authority.port, host.place);
+                let name = Spanned::new(authority.host, host.place);
+                target.links.hosts.resolve(&name, &port, NAMESPACE, target.links.log)
+            }
         }
     };
     let name = name?;

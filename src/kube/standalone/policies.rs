@@ -6,7 +6,7 @@ use crate::kube::backend::{Login, one_of};
 use crate::kube::fields::Fields;
 use crate::kube::policy::{BackendPart, codes, condition, direct_response};
 use crate::kube::route::{header_name, hostname, is_header_value};
-use crate::source::{Diagnostic, Span, Spanned, Value};
+use crate::source::{Diagnostic, Origin, Span, Spanned, Value};
 use crate::topology::{
     EvictionPolicy, Filter, HeaderChange, HealthPolicy, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, RouteMatch,
     Rule,
@@ -17,6 +17,7 @@ use crate::topology::{
 pub(super) struct OfRoute {
     pub(super) filters: Vec<Filter>,
     pub(super) request_timeout: Option<Duration>,
+    pub(super) timeout_origin: Origin,
     pub(super) backend_request_timeout: Option<Duration>,
     pub(super) retry: Option<Retry>,
     pub(super) rate_limits: Vec<RateLimit>,
@@ -46,6 +47,7 @@ pub(super) fn of_route(fields: &Fields<'_>, matches: &[RouteMatch]) -> OfRoute {
         filters,
         request_timeout: of_timeout("requestTimeout"),
         backend_request_timeout: of_timeout("backendRequestTimeout"),
+        timeout_origin: Origin(fields.find("timeout").map(|entry| entry.key_place)),
         retry: fields.map("retry").map(|fields| retry(&fields)),
         rate_limits: rate_limits(fields),
         part: BackendPart { login: login(fields), ..BackendPart::default() },
@@ -138,6 +140,7 @@ fn header_change(fields: &Fields<'_>) -> HeaderChange {
         set: headers("set"),
         add: headers("add"),
         remove: fields.texts("remove").into_iter().filter_map(|name| header_name(fields, name)).collect(),
+        origin: fields.place().into(),
     }
 }
 
@@ -217,6 +220,7 @@ fn retry(fields: &Fields<'_>) -> Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(1),
         codes: codes(fields),
         backoff: duration(fields, "backoff"),
+        origin: fields.place().into(),
     }
 }
 
@@ -246,6 +250,8 @@ fn rate_limit(fields: &Fields<'_>) -> Option<RateLimit> {
 fn health(fields: &Fields<'_>) -> HealthPolicy {
     HealthPolicy {
         unhealthy: condition(fields, "unhealthyExpression"),
+        unhealthy_origin: Origin(fields.find("unhealthyExpression").map(|entry| entry.value.place)),
+        origin: fields.place().into(),
         eviction: fields.map("eviction").map(|fields| EvictionPolicy {
             duration: duration(&fields, "duration"),
             consecutive_failures: fields
@@ -253,6 +259,7 @@ fn health(fields: &Fields<'_>) -> HealthPolicy {
                 .and_then(|failures| u32::try_from(failures.value).ok()),
             health_threshold: fields.share("healthThreshold"),
             restore_health: fields.share("restoreHealth"),
+            origin: fields.find("duration").map_or(fields.place(), |entry| entry.value.place).into(),
         }),
     }
 }

@@ -52,10 +52,20 @@ pub(super) fn add(fields: &Fields<'_>, index: usize, listeners: &[usize], scope:
 
 /// The rule of a route: with what its only backend says of requests, where it has only one.
 fn rule(matches: Vec<RouteMatch>, own: OfRoute, led: Vec<(Led, u32)>, fields: &Fields<'_>) -> Rule {
-    let OfRoute { filters, request_timeout, backend_request_timeout, retry, rate_limits, .. } = own;
+    let OfRoute { filters, request_timeout, timeout_origin, backend_request_timeout, retry, rate_limits, .. } = own;
     let backends = led.iter().map(|(led, weight)| WeightedBackend { backend: led.backend, weight: *weight }).collect();
-    let mut rule =
-        Rule { matches, filters, backends, request_timeout, backend_request_timeout, retry, rate_limits, health: None };
+    let mut rule = Rule {
+        matches,
+        filters,
+        backends,
+        request_timeout,
+        backend_request_timeout,
+        retry,
+        rate_limits,
+        health: None,
+        origin: fields.place().into(),
+        timeout_origin,
+    };
     let several = led.len() > 1;
     for (Led { policies, .. }, _) in led {
         if several && policies.changes_requests() {

@@ -113,11 +113,16 @@ fn everything_that_is_read_comes_into_the_topology() {
     let timeouts = (rule.request_timeout, rule.backend_request_timeout);
     assert_eq!(timeouts, (Some(Duration::from_millis(1_500)), Some(Duration::from_millis(500))));
     let backoff = Some(Duration::from_millis(10));
-    assert_eq!(rule.retry, Some(Retry { attempts: 2, codes: vec![429, 503], backoff }));
+    assert_eq!(rule.retry, Some(Retry { attempts: 2, codes: vec![429, 503], backoff, ..Retry::default() }));
     let interval = Duration::from_secs(1);
     assert_eq!(rule.rate_limits, [RateLimit { unit: RateUnit::Tokens, capacity: 10, refill: 5, interval }]);
     let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
-    let request = HeaderChange { set: pair("x-a", "1"), add: Vec::new(), remove: vec!["x-b".to_owned()] };
+    let request = HeaderChange {
+        set: pair("x-a", "1"),
+        add: Vec::new(),
+        remove: vec!["x-b".to_owned()],
+        ..HeaderChange::default()
+    };
     let add = |name, value| Filter::ResponseHeaders(HeaderChange { add: pair(name, value), ..HeaderChange::default() });
     let path = Some(PathRewrite::Prefix("/v1".to_owned()));
     assert_eq!(
