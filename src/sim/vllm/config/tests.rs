@@ -91,7 +91,7 @@ fn keys_of_the_file_that_are_no_flags_are_told() {
 #[test]
 fn an_error_says_what_to_do_where_that_is_known() {
     for (line, hint) in [
-        ("--model m --failure-rate 5", Some("`labsim vllm-sim --help` lists them all")),
+        ("--model m --bogus", Some("`labsim vllm-sim --help` lists them all")),
         ("--model m --failure-type rate_limit", Some("did you mean `--failure-types`?")),
         ("--model m --time-to-first-token 100", Some("write the unit: `--time-to-first-token 100ms`")),
         ("--model m --time-to-first-token x", None),
