@@ -375,6 +375,7 @@ impl Script {
                 latency_seconds: if good { 0.5 } else { 0.0 },
                 consecutive_failures: u32::from(!good),
                 times_ejected: u32::from(one.status == Some(429)),
+                request: None,
             },
         );
     }
@@ -391,6 +392,7 @@ impl Script {
                 model: Some(one.provider.2.to_owned()),
                 stream: false,
                 credential: Some(format!("secret:{}/Authorization", one.provider.0)),
+                hop_by_hop: Vec::new(),
             },
         );
         self.at(
@@ -403,6 +405,7 @@ impl Script {
                 outcome: Outcome::Complete,
                 injected: (status == 429).then(|| "rate_limit".to_owned()),
                 usage: None,
+                digest: None,
             },
         );
     }
@@ -470,6 +473,7 @@ impl Script {
                 usage,
                 body: "{\"choices\":[]}".to_owned(),
                 body_bytes: 14,
+                digest: None,
             },
         );
     }

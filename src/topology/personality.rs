@@ -55,6 +55,15 @@ impl Personality {
         matches!(self, Self::Agentgateway14 | Self::Reference)
     }
 
+    /// How often it tries a request again where no rule says so.
+    #[must_use]
+    pub fn own_retries(self) -> u32 {
+        match self {
+            Self::Agentgateway012 | Self::Agentgateway12 | Self::Agentgateway14 => 0,
+            Self::Reference => 2,
+        }
+    }
+
     /// Whether only a health policy evicts anybody.
     #[must_use]
     pub fn needs_health_policy(self) -> bool {

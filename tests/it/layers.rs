@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("world", &["event", "topology", "fault"]),
     ("kube", &["source", "topology"]),
     ("scenario", &["source", "topology", "kube", "fault"]),
-    ("verdict", &["source", "topology", "event", "scenario"]),
+    ("verdict", &["source", "topology", "event", "fault", "scenario"]),
     ("sim", &["source", "topology", "event", "world", "fault"]),
     ("gateway", &["source", "topology", "event", "world"]),
     ("traffic", &["topology", "event", "world"]),
