@@ -142,7 +142,7 @@ impl Judging {
         Finding {
             step: finding.step,
             invariant: finding.about != About::Expectation,
-            statement: finding.statement.clone(),
+            statement: finding.exemption().unwrap_or_else(|| finding.statement.clone()),
             decision,
             explanation: (!explanation.is_empty()).then_some(explanation),
         }

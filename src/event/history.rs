@@ -499,16 +499,7 @@ impl History {
                     record.credential.clone_from(credential);
                 }
             }
-            Kind::AttemptEnded {
-                request,
-                replica: _,
-                attempt,
-                provider: _,
-                outcome,
-                status,
-                error,
-                retry_after,
-            } => {
+            Kind::AttemptEnded { request, replica: _, attempt, provider: _, outcome, status, error, retry_after } => {
                 if let Some(record) = self.attempt(request, *attempt) {
                     record.ended = Some(at);
                     record.outcome = Some(*outcome);
@@ -688,7 +679,8 @@ impl History {
 
     /// Notes a provider's count of evictions, and says by how much it rose.
     fn rise_of_ejections(&mut self, replica: u32, backend: &str, provider: &str, count: u32) -> u32 {
-        let same = |(on, of, at, _): &&mut (u32, String, String, u32)| *on == replica && at == provider && of == backend;
+        let same =
+            |(on, of, at, _): &&mut (u32, String, String, u32)| *on == replica && at == provider && of == backend;
         if let Some((.., known)) = self.counts.iter_mut().find(same) {
             let before = std::mem::replace(known, count);
             return count.saturating_sub(before);

@@ -28,8 +28,20 @@ pub(super) use steps::{schedule, steps};
 pub(super) use vars::vars;
 
 /// What may stand at the top of a scenario.
-pub(super) const TOP: &[&str] =
-    &["name", "about", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule", "expect", "invariants"];
+pub(super) const TOP: &[&str] = &[
+    "name",
+    "about",
+    "extends",
+    "seed",
+    "start",
+    "vars",
+    "lab",
+    "prices",
+    "steps",
+    "schedule",
+    "expect",
+    "invariants",
+];
 
 /// What may stand under `lab`.
 pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];

@@ -152,18 +152,8 @@ pub const INVARIANTS: [Invariant; 28] = [
         "an eviction lasts at least as long as the Retry-After of its cause",
         health::retry_after_kept,
     ),
-    row(
-        "counts-once",
-        Safety,
-        "a provider's count of evictions rises once for each eviction",
-        health::counts_once,
-    ),
-    row(
-        "blameless",
-        Safety,
-        "what a client breaks off or gets wrong counts against no provider",
-        health::blameless,
-    ),
+    row("counts-once", Safety, "a provider's count of evictions rises once for each eviction", health::counts_once),
+    row("blameless", Safety, "what a client breaks off or gets wrong counts against no provider", health::blameless),
     row(
         "failures-count",
         Safety,

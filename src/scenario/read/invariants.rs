@@ -26,7 +26,8 @@ fn turned_off(top: Fields<'_>, one: &Entry) -> Option<TurnedOff> {
     let reason = reader.text(one)?;
     if reason.value.trim().is_empty() {
         let diagnostic = Diagnostic::error(format!("`{}` is turned off without a reason", one.key));
-        reader.push(diagnostic.at(reason.place, "say why").help("such as `priority: \"it is what this file is about\"`"));
+        reader
+            .push(diagnostic.at(reason.place, "say why").help("such as `priority: \"it is what this file is about\"`"));
     }
     Some(TurnedOff { name: name?, reason: reason.value })
 }

@@ -42,7 +42,15 @@ impl Record {
             credential: world.credentials.of(headers),
             hop_by_hop: hop_by_hop(headers),
         });
-        Some(Self { world: world.clone(), request, attempt, status: 0, usage: None, digest: Digest::default(), open: true })
+        Some(Self {
+            world: world.clone(),
+            request,
+            attempt,
+            status: 0,
+            usage: None,
+            digest: Digest::default(),
+            open: true,
+        })
     }
 
     /// Notes what is being answered. Without it, nothing was: the status stays 0.

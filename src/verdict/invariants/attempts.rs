@@ -31,14 +31,13 @@ pub(super) fn attempt_budget(run: &Run<'_>) -> Vec<Breach> {
 
 pub(super) fn retry_budget(run: &Run<'_>) -> Vec<Breach> {
     let requests = run.history.requests.len() as u64;
-    let retries: u64 =
-        run.history.requests.iter().map(|request| request.attempts.len().saturating_sub(1) as u64).sum();
+    let retries: u64 = run.history.requests.iter().map(|request| request.attempts.len().saturating_sub(1) as u64).sum();
     let allowed = requests / REQUESTS_OF_A_RETRY + RETRIES_AT_THE_START * u64::from(run.history.starts.max(1));
     if retries <= allowed {
         return Vec::new();
     }
-    let retried = run.history.requests.iter().filter(|request| request.attempts.len() > 1);
-    let last = retried.last().map(|request| of_request(run, request)).unwrap_or_default();
+    let mut repeated = run.history.requests.iter().filter(|request| request.attempts.len() > 1);
+    let last = repeated.next_back().map(|request| of_request(run, request)).unwrap_or_default();
     vec![Breach::new(format!("{retries} retries for {requests} requests; {allowed} are allowed")).with(last)]
 }
 

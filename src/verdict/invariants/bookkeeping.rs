@@ -132,7 +132,8 @@ pub(super) fn usage(run: &Run<'_>) -> Vec<Breach> {
 
 /// What is wrong with the tokens of a request, if anything.
 fn miscounted(run: &Run<'_>, request: &Request) -> Option<Breach> {
-    let served = run.last_served(request).filter(|one| one.injected.is_none() && one.outcome == Some(Outcome::Complete))?;
+    let served =
+        run.last_served(request).filter(|one| one.injected.is_none() && one.outcome == Some(Outcome::Complete))?;
     let spent = served.usage.filter(|_| request.status.is_some_and(|status| status < 300))?;
     let gateway = request.gateway.as_ref()?;
     let said = [("gateway's access log", gateway.usage), ("client", request.usage)];
@@ -151,11 +152,12 @@ fn miscounted(run: &Run<'_>, request: &Request) -> Option<Breach> {
 
 pub(super) fn honest_status(run: &Run<'_>) -> Vec<Breach> {
     let lied = |request: &&Request| {
-        let gateway = request.gateway.as_ref().filter(|gateway| gateway.error.is_none() && gateway.ended.is_some())?;
+        request.gateway.as_ref().filter(|gateway| gateway.error.is_none() && gateway.ended.is_some())?;
         let last = request.last_attempt().filter(|last| last.outcome == Some(Outcome::Complete))?;
-        let (said, came) = (gateway.status?, last.status?);
+        let (said, came) = (request.status?, last.status?);
         (said != came).then(|| {
-            let what = format!("{}: {} answered {came}, and nothing says why {said} was sent", line(request), last.provider);
+            let what =
+                format!("{}: {} answered {came}, and nothing says why {said} was sent", line(request), last.provider);
             Breach::new(what).with(of_request(run, request))
         })
     };

@@ -40,12 +40,7 @@ const TABLE: &[Alike] = &[
         "a client that leaves before the answer, or whose request cannot be read, counts as a failure of the provider that was chosen",
         "Client errors and clients that leave",
     ),
-    (
-        &[V012],
-        "blameless",
-        "every 4xx counts as a failure",
-        "A provider fails when (no policy)",
-    ),
+    (&[V012], "blameless", "every 4xx counts as a failure", "A provider fails when (no policy)"),
     (
         &[V12, V14],
         "eviction-cause",

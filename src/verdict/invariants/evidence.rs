@@ -1,6 +1,6 @@
 //! The events that break an invariant, as a small timeline: when, who, what.
 
-use super::super::expectations::observed;
+use super::super::answers::observed;
 use super::Run;
 use crate::event::At;
 use crate::event::history::{Attempt, Counted, Eviction, Request};
@@ -69,7 +69,8 @@ impl Moment {
 pub(super) fn of_client(request: &Request) -> Vec<Moment> {
     let number = request.number;
     let sent = Moment::new(request.sent, "client", format!("sends request {number}"));
-    let ended = request.ended.map(|at| Moment::new(at, "client", format!("request {number} ends: {}", ending(request))));
+    let ended =
+        request.ended.map(|at| Moment::new(at, "client", format!("request {number} ends: {}", ending(request))));
     [sent].into_iter().chain(ended).collect()
 }
 
@@ -84,8 +85,7 @@ fn ending(request: &Request) -> String {
 pub(super) fn of_attempt(request: &Request, attempt: &Attempt) -> Vec<Moment> {
     let gateway = gateway(request);
     let number = request.number;
-    let chosen =
-        format!("chooses {} of group {} for request {number}", attempt.provider, attempt.group + 1);
+    let chosen = format!("chooses {} of group {} for request {number}", attempt.provider, attempt.group + 1);
     let ended = attempt.ended.map(|at| {
         let status = attempt.status.map(|status| status.to_string());
         let outcome = attempt.outcome.map(|outcome| outcome.name().to_owned());
@@ -95,7 +95,11 @@ pub(super) fn of_attempt(request: &Request, attempt: &Attempt) -> Vec<Moment> {
             Some(Counted::Success) => ", which counts as a success",
             Some(Counted::Failure) => ", which counts as a failure",
         };
-        Moment::new(at, gateway.clone(), format!("request {number} at {}: {}{counted}", attempt.provider, how.join(" ")))
+        Moment::new(
+            at,
+            gateway.clone(),
+            format!("request {number} at {}: {}{counted}", attempt.provider, how.join(" ")),
+        )
     });
     [Moment::new(attempt.selected, gateway.clone(), chosen)].into_iter().chain(ended).collect()
 }

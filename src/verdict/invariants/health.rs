@@ -61,8 +61,7 @@ pub(super) fn retries_learn(run: &Run<'_>) -> Vec<Breach> {
     for one in run.attempts() {
         let followed = one.request.last_attempt().is_some_and(|last| last.attempt > one.attempt.attempt);
         if followed && one.attempt.counted.is_none() && one.attempt.ended.is_some() {
-            let what =
-                format!("{}: the retry does not know what came of {}", line(one.request), one.attempt.provider);
+            let what = format!("{}: the retry does not know what came of {}", line(one.request), one.attempt.provider);
             broken.push(Breach::new(what).with(of_request(run, one.request)));
         }
     }
@@ -93,11 +92,8 @@ pub(super) fn retry_after_kept(run: &Run<'_>) -> Vec<Breach> {
         let asked = wait_of(run, one)?;
         let lasts = one.until.since(one.began);
         (lasts + ROUNDING <= asked).then(|| {
-            let what = format!(
-                "{}, yet it was asked to stay away for {}",
-                eviction_line(run.history, one),
-                human(asked)
-            );
+            let what =
+                format!("{}, yet it was asked to stay away for {}", eviction_line(run.history, one), human(asked));
             let request = run.history.request(&one.request).map(|request| of_request(run, request));
             Breach::new(what).with(of_eviction(one)).with(request.unwrap_or_default())
         })
@@ -138,7 +134,8 @@ pub(super) fn better_of_two(run: &Run<'_>) -> Vec<Breach> {
         let Some(own) = drawn.iter().find(|candidate| candidate.provider == attempt.provider) else {
             if !drawn.is_empty() {
                 let names: Vec<&str> = drawn.iter().map(|one| one.provider.as_str()).collect();
-                let what = format!("{}: {} was chosen, {} were drawn", line(one.request), attempt.provider, names.join(", "));
+                let what =
+                    format!("{}: {} was chosen, {} were drawn", line(one.request), attempt.provider, names.join(", "));
                 broken.push(Breach::new(what).with(of_attempt(one.request, attempt)));
             }
             continue;

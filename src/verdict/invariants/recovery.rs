@@ -16,7 +16,7 @@ struct Window<'r> {
 
 /// The windows of all evictions that ended by their deadlines.
 fn windows<'r>(run: &'r Run<'r>) -> impl Iterator<Item = Window<'r>> {
-    run.evictions.iter().flat_map(|(seat, all)| {
+    run.evictions.iter().flat_map(move |(seat, all)| {
         let next = |index: usize| all.get(index + 1).map_or(u64::MAX, |next: &&Eviction| next.began_seq);
         let one = move |(index, eviction): (usize, &&'r Eviction)| window(run, *seat, eviction, next(index));
         all.iter().enumerate().filter(|(_, eviction)| !eviction.forgotten).map(one)
@@ -101,8 +101,8 @@ fn overdue(run: &Run<'_>, one: &Try<'_>) -> Option<Breach> {
         let eviction = run.out(one.replica, &attempt.backend, &provider.name, seq)?;
         let late = eviction.until < attempt.selected;
         let tries = run.tries((one.replica, attempt.backend.as_str(), provider.name.value.as_str()));
-        let tried = || tries.iter().any(|probe| probe.attempt.selected >= eviction.until && probe.under_way(seq));
-        (late && !tried()).then(|| {
+        let probed = || tries.iter().any(|probe| probe.attempt.selected >= eviction.until && probe.under_way(seq));
+        (late && !probed()).then(|| {
             let what = format!(
                 "{}: {} of group {} was chosen, although the eviction of {} was over at {}",
                 line(one.request),

@@ -76,7 +76,9 @@ impl<'r> Run<'r> {
         for one in self.attempts().filter(|one| self.evictions.contains_key(&one.seat())) {
             tries.entry(one.seat()).or_default().push(one);
         }
-        tries.values_mut().for_each(|all| all.sort_by_key(|one| one.attempt.selected_seq));
+        for all in tries.values_mut() {
+            all.sort_by_key(|one| one.attempt.selected_seq);
+        }
         tries
     }
 

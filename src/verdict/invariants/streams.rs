@@ -18,12 +18,8 @@ fn half(run: &Run<'_>, request: &Request) -> Option<Breach> {
     let last = request.last_attempt()?;
     let served = run.last_served(request).filter(|one| one.injected.is_none()).and_then(|one| one.outcome);
     let broken = [last.outcome, served].into_iter().flatten().find(|outcome| *outcome != Outcome::Complete)?;
-    let what = format!(
-        "{}: the client got a whole answer, yet at {} it was {}",
-        line(request),
-        last.provider,
-        broken.name()
-    );
+    let what =
+        format!("{}: the client got a whole answer, yet at {} it was {}", line(request), last.provider, broken.name());
     Some(Breach::new(what).with(of_request(run, request)))
 }
 
@@ -48,9 +44,9 @@ fn altered(run: &Run<'_>, request: &Request) -> Option<Breach> {
             sent.bytes,
             got.bytes
         );
-        let compared = request.ended.map(|at| {
-            Moment::new(at, "checksums", format!("{:016x} was sent, {:016x} came", sent.fnv, got.fnv))
-        });
+        let compared = request
+            .ended
+            .map(|at| Moment::new(at, "checksums", format!("{:016x} was sent, {:016x} came", sent.fnv, got.fnv)));
         Breach::new(what).with(of_request(run, request)).with(compared)
     })
 }
