@@ -6,13 +6,11 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::Context as _;
 
-use super::record;
-use crate::event::log::Header;
-use crate::event::{At, Event, History, Kind, Sink};
+use super::judging::{self, Judging};
+use crate::event::{At, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
-use crate::scenario::{self, Scenario};
-use crate::tui::{Command, Decision, Finding, Gate, Judge, Options, Pace, Screen};
-use crate::verdict::{self, About, JudgeOptions, Outcome};
+use crate::tui::{Command, Gate, Options, Pace, Screen};
+use crate::verdict::JudgeOptions;
 
 /// What a screen is told on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,7 +69,7 @@ pub(super) fn run(
     sinks.push(Box::new(screen.sink()));
     let lab = lab.clone().throttle(Arc::new(Held(screen.gate())));
     let run = lab.run_with(sinks);
-    screen.finished();
+    screen.finished(run.as_ref().ok().map(|run| judging::of_verdict(&run.verdict)));
     let closed = match &run {
         Ok(run) if !run.interrupted => screen.wait(),
         _ => screen.close(),
@@ -101,6 +99,7 @@ impl Throttle for Held {
         self.0.turn(now, in_flight, events)
     }
 }
+<<<<<<< HEAD
 
 /// Judges a run while it goes on: steps as they end, the whole at its end.
 pub(super) struct Judging {
@@ -182,3 +181,5 @@ impl Judge for Judging {
         self.changed(findings)
     }
 }
+=======
+>>>>>>> main

@@ -49,6 +49,7 @@ impl Personality {
         Self::Agentgateway14
     }
 
+<<<<<<< HEAD
     /// Whether it heeds the health policy of a single provider; none heeds fewer than a backend's.
     #[must_use]
     pub fn heeds_provider_policies(self) -> bool {
@@ -70,6 +71,8 @@ impl Personality {
         matches!(self, Self::Agentgateway12 | Self::Agentgateway14)
     }
 
+=======
+>>>>>>> main
     fn names() -> String {
         Self::ALL.map(|one| format!("`{one}`")).join(", ")
     }
