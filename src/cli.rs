@@ -7,11 +7,8 @@ mod exit;
 mod files;
 mod generate;
 mod init;
-<<<<<<< HEAD
 mod invariants;
-=======
 mod judging;
->>>>>>> main
 mod list;
 mod many;
 mod observe;

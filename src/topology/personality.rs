@@ -49,13 +49,6 @@ impl Personality {
         Self::Agentgateway14
     }
 
-<<<<<<< HEAD
-    /// Whether it heeds the health policy of a single provider; none heeds fewer than a backend's.
-    #[must_use]
-    pub fn heeds_provider_policies(self) -> bool {
-        matches!(self, Self::Agentgateway14 | Self::Reference)
-    }
-
     /// How often it tries a request again where no rule says so.
     #[must_use]
     pub fn own_retries(self) -> u32 {
@@ -65,14 +58,6 @@ impl Personality {
         }
     }
 
-    /// Whether only a health policy evicts anybody.
-    #[must_use]
-    pub fn needs_health_policy(self) -> bool {
-        matches!(self, Self::Agentgateway12 | Self::Agentgateway14)
-    }
-
-=======
->>>>>>> main
     fn names() -> String {
         Self::ALL.map(|one| format!("`{one}`")).join(", ")
     }
