@@ -95,7 +95,7 @@ fn stories_that_differ_are_found() {
             *outcome = End::Refused;
         }
     });
-    assert_eq!(broken(&refused), ["double-entry"]);
+    assert_eq!(broken(&refused), ["double-entry", "whole-success"]);
     let model = tape.changed(|kind| {
         if let Kind::ProviderRequestReceived { request: Some(request), model, .. } = kind
             && request == "r2"
