@@ -1,6 +1,7 @@
 //! Nodes → the parts of a scenario.
 
 pub(super) mod expectations;
+mod invariants;
 pub(super) mod load;
 mod prices;
 pub(super) mod steps;
@@ -18,14 +19,29 @@ use crate::topology::{Personality, Topology};
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
+pub(super) use invariants::OF_INVARIANTS;
+pub(super) use invariants::invariants_off;
+#[cfg(test)]
 pub(super) use prices::OF_PRICE;
 pub(super) use prices::prices;
 pub(super) use steps::{schedule, steps};
 pub(super) use vars::vars;
 
 /// What may stand at the top of a scenario.
-pub(super) const TOP: &[&str] =
-    &["name", "about", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule", "expect"];
+pub(super) const TOP: &[&str] = &[
+    "name",
+    "about",
+    "extends",
+    "seed",
+    "start",
+    "vars",
+    "lab",
+    "prices",
+    "steps",
+    "schedule",
+    "expect",
+    "invariants",
+];
 
 /// What may stand under `lab`.
 pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];
@@ -152,18 +168,18 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line()), topology),
+        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line())),
+        named: fields.is_some_and(|fields| fields.entry("personality").is_some()),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
 }
 
-fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place, topology: &Topology) -> Personality {
+fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place) -> Personality {
     let newest = Personality::newest();
     let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
         let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
         let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
-        reader.push(diagnostic.at(place, ""));
-        never_fails_over(reader, newest, topology);
+        reader.push(diagnostic.at(place, "").code("personality-unnamed"));
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };
@@ -171,18 +187,6 @@ fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place, to
         reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
         newest
     })
-}
-
-/// Warns of backends whose other providers are never used, under a personality that nobody chose.
-fn never_fails_over(reader: &Reader<'_>, personality: Personality, topology: &Topology) {
-    for backend in topology.without_failover(personality) {
-        let message = format!("under {personality} the backend `{}` never fails over", backend.name);
-        let diagnostic = Diagnostic::warning(message).at(backend.place, "has no health policy");
-        reader.push(diagnostic.help(
-            "from 1.0 on only a health policy evicts a provider, whatever `Retry-After` says: give the backend one in \
-             an AgentgatewayPolicy, or name an earlier personality",
-        ));
-    }
 }
 
 /// The name of a header, in lower case.
