@@ -8,6 +8,7 @@ mod docs;
 mod faults;
 mod gateway;
 mod heredocs;
+mod invariants;
 mod layers;
 mod library;
 mod observed;
