@@ -4,12 +4,13 @@
 //! test holds the tables against what the reader takes. The schema is the more lenient of the two: it
 //! knows no names of the lab.
 
+mod faults;
 mod steps;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
-use super::{MAX_REPLICAS, Spread};
+use super::{MAX_REPLICAS, Spread, invariants};
 use crate::topology::Personality;
 
 /// A key of a map: its name, what it means, and what may stand there.
@@ -29,15 +30,26 @@ const TOP: &[Key] = &[
     ("lab", "What the lab is made from", || map(LAB)),
     ("prices", "What a million tokens of each model cost", || open(&map(PRICE))),
     ("steps", "What is done, in order", || list(&reference("step"))),
+    ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
     ("expect", "What is expected of the run as a whole", || reference("expect")),
+    ("invariants", "What holds in every run, and does not have to here", || map(INVARIANTS)),
 ];
 
 const LAB: &[Key] = &[
-    ("manifests", "Kubernetes manifests, relative to this file", || list(&text())),
+    ("manifests", "Kubernetes manifests, or configurations of agentgateway; relative to this file", || list(&text())),
     ("secrets", "Secrets by name, each with its keys; they stand for a Secret of that name in any namespace", || {
         open(&open(&text()))
     }),
+    ("simulators", "What answers at addresses that no manifest describes, by `host:port`", simulators),
     ("gateway", "The gateway", || map(GATEWAY)),
+];
+
+const SIMULATOR: &[Key] = &[
+    ("name", "What it is called in faults; else the host, or `simulator-PORT`", text),
+    ("args", "The command line of a vLLM simulator, without its port", || {
+        list(&json!({ "type": ["string", "number", "boolean"] }))
+    }),
+    ("replicas", "How many pods stand behind the address", || between(0, 1_000)),
 ];
 
 const GATEWAY: &[Key] = &[
@@ -45,6 +57,9 @@ const GATEWAY: &[Key] = &[
     ("personality", "Which version of which gateway it is", || one_of(Personality::ALL.map(Personality::name))),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];
+
+const INVARIANTS: &[Key] =
+    &[("off", "Invariants that are turned off, each with a reason", || keyed(&invariants::NAMES, text))];
 
 const PRICE: &[Key] =
     &[("input", "A million tokens of prompts", number), ("output", "A million tokens of answers", number)];
@@ -106,7 +121,13 @@ pub fn schema() -> Json {
     schema["title"] = json!("A labsim scenario");
     schema["patternProperties"] = json!({ "^\\+": { "type": "array", "description": "Appended to the list of the scenario that this one extends" } });
     schema["anyOf"] = json!([{ "required": ["name", "lab"] }, { "required": ["extends"] }]);
-    schema["$defs"] = json!({ "step": steps::step(), "expect": map(EXPECT) });
+    schema["$defs"] = json!({
+        "step": steps::step(),
+        "expect": map(EXPECT),
+        "fault": faults::parameters(),
+        "spelling": faults::spelling(),
+        "distribution": faults::distribution(),
+    });
     schema
 }
 
@@ -172,7 +193,11 @@ fn between(least: u64, most: u64) -> Json {
 }
 
 fn number() -> Json {
-    or_variable(&json!({ "type": "number", "minimum": 0 }))
+    or_variable(&number_above(0))
+}
+
+fn number_above(least: u64) -> Json {
+    json!({ "type": "number", "minimum": least })
 }
 
 fn flag() -> Json {
@@ -215,6 +240,10 @@ fn pattern() -> Json {
 
 fn variables() -> Json {
     open(&json!({ "type": ["string", "number", "boolean"] }))
+}
+
+fn simulators() -> Json {
+    open(&json!({ "anyOf": [{ "enum": ["openai"] }, map(SIMULATOR)] }))
 }
 
 fn one_or_more() -> Json {
@@ -266,7 +295,9 @@ mod tests {
         let of = |known: &[&'static str]| sorted(known.iter().copied());
         assert_eq!(names(TOP), of(read::TOP));
         assert_eq!(names(LAB), of(read::OF_LAB));
+        assert_eq!(names(SIMULATOR), of(read::OF_SIMULATOR));
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
+        assert_eq!(names(INVARIANTS), of(read::OF_INVARIANTS));
         assert_eq!(names(PRICE), of(read::OF_PRICE));
         assert_eq!(names(EXPECT), of(read::expectations::KNOWN));
         assert_eq!(names(ANSWER), of(read::expectations::OF_ANSWERS));

@@ -222,7 +222,7 @@ impl Model {
     /// decided, unless somebody goes on.
     pub(in crate::tui) fn rests(&mut self, resting: bool) {
         if resting && !self.resting && !self.over {
-            self.timeline.conclude();
+            self.timeline.conclude(None);
             if self.attached {
                 self.catch_up();
             }
