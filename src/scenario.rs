@@ -30,12 +30,14 @@ mod compose;
 mod expand;
 pub mod expect;
 mod fields;
+pub mod invariants;
 mod load;
 pub mod names;
 pub mod pattern;
 mod read;
 mod redact;
 pub mod schema;
+pub mod session;
 pub mod step;
 
 use std::fmt;
@@ -80,6 +82,8 @@ pub struct Scenario {
     pub schedule: Vec<(Span, usize)>,
     /// What is expected of the run as a whole.
     pub expect: Vec<Expectation>,
+    /// Invariants that do not count here.
+    pub invariants_off: Vec<invariants::TurnedOff>,
     /// What the manifests describe.
     pub topology: Topology,
     /// What the author should know though the lab runs.
@@ -95,6 +99,8 @@ pub struct GatewaySpec {
     pub replicas: u32,
     /// As which version of which gateway it behaves.
     pub personality: Personality,
+    /// Whether the scenario names it; else it is the newest.
+    pub named: bool,
     /// Which replica takes a request.
     pub spread: Spread,
 }

@@ -7,6 +7,7 @@
 pub mod decode;
 pub mod diagnostic;
 pub mod duration;
+pub mod emit;
 pub mod yaml;
 
 use std::fmt;
@@ -120,6 +121,25 @@ impl Place {
     pub fn part(self, part: std::ops::Range<usize>) -> Self {
         let at = |offset: usize| self.start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX)).min(self.end);
         Self { file: self.file, start: at(part.start), end: at(part.end) }
+    }
+}
+
+/// Where something stands, if it stands in a file. It says nothing of what the thing is, so that two
+/// things are equal wherever they stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin(pub Option<Place>);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}
+
+impl From<Place> for Origin {
+    fn from(place: Place) -> Self {
+        Self(Some(place))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
@@ -18,6 +19,8 @@ use ratatui::{Frame, Terminal};
 
 /// Whether the terminal is ours. Whoever turns it off gives the terminal back, so that it is done once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// How long a screen that is asked to end may take.
+const GRACE: Duration = Duration::from_secs(10);
 static PANIC_HOOK: Once = Once::new();
 
 /// The terminal while it is ours.
@@ -79,6 +82,31 @@ pub(super) fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
+/// What a terminal has for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    Ready,
+    Nothing,
+    /// Its other side is closed: reading would give nothing for ever, without waiting.
+    Gone,
+}
+
+/// Waits for keys. Not crossterm's waiting, which never returns from a terminal that is closed meanwhile.
+pub(super) fn wait(most: Duration) -> Input {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let input = io::stdin();
+    let mut asked = [PollFd::new(&input, PollFlags::IN)];
+    let most = Timespec { tv_sec: most.as_secs().cast_signed(), tv_nsec: most.subsec_nanos().into() };
+    // Interrupted by a signal, there is nothing yet.
+    let answered = poll(&mut asked, Some(&most)).unwrap_or(0);
+    let found = asked[0].revents();
+    match () {
+        () if answered == 0 => Input::Nothing,
+        () if found.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => Input::Gone,
+        () => Input::Ready,
+    }
+}
+
 /// Gives the terminal back, if it was not given back yet. Errors are passed over: it may be gone.
 pub fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
@@ -128,6 +156,12 @@ pub(super) fn watch_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
             }
         });
         stop.store(true, Ordering::SeqCst);
+        // A screen that hangs, say in writing to a terminal that takes nothing, must not outlive this.
+        std::thread::park_timeout(GRACE);
+        if is_taken() {
+            restore();
+            std::process::exit(130);
+        }
     })?;
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! The integration tests, in one binary that links once.
 
+mod acts;
 mod cases;
 mod chance;
 mod commands;
 mod determinism;
 mod docs;
 mod faults;
+mod gateway;
 mod heredocs;
+mod invariants;
 mod layers;
 mod library;
 mod observed;

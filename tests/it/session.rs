@@ -164,5 +164,7 @@ impl Drop for Session {
 fn modes(terminal: &str) -> String {
     let output = std::process::Command::new("stty").args(["-a", "-F", terminal]).output().expect("stty runs");
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    // The first line tells its size, which is not labsim's to keep.
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    told.split_once('\n').map(|(_, modes)| modes.to_owned()).unwrap_or_default()
 }
