@@ -11,8 +11,8 @@ use crate::scenario::{self, Scenario};
 use crate::tui::{Decision, Finding, Judge};
 use crate::verdict::{self, About, JudgeOptions, Outcome, Verdict};
 
-/// Bytes that the history may take, roughly: some 40,000 requests.
-const MOST: usize = 64 << 20;
+/// Bytes that the history may take, roughly: some 10,000 requests.
+const MOST: usize = 16 << 20;
 /// Bytes of a request beside its headers and bodies.
 const REQUEST: usize = 1_500;
 /// Requests that each event pays to look at.

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::spill::{Packed, Spill};
+use super::spill::{self, Packed, Spill};
 use crate::event::Event;
 
 /// Events that are taken in one go.
@@ -64,7 +64,7 @@ impl Arrivals {
             Some(Batch::Packed(packed)) => {
                 let bytes = queue.spill.read(packed).unwrap_or_default();
                 drop(queue);
-                Some(serde_json::from_slice(&bytes).unwrap_or_default())
+                Some(spill::unpack(&bytes))
             }
             None => Some(std::mem::take(&mut queue.open)).filter(|events| !events.is_empty()),
         }
@@ -77,7 +77,7 @@ impl Arrivals {
 
 impl Queue {
     fn pack(&mut self, events: &[Event]) -> Packed {
-        self.spill.append(&serde_json::to_vec(events).unwrap_or_default())
+        self.spill.append(&spill::pack(events))
     }
 }
 

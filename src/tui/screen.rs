@@ -51,7 +51,7 @@ const FRAME: Duration = Duration::from_millis(33);
 /// A frame while a lab keeps the machine busy: ten in a second.
 const SLOW_FRAME: Duration = Duration::from_millis(100);
 /// How much of its time a screen over a lab in real time is at work, as long as it shows ten frames a second.
-const SHARE: f64 = 0.15;
+const SHARE: f64 = 0.25;
 /// How long events are taken at most between two frames.
 const TAKE: Duration = Duration::from_millis(50);
 /// How long to wait for a key while nothing moves.
@@ -122,6 +122,7 @@ impl Screen {
                 }
             };
             let _ = ready.send(Ok(()));
+            stand_back();
             let mut model = configured(Model::new(header, source, judge), &options);
             model.equip(bench);
             let (to_lab, from_screen) = mpsc::channel();
@@ -202,6 +203,13 @@ impl Screen {
         self.inbox.stop.store(true, Ordering::SeqCst);
         self.wait()
     }
+}
+
+/// Lets a lab's threads go before the screen's where a core is wanted by both.
+fn stand_back() {
+    const NICE: i32 = 5;
+    // Linux knows a niceness of each thread. Where that is refused, everybody is alike.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
 }
 
 /// Holds a virtual lab back so that a person can follow it. Cheap to clone.
