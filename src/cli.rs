@@ -6,6 +6,7 @@ mod exit;
 mod files;
 mod generate;
 mod init;
+mod labs;
 mod list;
 mod many;
 mod observe;

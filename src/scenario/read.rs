@@ -2,6 +2,7 @@
 
 pub(super) mod expectations;
 pub(super) mod load;
+mod personality;
 mod prices;
 pub(super) mod steps;
 mod vars;
@@ -10,11 +11,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::fields::{Fields, Reader, not_among};
+use super::fields::{Fields, Reader};
 use super::{GatewaySpec, MAX_REPLICAS, Spread};
 use crate::kube::GivenSecrets;
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
-use crate::topology::{Personality, Topology};
+use crate::topology::Topology;
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
@@ -24,19 +25,24 @@ pub(super) use steps::{schedule, steps};
 pub(super) use vars::vars;
 
 /// What may stand at the top of a scenario.
-pub(super) const TOP: &[&str] =
-    &["name", "about", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule", "expect"];
+pub(super) const TOP: &[&str] = &[
+    "name", "id", "about", "why", "links", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule",
+    "expect",
+];
 
 /// What may stand under `lab`.
 pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];
 /// What may stand under `lab.gateway`.
-pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "spread"];
+pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "personalities", "spread"];
 
 /// What stands above the steps.
 #[derive(Default)]
 pub(super) struct Head {
     pub(super) name: String,
+    pub(super) id: Option<String>,
     pub(super) about: Option<String>,
+    pub(super) why: Option<String>,
+    pub(super) links: Vec<String>,
     pub(super) seed: Option<Spanned<u64>>,
     pub(super) start: Option<Timestamp>,
 }
@@ -60,10 +66,29 @@ pub(super) fn top<'n>(reader: &'n Reader<'n>, root: &'n Node) -> Option<Fields<'
 pub(super) fn head(top: Fields<'_>) -> Head {
     Head {
         name: top.required_text("name", "Failover to OpenAI").map(|name| name.value).unwrap_or_default(),
+        id: top.get("id"),
         about: top.get("about"),
+        why: top.get("why"),
+        links: links(top),
         seed: top.whole("seed", 0..=u64::MAX),
         start: start(top),
     }
+}
+
+/// Addresses on the web.
+fn links(top: Fields<'_>) -> Vec<String> {
+    let reader = top.reader();
+    let items = top.value("links").map_or(&[][..], |entry| reader.items(&entry.value, "of addresses on the web"));
+    let links = items.iter().filter_map(|item| reader.decode::<Spanned<String>>(item));
+    links
+        .map(|link| {
+            if !link.value.starts_with("https://") {
+                let diagnostic = Diagnostic::error(format!("`{}` is no address on the web", link.value));
+                reader.push(diagnostic.at(link.place, "").help("it begins with `https://`"));
+            }
+            link.value
+        })
+        .collect()
 }
 
 fn start(top: Fields<'_>) -> Option<Timestamp> {
@@ -152,36 +177,8 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line()), topology),
+        personality: personality::own(reader, fields, lab.place.unwrap_or(top.first_line()), topology),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
-    }
-}
-
-fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place, topology: &Topology) -> Personality {
-    let newest = Personality::newest();
-    let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
-        let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
-        let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
-        reader.push(diagnostic.at(place, ""));
-        never_fails_over(reader, newest, topology);
-        return newest;
-    };
-    let Some(name) = reader.text(entry) else { return newest };
-    name.value.parse().unwrap_or_else(|_| {
-        reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
-        newest
-    })
-}
-
-/// Warns of backends whose other providers are never used, under a personality that nobody chose.
-fn never_fails_over(reader: &Reader<'_>, personality: Personality, topology: &Topology) {
-    for backend in topology.without_failover(personality) {
-        let message = format!("under {personality} the backend `{}` never fails over", backend.name);
-        let diagnostic = Diagnostic::warning(message).at(backend.place, "has no health policy");
-        reader.push(diagnostic.help(
-            "from 1.0 on only a health policy evicts a provider, whatever `Retry-After` says: give the backend one in \
-             an AgentgatewayPolicy, or name an earlier personality",
-        ));
     }
 }
 

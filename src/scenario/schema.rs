@@ -9,7 +9,7 @@ mod steps;
 use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
-use super::{MAX_REPLICAS, Spread};
+use super::{MAX_REPLICAS, Spread, under};
 use crate::topology::Personality;
 
 /// A key of a map: its name, what it means, and what may stand there.
@@ -17,7 +17,10 @@ type Key = (&'static str, &'static str, fn() -> Json);
 
 const TOP: &[Key] = &[
     ("name", "What the scenario is called in reports", text),
+    ("id", "Its number in a catalogue", text),
     ("about", "What it is about, for people", text),
+    ("why", "Why that matters, for people", text),
+    ("links", "Where people met it: addresses on the web", || list(&text())),
     (
         "extends",
         "Another scenario that this one begins with: maps are merged, all else is replaced, and a list under `+key` is appended",
@@ -43,6 +46,7 @@ const LAB: &[Key] = &[
 const GATEWAY: &[Key] = &[
     ("replicas", "Replicas, each with its own health state", || between(1, u64::from(MAX_REPLICAS))),
     ("personality", "Which version of which gateway it is", || one_of(Personality::ALL.map(Personality::name))),
+    ("personalities", "Those under which the scenario holds; the first is its own", personalities),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];
 
@@ -71,6 +75,7 @@ const EXPECT: &[Key] = &[
     ("cost", "What those tokens cost, by `prices`", bounds),
     ("evictions", "How many evictions of each provider, how long, and when they end", evictions),
     ("exercises", "What must have happened for the run to mean anything", exercises),
+    ("under", "What is expected otherwise under a personality", under_personalities),
     (
         "frequencies",
         "How often patterns come over many seeds, and within which `tolerance` or at which `level`",
@@ -231,6 +236,15 @@ fn headers_to_send() -> Json {
     open(&text())
 }
 
+fn personalities() -> Json {
+    let names = json!({ "enum": Personality::ALL.map(Personality::name) });
+    json!({ "anyOf": [{ "const": under::ALL }, list(&names)] })
+}
+
+fn under_personalities() -> Json {
+    keyed(&Personality::ALL.map(Personality::name), || reference("expect"))
+}
+
 fn evictions() -> Json {
     open(&json!({ "anyOf": [count(), map(EVICTION)] }))
 }
@@ -268,7 +282,8 @@ mod tests {
         assert_eq!(names(LAB), of(read::OF_LAB));
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
         assert_eq!(names(PRICE), of(read::OF_PRICE));
-        assert_eq!(names(EXPECT), of(read::expectations::KNOWN));
+        let expected = [read::expectations::KNOWN, &[under::UNDER]].concat();
+        assert_eq!(names(EXPECT), of(&expected));
         assert_eq!(names(ANSWER), of(read::expectations::OF_ANSWERS));
         assert_eq!(names(BODY), of(read::expectations::OF_BODY));
         assert_eq!(names(EVICTION), of(read::expectations::OF_EVICTIONS));
