@@ -4,6 +4,7 @@
 //! test holds the tables against what the reader takes. The schema is the more lenient of the two: it
 //! knows no names of the lab.
 
+mod faults;
 mod steps;
 
 use serde_json::{Map, Value as Json, json};
@@ -32,6 +33,7 @@ const TOP: &[Key] = &[
     ("lab", "What the lab is made from", || map(LAB)),
     ("prices", "What a million tokens of each model cost", || open(&map(PRICE))),
     ("steps", "What is done, in order", || list(&reference("step"))),
+    ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
     ("expect", "What is expected of the run as a whole", || reference("expect")),
 ];
 
@@ -111,7 +113,13 @@ pub fn schema() -> Json {
     schema["title"] = json!("A labsim scenario");
     schema["patternProperties"] = json!({ "^\\+": { "type": "array", "description": "Appended to the list of the scenario that this one extends" } });
     schema["anyOf"] = json!([{ "required": ["name", "lab"] }, { "required": ["extends"] }]);
-    schema["$defs"] = json!({ "step": steps::step(), "expect": map(EXPECT) });
+    schema["$defs"] = json!({
+        "step": steps::step(),
+        "expect": map(EXPECT),
+        "fault": faults::parameters(),
+        "spelling": faults::spelling(),
+        "distribution": faults::distribution(),
+    });
     schema
 }
 
@@ -177,7 +185,11 @@ fn between(least: u64, most: u64) -> Json {
 }
 
 fn number() -> Json {
-    or_variable(&json!({ "type": "number", "minimum": 0 }))
+    or_variable(&number_above(0))
+}
+
+fn number_above(least: u64) -> Json {
+    json!({ "type": "number", "minimum": least })
 }
 
 fn flag() -> Json {

@@ -24,8 +24,8 @@ impl Kind {
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Vllm => &["name", "args", "env", "config", "rejects", "steps"],
-            Self::Openai => &["name", "keys", "limits", "realistic", "faults", "steps"],
+            Self::Vllm => &["name", "args", "env", "config", "rejects", "only-virtual", "steps"],
+            Self::Openai => &["name", "keys", "limits", "realistic", "faults", "only-virtual", "steps"],
         }
     }
 }
@@ -45,6 +45,8 @@ pub(crate) struct Row {
     pub(crate) config: String,
     /// A part of the text with which the configuration is refused.
     pub(crate) rejects: Option<String>,
+    /// Whether it is not played over TCP; the row says why.
+    pub(crate) only_virtual: bool,
     pub(crate) steps: Vec<Json>,
 }
 
@@ -84,6 +86,7 @@ fn row(row: &Json, kind: Kind) -> Row {
         env: env.collect(),
         config: row["config"].as_str().unwrap_or_default().to_owned(),
         rejects: row["rejects"].as_str().map(str::to_owned),
+        only_virtual: row["only-virtual"].is_string(),
         steps: row["steps"].as_array().cloned().unwrap_or_default(),
         name,
     }
@@ -118,15 +121,6 @@ impl Row {
         });
         let latency = if self.realistic { LatencyModel::default() } else { LatencyModel::none() };
         Config { keys, rate_limits, latency, ..Config::default() }
-    }
-
-    /// Whether time must pass in it.
-    pub(crate) fn waits(&self) -> bool {
-        let words = ["\"wait\":", "\"takes\":", "\"first-byte\":", "\"after\":", "\"body-after\":"];
-        if self.realistic {
-            return true;
-        }
-        self.steps.iter().any(|step| words.iter().any(|word| step.to_string().contains(word)))
     }
 }
 

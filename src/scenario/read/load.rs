@@ -5,7 +5,8 @@ use crate::scenario::fields::{Fields, Reader};
 use crate::scenario::step::{Load, MAX_TIMES, MAX_USERS, Objective, Pace, Step, Stretch};
 use crate::source::{Diagnostic, Entry, Node, Span};
 
-const LOAD: &[&str] = &[
+/// What stands under `load`.
+pub(in crate::scenario) const LOAD: &[&str] = &[
     "path",
     "prompt",
     "stream",
@@ -26,6 +27,13 @@ const LOAD: &[&str] = &[
     "objective",
     "expect",
 ];
+
+/// What stands under `ramp`.
+pub(in crate::scenario) const RAMP: &[&str] = &["from", "to"];
+/// What stands under `spike`.
+pub(in crate::scenario) const SPIKE: &[&str] = &["to", "after", "for"];
+/// What stands under `objective`.
+pub(in crate::scenario) const OBJECTIVE: &[&str] = &["ttft", "latency"];
 
 /// The highest rate, in requests a second.
 const FASTEST: f64 = 1_000_000.0;
@@ -95,7 +103,7 @@ fn ramp(fields: Fields<'_>, lasts: Option<Span>) -> Option<Vec<Stretch>> {
     without(fields, &["spike"], "ramp");
     let reader = fields.reader();
     let entry = fields.value("ramp")?;
-    let inner = reader.fields(&entry.value, "of a ramp", &["from", "to"])?;
+    let inner = reader.fields(&entry.value, "of a ramp", RAMP)?;
     let (from, to) = (rate(inner, "from"), rate(inner, "to"));
     if lasts.is_none() && fields.entry("for").is_none() {
         let diagnostic = Diagnostic::error("a ramp needs a time in which it rises").at(entry.key_place, "");
@@ -110,7 +118,7 @@ fn steady(fields: Fields<'_>) -> Option<Vec<Stretch>> {
     let base = rate(fields, "rate")?;
     let at = |lasts, rate| Stretch { lasts, from: rate, to: rate };
     let Some(entry) = fields.value("spike") else { return Some(vec![at(None, base)]) };
-    let spike = fields.reader().fields(&entry.value, "of a spike", &["to", "after", "for"])?;
+    let spike = fields.reader().fields(&entry.value, "of a spike", SPIKE)?;
     let (after, lasts) = (required(spike, "after", "10s"), required(spike, "for", "5s"));
     let to = rate(spike, "to")?;
     Some(vec![at(Some(after?), base), at(Some(lasts?), to), at(None, base)])
@@ -171,7 +179,7 @@ fn expected(profile: &[Stretch], lasts: Span) -> f64 {
 
 fn objective(fields: Fields<'_>) -> Objective {
     let Some(entry) = fields.value("objective") else { return Objective::default() };
-    let Some(inner) = fields.reader().fields(&entry.value, "of an objective", &["ttft", "latency"]) else {
+    let Some(inner) = fields.reader().fields(&entry.value, "of an objective", OBJECTIVE) else {
         return Objective::default();
     };
     Objective { ttft: inner.get("ttft"), latency: inner.get("latency") }

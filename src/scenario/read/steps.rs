@@ -178,7 +178,7 @@ impl Steps<'_> {
     }
 
     fn repeat(&mut self, entry: &Entry, place: Place) {
-        let Some(fields) = self.reader.fields(&entry.value, "of steps that are repeated", &["times", "steps"]) else {
+        let Some(fields) = self.reader.fields(&entry.value, "of steps that are repeated", REPEAT) else {
             return;
         };
         let Some(times) = fields.whole("times", 1..=MAX_STEPS as u64) else {
@@ -212,7 +212,7 @@ impl Steps<'_> {
 
     fn wait(&self, entry: &Entry) -> Option<Step> {
         let Value::Map(_) = entry.value.value else { return self.reader.decode(&entry.value).map(Step::Wait) };
-        let fields = self.reader.fields(&entry.value, "of what to wait for", &["until", "at-most"])?;
+        let fields = self.reader.fields(&entry.value, "of what to wait for", WAIT)?;
         let until = fields.value("until");
         if until.is_none() && fields.entry("until").is_none() {
             let missing = Diagnostic::error("`until` is missing here").at(fields.first_line(), "");
@@ -433,6 +433,11 @@ pub(in crate::scenario) const SEND: &[&str] = &[
     "path", "prompt", "times", "gap", "at-once", "over", "stream", "model", "headers", "key", "body", "method",
     "timeout", "expect",
 ];
+
+/// What stands under `wait`, where it is no time.
+pub(in crate::scenario) const WAIT: &[&str] = &["until", "at-most"];
+/// What stands under `repeat`.
+pub(in crate::scenario) const REPEAT: &[&str] = &["times", "steps"];
 
 /// The request that `fields` describe; `times` where they do not say how many.
 pub(super) fn request(fields: Fields<'_>, times: u32) -> Send {
