@@ -286,9 +286,9 @@ pub enum Feat {
     Eviction,
     /// An evicted provider came back at its deadline.
     Return,
-    /// A provider that had come back was tried again.
+    /// A provider was tried again once its eviction had ended.
     Probe,
-    /// A provider that had come back was tried again, and evicted again.
+    /// A provider was tried again once its eviction had ended, and evicted again.
     FailedProbe,
     /// A request was answered by a group below the first.
     LowerGroup,
@@ -304,8 +304,8 @@ impl Feat {
         (Self::Reached, "reached", "a provider", "is tried"),
         (Self::Eviction, "eviction", "a provider", "is evicted"),
         (Self::Return, "return", "a provider", "comes back when its eviction ends"),
-        (Self::Probe, "probe", "a provider", "is tried again after it came back"),
-        (Self::FailedProbe, "failed-probe", "a provider", "is evicted again after it came back"),
+        (Self::Probe, "probe", "a provider", "is tried again after its eviction"),
+        (Self::FailedProbe, "failed-probe", "a provider", "is evicted again after its eviction"),
         (Self::LowerGroup, "lower-group", "a group below the first", "answers"),
         (Self::AllEvicted, "all-evicted", "a request", "is served while every provider is evicted"),
         (Self::Retry, "retry", "a request", "takes more than one attempt"),
