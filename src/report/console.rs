@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::style::{Meaning, Style};
 use super::table;
-use crate::event::log::Header;
 use crate::event::history::Request;
+use crate::event::log::Header;
 use crate::event::{Event, History, Kind, Outcome};
 use crate::lab::Run;
 use crate::source::duration::human;

@@ -8,6 +8,7 @@
 //!   status: { 200: 8, 4xx: "<=1" }           # how many requests ended so
 //!   reached: { mock: "0..1", openai: ">=1" } # how many attempts each provider got
 //!   never-reached: [fallback]                # none at all
+//!   cancelled: { mock: 1 }                   # how many of them the provider saw given up
 //!   model: gpt-4o                            # every answer comes from this model
 //!   headers: { content-type: { contains: json } }
 //!   body: { contains: "Four." }              # or `json: {…}`, a subset
@@ -85,6 +86,13 @@ pub enum Check {
     },
     /// So many attempts are made at a provider; or so many requests are answered by the gateway itself.
     Reached {
+        /// Who.
+        target: Target,
+        /// How many.
+        count: Bounds<u64>,
+    },
+    /// So many attempts at a provider are given up before their end, and the provider hears of it.
+    Cancelled {
         /// Who.
         target: Target,
         /// How many.

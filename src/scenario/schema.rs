@@ -30,7 +30,7 @@ const TOP: &[Key] = &[
     ("seed", "Pins one outcome of chance", whole),
     ("start", "Wall-clock time of the lab's start, such as 2026-01-01T00:00:00Z", text),
     ("vars", "Variables: `${name}` in any value stands for them", variables),
-    ("lab", "What the lab is made from", || map(LAB)),
+    ("lab", "What the lab is made from", lab),
     ("prices", "What a million tokens of each model cost", || open(&map(PRICE))),
     ("steps", "What is done, in order", || list(&reference("step"))),
     ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
@@ -60,6 +60,9 @@ const EXPECT: &[Key] = &[
     ("status", "How many requests ended so, by status, class or ending", || open(&count())),
     ("reached", "How many attempts each provider got", || open(&count())),
     ("never-reached", "Providers that get no attempt at all", one_or_more),
+    ("cancelled", "How many requests were given up at each provider before their end, and it heard of it", || {
+        open(&count())
+    }),
     ("model", "Every answer comes from this model", text),
     ("provider", "Every answer comes from this provider", text),
     ("endpoint", "Every answer comes from this address, `host:port`", text),
@@ -111,7 +114,7 @@ pub fn schema() -> Json {
     let mut schema = map(TOP);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("A labsim scenario");
-    schema["patternProperties"] = json!({ "^\\+": { "type": "array", "description": "Appended to the list of the scenario that this one extends" } });
+    schema["patternProperties"] = appended();
     schema["anyOf"] = json!([{ "required": ["name", "lab"] }, { "required": ["extends"] }]);
     schema["$defs"] = json!({
         "step": steps::step(),
@@ -127,6 +130,17 @@ pub fn schema() -> Json {
 #[must_use]
 pub fn file() -> String {
     format!("{:#}\n", schema())
+}
+
+/// Lists under a key with a plus sign.
+fn appended() -> Json {
+    json!({ "^\\+": { "type": "array", "description": "Appended to the list of the scenario that this one extends" } })
+}
+
+fn lab() -> Json {
+    let mut lab = map(LAB);
+    lab["patternProperties"] = appended();
+    lab
 }
 
 /// A map with these keys and no others.

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary that links once.
 
 mod cases;
+mod catalogue;
 mod chance;
 mod commands;
 mod determinism;
