@@ -2,10 +2,12 @@
 
 mod alone;
 mod beside;
+mod check;
 mod exit;
 mod files;
 mod generate;
 mod init;
+mod judging;
 mod labs;
 mod list;
 mod many;
@@ -48,6 +50,8 @@ Of several files the worst counts, in the order 130, 70, 69, 65, 64, 1, 2, 0.";
 enum Command {
     /// Play scenarios and judge what happens
     Run(run::Args),
+    /// Say what will go wrong with scenarios and manifests, before anything runs
+    Check(check::Args),
     /// Show a recording again: on the screen, as plain lines, or as reports
     Replay(replay::Args),
     /// Name and describe scenarios
@@ -81,6 +85,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => Ok(check::run(&args)),
         Command::Replay(args) => replay::run(&args),
         Command::Up(args) => up::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),

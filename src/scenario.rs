@@ -105,6 +105,8 @@ pub struct GatewaySpec {
     pub replicas: u32,
     /// As which version of which gateway it behaves.
     pub personality: Personality,
+    /// Whether the scenario names it; else it is the newest.
+    pub named: bool,
     /// Which replica takes a request.
     pub spread: Spread,
 }

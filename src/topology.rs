@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Place, Spanned};
+use crate::source::{Origin, Place, Spanned};
 pub use cel::Condition;
 pub use personality::{Personality, UnknownPersonality};
 pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};
@@ -131,6 +131,10 @@ pub struct Rule {
     pub rate_limits: Vec<RateLimit>,
     /// Health policy of its backends that have none of their own.
     pub health: Option<HealthPolicy>,
+    /// Where the rule stands.
+    pub origin: Origin,
+    /// Where its timeouts stand.
+    pub timeout_origin: Origin,
 }
 
 /// A reference to a backend from a rule.
@@ -229,6 +233,8 @@ pub struct HeaderChange {
     pub add: Vec<(String, String)>,
     /// Removes all values.
     pub remove: Vec<String>,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// An AI backend: groups of providers by priority.
@@ -342,25 +348,6 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credential({})", self.reference)
-    }
-}
-
-impl Topology {
-    /// Backends to which there is an alternative that is never taken, since nothing can evict anybody
-    /// from them: no health policy that this personality heeds.
-    #[must_use]
-    pub fn without_failover(&self, personality: Personality) -> Vec<&Backend> {
-        let has_policy = |index: usize, backend: &Backend| {
-            let rules = self.routes.iter().flat_map(|route| &route.rules);
-            let mut leading = rules.filter(|rule| rule.backends.iter().any(|one| one.backend == index));
-            backend.health.is_some()
-                || leading.any(|rule| rule.health.is_some())
-                || (personality.heeds_provider_policies()
-                    && backend.providers().any(|(_, provider)| provider.health.is_some()))
-        };
-        let all = self.backends.iter().enumerate().filter(|_| personality.needs_health_policy());
-        let without = all.filter(|(index, backend)| backend.providers().count() > 1 && !has_policy(*index, backend));
-        without.map(|(_, backend)| backend).collect()
     }
 }
 

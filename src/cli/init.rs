@@ -17,6 +17,8 @@ use crate::source::{Sources, yaml};
 
 use draft::Draft;
 
+pub(super) use draft::missing_secrets;
+
 /// What `labsim init` is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Exit;
 use super::files::Candidate;
-use super::run::{Args, ClockChoice, tell};
+use super::run::{Args, ClockChoice, tell, warn};
 use crate::lab::{Interrupt, Lab, Mode};
 use crate::scenario::{LoadError, Personality};
 use crate::topology::UnknownPersonality;
@@ -85,9 +85,7 @@ fn scenario(args: &Args, candidate: &Candidate) -> Result<Option<Lab>, Exit> {
     let colour = args.color.for_stderr().colour;
     match args.set.lab(&candidate.path) {
         Ok(lab) => {
-            for warning in lab.warnings() {
-                eprintln!("{}\n", warning.render(&lab.scenario().sources, colour));
-            }
+            warn(&lab, colour);
             Ok(Some(lab))
         }
         Err(LoadError::NotAScenario) if !candidate.named => Ok(None),

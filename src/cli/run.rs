@@ -22,6 +22,7 @@ use super::terminal::{Colour, People, Stream};
 use crate::event::log::{Header, Recorder};
 use crate::event::{Event, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError};
+use crate::lint;
 use crate::report::RunRecord;
 use crate::report::console::{self, Detail, Live};
 use crate::report::style::Style;
@@ -159,6 +160,14 @@ pub(super) struct All<'a> {
 
 pub(super) fn tell(args: &Args, finding: &crate::source::Diagnostic) {
     eprintln!("{}", finding.render(&crate::source::Sources::default(), args.color.for_stderr().colour));
+}
+
+/// Tells what the author of a scenario should know, although its lab runs.
+pub(super) fn warn(lab: &Lab, colour: bool) {
+    let unasked = lint::unasked(lab.scenario());
+    for warning in lab.warnings().chain(&unasked) {
+        eprintln!("{}\n", warning.render(&lab.scenario().sources, colour));
+    }
 }
 
 impl Args {

@@ -390,5 +390,6 @@ fn no_key<'a>(name: &Spanned<String>, keys: impl Iterator<Item = &'a str>, secre
         None if keys.is_empty() => diagnostic.help("it has no keys at all"),
         None => diagnostic.help(format!("it has {}", list(&keys))),
     };
+    let diagnostic = diagnostic.code("secret-key");
     diagnostic.help(format!("a provider's credential stands under `{CREDENTIAL}`, with or without `Bearer` before it"))
 }

@@ -143,7 +143,8 @@ fn no_port(service: &Service, port: &Spanned<u16>) -> Diagnostic {
         .collect();
     let diagnostic = Diagnostic::error(format!("the Service `{}` has no port {}", service.name.value, port.value))
         .at(port.place, "dangling reference")
-        .note_at(service.name.place, "this Service");
+        .note_at(service.name.place, "this Service")
+        .code("service-port");
     match known.as_slice() {
         [] => diagnostic.help("it has no ports at all"),
         known => diagnostic.help(format!("it has {}", known.join(", "))),

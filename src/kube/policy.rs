@@ -14,7 +14,7 @@ use super::fields::{Fields, list};
 use super::kinds::{AGENTGATEWAY, ENTERPRISE, GATEWAY_API};
 use super::object::Object;
 use super::route::HttpRoute;
-use crate::source::{Diagnostic, Place, Spanned};
+use crate::source::{Diagnostic, Origin, Place, Spanned};
 use crate::topology::{Filter, HealthPolicy, RateLimit, Retry};
 
 pub(super) use apply::apply;
@@ -64,6 +64,7 @@ pub(super) struct BackendPart {
 struct TrafficPart {
     retry: Option<Retry>,
     request_timeout: Option<std::time::Duration>,
+    timeout_origin: Origin,
     filters: Vec<Filter>,
     rate_limits: Vec<RateLimit>,
 }

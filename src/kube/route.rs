@@ -10,7 +10,7 @@ use super::fields::{Fields, Log, did_you_mean};
 use super::gateway::Gateway;
 use super::kinds::{GATEWAY_API, KINDS, Kind, Role};
 use super::object::{Object, dangling, is_one_nameless};
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Origin, Spanned};
 use crate::topology::{self, Filter, PathMatch, PathRewrite, RouteMatch, Rule, WeightedBackend};
 
 pub(super) use attach::imply;
@@ -139,7 +139,19 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
         fields.log().push(Diagnostic::warning("this rule has no `backendRefs`").at(fields.place(), "leads nowhere"));
     }
     let refs = given.iter().filter_map(|fields| backend_ref(fields, namespace)).collect();
-    (Rule { matches, filters, request_timeout, backend_request_timeout, retry, ..Rule::default() }, refs)
+    let timeout_origin = Origin(fields.find("timeouts").map(|entry| entry.key_place));
+    let origin = fields.place().into();
+    let rule = Rule {
+        matches,
+        filters,
+        request_timeout,
+        backend_request_timeout,
+        retry,
+        origin,
+        timeout_origin,
+        ..Rule::default()
+    };
+    (rule, refs)
 }
 
 fn filters(fields: &Fields<'_>, matches: &[RouteMatch]) -> Vec<Filter> {

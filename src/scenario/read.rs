@@ -177,7 +177,10 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality::own(reader, fields, lab.place.unwrap_or(top.first_line()), topology),
+        personality: personality::own(reader, fields, lab.place.unwrap_or(top.first_line())),
+        named: fields.is_some_and(|fields| {
+            ["personality", "personalities"].iter().any(|key| fields.entry(key).is_some())
+        }),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
 }

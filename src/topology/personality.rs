@@ -49,18 +49,6 @@ impl Personality {
         Self::Agentgateway14
     }
 
-    /// Whether it heeds the health policy of a single provider; none heeds fewer than a backend's.
-    #[must_use]
-    pub fn heeds_provider_policies(self) -> bool {
-        matches!(self, Self::Agentgateway14 | Self::Reference)
-    }
-
-    /// Whether only a health policy evicts anybody.
-    #[must_use]
-    pub fn needs_health_policy(self) -> bool {
-        matches!(self, Self::Agentgateway12 | Self::Agentgateway14)
-    }
-
     fn names() -> String {
         Self::ALL.map(|one| format!("`{one}`")).join(", ")
     }

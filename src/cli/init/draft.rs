@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::event::History;
 use crate::lab::Run;
+use crate::lint;
 use crate::source::duration::human;
 use crate::source::{Node, Sources, Value, yaml};
 use crate::topology::{PathMatch, Personality, Route, Topology};
@@ -53,7 +54,7 @@ impl Draft {
 
     /// Sends to every route.
     pub(super) fn route(&mut self, topology: &Topology) {
-        let stuck = topology.without_failover(Personality::newest());
+        let stuck = lint::stuck(topology, Personality::newest());
         self.stuck = stuck.into_iter().map(|backend| backend.name.clone()).collect();
         let mut seen = BTreeSet::new();
         for route in &topology.routes {
@@ -187,7 +188,7 @@ fn paths(route: &Route, topology: &Topology) -> Vec<(String, String)> {
 }
 
 /// Names of Secrets that the manifests refer to and do not have.
-fn missing_secrets(paths: &[PathBuf]) -> BTreeSet<String> {
+pub(in crate::cli) fn missing_secrets(paths: &[PathBuf]) -> BTreeSet<String> {
     let (mut wanted, mut there) = (BTreeSet::new(), BTreeSet::new());
     for path in paths {
         let Ok(text) = std::fs::read_to_string(path) else { continue };

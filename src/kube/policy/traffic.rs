@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::TrafficPart;
 use crate::kube::fields::Fields;
 use crate::kube::route::header_change;
-use crate::source::{Diagnostic, Entry, Value};
+use crate::source::{Diagnostic, Entry, Origin, Value};
 use crate::topology::{Filter, RateLimit, RateUnit, Retry};
 
 /// Retries where a policy does not say how many.
@@ -25,6 +25,7 @@ pub(super) fn read(fields: &Fields<'_>) -> TrafficPart {
     let timeout = fields.map("timeouts").and_then(|timeouts| timeouts.gateway_duration("request"));
     TrafficPart {
         retry: fields.map("retry").map(|fields| retry(&fields)),
+        timeout_origin: Origin(timeout.as_ref().map(|timeout| timeout.place)),
         request_timeout: timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
         filters,
         rate_limits: fields.map("rateLimit").map(|fields| rate_limits(&fields)).unwrap_or_default(),
@@ -46,6 +47,7 @@ pub(in crate::kube) fn retry(fields: &Fields<'_>) -> Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(DEFAULT_ATTEMPTS),
         codes: codes.map(|entry| statuses(fields, entry)).unwrap_or_default(),
         backoff: fields.gateway_duration("backoff").map(|backoff| backoff.value),
+        origin: fields.place().into(),
     }
 }
 

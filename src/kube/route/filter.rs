@@ -65,6 +65,7 @@ pub(in crate::kube) fn header_change(fields: &Fields<'_>) -> HeaderChange {
         set: headers(fields, "set"),
         add: headers(fields, "add"),
         remove: fields.texts("remove").into_iter().filter_map(|name| header_name(fields, name)).collect(),
+        origin: fields.place().into(),
     };
     if fields.find_any(&["set", "add", "remove"]).is_empty() {
         fields.log().push(Diagnostic::warning("this filter changes nothing").at(fields.place(), "no effect"));

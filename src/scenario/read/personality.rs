@@ -3,11 +3,11 @@
 use crate::scenario::fields::{Fields, Reader, not_among};
 use crate::scenario::under;
 use crate::source::{Diagnostic, Place, Spanned, Value};
-use crate::topology::{Personality, Topology};
+use crate::topology::Personality;
 
 /// The personality of the gateway: the one that is named, else the first of those under which the scenario
 /// holds, else the newest.
-pub(super) fn own(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place, topology: &Topology) -> Personality {
+pub(super) fn own(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place) -> Personality {
     let newest = Personality::newest();
     let several = fields.map(personalities).unwrap_or_default();
     let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
@@ -19,8 +19,7 @@ pub(super) fn own(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place,
         }
         let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
         let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
-        reader.push(diagnostic.at(place, ""));
-        never_fails_over(reader, newest, topology);
+        reader.push(diagnostic.at(place, "").code("personality-unnamed"));
         return newest;
     };
     let Some(name) = reader.text(entry) else { return newest };
@@ -69,16 +68,4 @@ fn known_personality(reader: &Reader<'_>, name: &Spanned<String>) -> Option<Pers
         reader.push(not_among(name, "personality", &Personality::ALL.map(Personality::name)));
     }
     known
-}
-
-/// Warns of backends whose other providers are never used, under a personality that nobody chose.
-fn never_fails_over(reader: &Reader<'_>, personality: Personality, topology: &Topology) {
-    for backend in topology.without_failover(personality) {
-        let message = format!("under {personality} the backend `{}` never fails over", backend.name);
-        let diagnostic = Diagnostic::warning(message).at(backend.place, "has no health policy");
-        reader.push(diagnostic.help(
-            "from 1.0 on only a health policy evicts a provider, whatever `Retry-After` says: give the backend one in \
-             an AgentgatewayPolicy, or name an earlier personality",
-        ));
-    }
 }

@@ -193,7 +193,7 @@ fn no_key_click_size_or_event_is_too_much() {
         for round in 0..400 {
             model.feed(events.by_ref().take(3));
             if round == 300 {
-                model.conclude();
+                model.conclude(None);
             }
             wall += std::time::Duration::from_millis(dice.roll(200));
             model.tick(wall);
