@@ -177,6 +177,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let prices = read::prices(top);
     others.check(&reader, &topology);
     let expect = read::run_expectations(&reader, top, &steps);
+    let invariants_off = read::invariants_off(top);
 
     let mut findings = reader.finish();
     check::steps(&steps, gateway, &topology, &mut findings);
@@ -200,6 +201,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         steps,
         schedule,
         expect,
+        invariants_off,
         topology,
         warnings: in_order(&findings),
         recorded,

@@ -1,6 +1,7 @@
 //! Nodes → the parts of a scenario.
 
 pub(super) mod expectations;
+mod invariants;
 pub(super) mod load;
 mod personality;
 mod prices;
@@ -19,6 +20,9 @@ use crate::topology::Topology;
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
+pub(super) use invariants::OF_INVARIANTS;
+pub(super) use invariants::invariants_off;
+#[cfg(test)]
 pub(super) use prices::OF_PRICE;
 pub(super) use prices::prices;
 pub(super) use steps::{schedule, steps};
@@ -26,8 +30,21 @@ pub(super) use vars::vars;
 
 /// What may stand at the top of a scenario.
 pub(super) const TOP: &[&str] = &[
-    "name", "id", "about", "why", "links", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule",
+    "name",
+    "id",
+    "about",
+    "why",
+    "links",
+    "extends",
+    "seed",
+    "start",
+    "vars",
+    "lab",
+    "prices",
+    "steps",
+    "schedule",
     "expect",
+    "invariants",
 ];
 
 /// What may stand under `lab`.
@@ -178,9 +195,8 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
         personality: personality::own(reader, fields, lab.place.unwrap_or(top.first_line())),
-        named: fields.is_some_and(|fields| {
-            ["personality", "personalities"].iter().any(|key| fields.entry(key).is_some())
-        }),
+        named: fields
+            .is_some_and(|fields| ["personality", "personalities"].iter().any(|key| fields.entry(key).is_some())),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
 }

@@ -10,7 +10,7 @@ mod steps;
 use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
-use super::{MAX_REPLICAS, Spread, under};
+use super::{MAX_REPLICAS, Spread, invariants, under};
 use crate::topology::Personality;
 
 /// A key of a map: its name, what it means, and what may stand there.
@@ -35,6 +35,7 @@ const TOP: &[Key] = &[
     ("steps", "What is done, in order", || list(&reference("step"))),
     ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
     ("expect", "What is expected of the run as a whole", || reference("expect")),
+    ("invariants", "What holds in every run, and does not have to here", || map(INVARIANTS)),
 ];
 
 const LAB: &[Key] = &[
@@ -51,6 +52,9 @@ const GATEWAY: &[Key] = &[
     ("personalities", "Those under which the scenario holds; the first is its own", personalities),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];
+
+const INVARIANTS: &[Key] =
+    &[("off", "Invariants that are turned off, each with a reason", || keyed(&invariants::NAMES, text))];
 
 const PRICE: &[Key] =
     &[("input", "A million tokens of prompts", number), ("output", "A million tokens of answers", number)];
@@ -307,6 +311,7 @@ mod tests {
         assert_eq!(names(TOP), of(read::TOP));
         assert_eq!(names(LAB), of(read::OF_LAB));
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
+        assert_eq!(names(INVARIANTS), of(read::OF_INVARIANTS));
         assert_eq!(names(PRICE), of(read::OF_PRICE));
         let expected = [read::expectations::KNOWN, &[under::UNDER]].concat();
         assert_eq!(names(EXPECT), of(&expected));

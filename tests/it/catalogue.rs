@@ -100,6 +100,16 @@ fn the_scenarios_of_streams_hold() {
     hold("scenarios/streaming");
 }
 
+#[test]
+fn the_scenarios_of_networks_hold() {
+    hold("scenarios/network");
+}
+
+#[test]
+fn the_scenarios_of_policies_and_money_hold() {
+    hold("scenarios/policy");
+}
+
 /// What one scenario says of itself, for the catalogue.
 #[test]
 fn every_scenario_tells_its_number_and_why_it_matters() {

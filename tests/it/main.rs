@@ -8,6 +8,7 @@ mod determinism;
 mod docs;
 mod faults;
 mod heredocs;
+mod invariants;
 mod layers;
 mod library;
 mod observed;
