@@ -12,6 +12,11 @@ use labsim::scenario::{Overridden, Personality, load_from};
 
 use crate::support::{root, run, shipped, stdout};
 
+/// How recordings name credentials: of a Secret, of a key in the configuration, of a variable of the environment.
+const REFERENCES: [&str; 3] = ["secret:openai-secret/Authorization", "key:openai-primary", "env:OPENAI_API_KEY"];
+/// The credentials themselves.
+const KEYS: [&str; 3] = ["sk-labsim", "sk-primary", "sk-fallback"];
+
 /// Bytes that are written in one place and read in another.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -48,7 +53,7 @@ fn recorded(lab: &Lab) -> (Run, Vec<u8>) {
 fn in_folder(folder: &str) -> Vec<PathBuf> {
     let folder = root().join(folder);
     let files: Vec<_> = shipped().into_iter().filter(|file| file.parent() == Some(&folder)).collect();
-    assert!(files.len() >= 5, "only {} in {}", files.len(), folder.display());
+    assert!(files.len() >= 2, "only {} in {}", files.len(), folder.display());
     files
 }
 
@@ -68,8 +73,8 @@ fn hold(folder: &str) {
             }
             let text = String::from_utf8_lossy(&first);
             assert!(text.lines().count() > 10, "{name}: hardly any events");
-            assert!(text.contains("secret:openai-secret/Authorization"), "{name}: the reference is there");
-            assert!(!text.contains("sk-labsim"), "{name}: a key is there");
+            assert!(REFERENCES.iter().any(|reference| text.contains(reference)), "{name}: the reference is there");
+            assert!(!KEYS.iter().any(|key| text.contains(key)), "{name}: a key is there");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
@@ -78,6 +83,11 @@ fn hold(folder: &str) {
 #[test]
 fn the_scenarios_beside_the_manifests_hold() {
     hold("scenarios");
+}
+
+#[test]
+fn the_scenarios_without_kubernetes_hold() {
+    hold("scenarios/standalone");
 }
 
 #[test]

@@ -118,7 +118,10 @@ fn the_schema_finds_what_an_editor_should_underline() {
 fn list_names_and_describes() {
     let output = run(&["list", "scenarios/intra-group.yaml", "scenarios/manifests"]);
     let text = stdout(&output);
-    assert!(text.starts_with("scenarios/intra-group.yaml  A02  Intra-group failover\n    One of two providers"), "{text}");
+    assert!(
+        text.starts_with("scenarios/intra-group.yaml  A02  Intra-group failover\n    One of two providers"),
+        "{text}"
+    );
     assert!(text.trim_end().ends_with("agentgateway-0.12"), "{text}");
     let named = text.lines().filter(|line| line.starts_with("scenarios/")).count();
     assert_eq!((named, output.status.code()), (1, Some(0)), "manifests are passed over");
