@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::lab::Lab;
+use crate::scenario::session::Original;
 use crate::scenario::{LoadError, Overridden, Personality, load_from};
 
 /// What the command line sets.
@@ -32,5 +33,10 @@ impl Args {
         let mut settings = self.settings.clone();
         settings.push(format!("lab.gateway.personality={personality}"));
         Lab::new(load_from(&Overridden { settings: &settings }, path)?)
+    }
+
+    /// The scenario as its author wrote it, with what is set in it, for writing a session down.
+    pub(super) fn original(&self, path: &Path) -> Option<Original> {
+        Original::read(&Overridden { settings: &self.settings }, path).ok()
     }
 }
