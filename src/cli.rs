@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod generate;
 mod init;
+mod invariants;
 mod judging;
 mod list;
 mod many;
@@ -55,6 +56,8 @@ enum Command {
     Replay(replay::Args),
     /// Name and describe scenarios
     List(list::Args),
+    /// Print what holds in every run, and which personality is known for breaking it
+    Invariants(invariants::Args),
     /// Write a first scenario for your own manifests
     Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
@@ -90,6 +93,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Invariants(args) => invariants::run(&args),
         Command::Init(args) => Ok(init::run(&args)),
         Command::Schema => Ok(generate::schema()),
         Command::Completions(args) => Ok(generate::completions(&args, Cli::command())),

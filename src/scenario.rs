@@ -30,6 +30,7 @@ mod compose;
 mod expand;
 pub mod expect;
 mod fields;
+pub mod invariants;
 mod load;
 pub mod names;
 pub mod pattern;
@@ -80,6 +81,8 @@ pub struct Scenario {
     pub schedule: Vec<(Span, usize)>,
     /// What is expected of the run as a whole.
     pub expect: Vec<Expectation>,
+    /// Invariants that do not count here.
+    pub invariants_off: Vec<invariants::TurnedOff>,
     /// What the manifests describe.
     pub topology: Topology,
     /// What the author should know though the lab runs.

@@ -141,7 +141,7 @@ fn shown(finding: &verdict::Finding, decided: bool) -> Finding {
     Finding {
         step: finding.step,
         invariant: finding.about != About::Expectation,
-        statement: finding.statement.clone(),
+        statement: finding.exemption().unwrap_or_else(|| finding.statement.clone()),
         decision,
         explanation: (!explanation.is_empty()).then_some(explanation),
     }
@@ -230,6 +230,7 @@ mod tests {
                 usage: None,
                 body: String::new(),
                 body_bytes: 0,
+                digest: None,
             };
             let step = Kind::StepEnded { step: 0, failed: None };
             for kind in [sent, step] {

@@ -173,6 +173,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let schedule = read::schedule(&reader, top, &topology, &mut steps);
     let prices = read::prices(top);
     let expect = read::run_expectations(&reader, top, &steps);
+    let invariants_off = read::invariants_off(top);
 
     let mut findings = reader.finish();
     check::steps(&steps, gateway, &topology, &mut findings);
@@ -192,6 +193,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         steps,
         schedule,
         expect,
+        invariants_off,
         topology,
         warnings: in_order(&findings),
         recorded,

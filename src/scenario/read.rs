@@ -1,6 +1,7 @@
 //! Nodes → the parts of a scenario.
 
 pub(super) mod expectations;
+mod invariants;
 pub(super) mod load;
 mod prices;
 pub(super) mod steps;
@@ -18,14 +19,29 @@ use crate::topology::{Personality, Topology};
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
+pub(super) use invariants::OF_INVARIANTS;
+pub(super) use invariants::invariants_off;
+#[cfg(test)]
 pub(super) use prices::OF_PRICE;
 pub(super) use prices::prices;
 pub(super) use steps::{schedule, steps};
 pub(super) use vars::vars;
 
 /// What may stand at the top of a scenario.
-pub(super) const TOP: &[&str] =
-    &["name", "about", "extends", "seed", "start", "vars", "lab", "prices", "steps", "schedule", "expect"];
+pub(super) const TOP: &[&str] = &[
+    "name",
+    "about",
+    "extends",
+    "seed",
+    "start",
+    "vars",
+    "lab",
+    "prices",
+    "steps",
+    "schedule",
+    "expect",
+    "invariants",
+];
 
 /// What may stand under `lab`.
 pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];

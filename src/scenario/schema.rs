@@ -10,7 +10,7 @@ mod steps;
 use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
-use super::{MAX_REPLICAS, Spread};
+use super::{MAX_REPLICAS, Spread, invariants};
 use crate::topology::Personality;
 
 /// A key of a map: its name, what it means, and what may stand there.
@@ -32,6 +32,7 @@ const TOP: &[Key] = &[
     ("steps", "What is done, in order", || list(&reference("step"))),
     ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
     ("expect", "What is expected of the run as a whole", || reference("expect")),
+    ("invariants", "What holds in every run, and does not have to here", || map(INVARIANTS)),
 ];
 
 const LAB: &[Key] = &[
@@ -47,6 +48,9 @@ const GATEWAY: &[Key] = &[
     ("personality", "Which version of which gateway it is", || one_of(Personality::ALL.map(Personality::name))),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];
+
+const INVARIANTS: &[Key] =
+    &[("off", "Invariants that are turned off, each with a reason", || keyed(&invariants::NAMES, text))];
 
 const PRICE: &[Key] =
     &[("input", "A million tokens of prompts", number), ("output", "A million tokens of answers", number)];
@@ -279,6 +283,7 @@ mod tests {
         assert_eq!(names(TOP), of(read::TOP));
         assert_eq!(names(LAB), of(read::OF_LAB));
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
+        assert_eq!(names(INVARIANTS), of(read::OF_INVARIANTS));
         assert_eq!(names(PRICE), of(read::OF_PRICE));
         assert_eq!(names(EXPECT), of(read::expectations::KNOWN));
         assert_eq!(names(ANSWER), of(read::expectations::OF_ANSWERS));

@@ -49,6 +49,15 @@ impl Personality {
         Self::Agentgateway14
     }
 
+    /// How often it tries a request again where no rule says so.
+    #[must_use]
+    pub fn own_retries(self) -> u32 {
+        match self {
+            Self::Agentgateway012 | Self::Agentgateway12 | Self::Agentgateway14 => 0,
+            Self::Reference => 2,
+        }
+    }
+
     fn names() -> String {
         Self::ALL.map(|one| format!("`{one}`")).join(", ")
     }

@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kube", &["source", "topology"]),
     ("scenario", &["source", "topology", "kube", "fault"]),
     ("lint", &["source", "topology", "scenario", "gateway"]),
-    ("verdict", &["source", "topology", "event", "scenario"]),
+    ("verdict", &["source", "topology", "event", "fault", "scenario"]),
     ("sim", &["source", "topology", "event", "world", "fault"]),
     ("gateway", &["source", "topology", "event", "world"]),
     ("traffic", &["topology", "event", "world"]),

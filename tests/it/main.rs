@@ -7,6 +7,7 @@ mod determinism;
 mod docs;
 mod faults;
 mod heredocs;
+mod invariants;
 mod layers;
 mod library;
 mod observed;

@@ -137,6 +137,7 @@ fn nonsense(dice: &mut Dice, count: usize) -> Vec<Event> {
                     latency_seconds: *dice.of(&[f64::NAN, f64::INFINITY, -1.0, 1e300]),
                     consecutive_failures: u32::MAX,
                     times_ejected: 0,
+                    request: None,
                 }
             }
             4 => {
@@ -148,6 +149,7 @@ fn nonsense(dice: &mut Dice, count: usize) -> Vec<Event> {
                     usage: None,
                     body: "\u{0}\u{1b}[2J".to_owned(),
                     body_bytes: 0,
+                    digest: None,
                 }
             }
             _ => {}
