@@ -2,7 +2,7 @@
 //!
 //! The fold that verdicts, reports and the screen share. It can be fed one event at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -376,7 +376,12 @@ impl History {
     #[must_use]
     pub fn carried(&self) -> Self {
         let evictions: Vec<Eviction> = self.evictions.iter().filter(|one| one.returned.is_none()).cloned().collect();
-        let wanted = |one: &&Request| !one.is_over() || evictions.iter().any(|eviction| eviction.request == one.id);
+        let at_work: BTreeSet<&str> =
+            self.served.iter().filter(|one| one.ended.is_none()).filter_map(|one| one.request.as_deref()).collect();
+        let wanted = |one: &&Request| {
+            let caused = evictions.iter().any(|eviction| eviction.request == one.id);
+            !one.is_over() || caused || at_work.contains(one.id.as_str())
+        };
         let requests: Vec<Request> = self.requests.iter().filter(wanted).cloned().collect();
         let by_id: BTreeMap<_, _> =
             requests.iter().enumerate().map(|(index, request)| (request.id.clone(), index)).collect();
@@ -396,8 +401,11 @@ impl History {
             faults: self.faults.iter().filter(|one| one.cleared.is_none()).cloned().collect(),
             steps: self.steps.clone(),
             replicas: self.replicas,
+            starts: self.starts,
             now: self.now,
             events: self.events,
+            counts: self.counts.clone(),
+            ejections: Vec::new(),
             evictions,
             requests,
             served,

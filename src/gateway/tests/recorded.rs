@@ -569,3 +569,30 @@ async fn an_earlier_attempt_is_accounted_by_its_own_headers() {
     assert_eq!(source(retrying(policy(), 1, Some(20)), &[]).await, "retry-after retry-backoff");
     assert_eq!(source(retrying(policy(), 1, Some(20)), &[("retry-after", "7")]).await, "retry-after");
 }
+
+/// Every test that the table names is there.
+#[test]
+fn the_table_names_tests_that_there_are() {
+    const FILES: [&str; 7] = [
+        include_str!("recorded.rs"),
+        include_str!("chances.rs"),
+        include_str!("failover.rs"),
+        include_str!("failures.rs"),
+        include_str!("policies.rs"),
+        include_str!("retries.rs"),
+        include_str!("streaming.rs"),
+    ];
+    let table = FILES[0].lines().take_while(|line| line.starts_with("//!")).filter(|line| line.starts_with("//! |"));
+    let words = table.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let is_name = |word: &&str| {
+        let plain = word.trim_end_matches('…');
+        plain.matches('_').count() > 1
+            && plain.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte))
+    };
+    let names: Vec<&str> = words.filter(is_name).collect();
+    for name in &names {
+        let start = format!("fn {}", name.trim_end_matches('…'));
+        assert!(FILES.iter().any(|file| file.contains(&start)), "there is no `{name}`");
+    }
+    assert!(names.len() > 20, "{names:?}");
+}
