@@ -26,7 +26,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// After each stretch there is time for everything under way to end.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// Steps that a stretch is made of: loads side by side, the two of them, and the quiet.
 const STEPS: usize = 4;
 
@@ -59,15 +59,22 @@ fn scenario(personality: Personality, day: Day, seed: u64) -> Scenario {
         let _ = writeln!(text, "  - wait: {}s", QUIET.as_secs());
     }
     text.push_str("schedule:\n");
-    let end = day.stretches as u64 * (day.minutes * 60 + QUIET.as_secs());
+    let stretch = Duration::from_mins(day.minutes) + QUIET;
+    let end = (stretch * u32::try_from(day.stretches).expect("a few")).as_secs_f64();
     let mut chance = Seed(seed).stream("soak");
     let mut at = 0.0;
     loop {
         at += chance.exponential(1.0) * day.peace;
-        if at >= end as f64 {
+        if at >= end {
             break;
         }
         let _ = writeln!(text, "  - {{ at: {:.3}s, {} }}", at, something(&mut chance));
+    }
+    // For whoever wants to play it again: `labsim run $SOAK_KEEP/reference.yaml`.
+    if let Some(folder) = std::env::var_os("SOAK_KEEP") {
+        let folder = Path::new(&folder);
+        std::fs::write(folder.join(format!("{personality}.yaml")), &text).expect("a scenario");
+        std::fs::write(folder.join("gateway.yaml"), include_str!("soak/gateway.yaml")).expect("its manifests");
     }
     let mut files = Sources::default();
     files.add("soak.yaml", text);
@@ -138,8 +145,8 @@ impl Judge {
         let verdict = verdict::judge(&self.scenario, &self.history, JudgeOptions::default());
         // A deviation that is declared does not fail.
         for finding in verdict.findings.iter().filter(|finding| finding.outcome == Outcome::Fail) {
-            let detail: String = finding.detail.iter().take(3).map(|line| format!("\n    {line}")).collect();
-            self.broken.push(format!("stretch {stretch}: {}: {}{detail}", finding.statement, finding.actual));
+            let detail = finding.detail.iter().take(8).map(String::as_str).collect::<Vec<_>>().join("\n    ");
+            self.broken.push(format!("stretch {stretch}: {}: {}\n    {detail}", finding.statement, finding.actual));
         }
         let carried = self.history.carried();
         let new = &self.history.requests;
@@ -147,7 +154,16 @@ impl Judge {
         self.failed += new.iter().filter(|request| request.status != Some(200)).count();
         self.retried += new.iter().filter(|request| request.attempts.len() > 1).count();
         self.history = carried;
-        self.memory.push(MEMORY.current_usage());
+        self.memory.push(self.memory_of_the_lab());
+    }
+
+    /// Bytes in use without those of the judge, which remembers every step.
+    fn memory_of_the_lab(&self) -> usize {
+        let before = MEMORY.current_usage();
+        let copy = self.history.clone();
+        let own = MEMORY.current_usage().saturating_sub(before);
+        drop(copy);
+        MEMORY.current_usage().saturating_sub(own)
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! The fold that verdicts, reports and the screen share. It can be fed one event at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod carried;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -32,6 +34,8 @@ pub struct History {
     pub now: At,
     /// How many events there were.
     pub events: u64,
+    /// How many there were when it was carried on; evictions that began before have been judged.
+    pub since: u64,
     by_id: BTreeMap<RequestId, usize>,
     /// Faults that have struck a request of which its provider has not told yet.
     struck: BTreeMap<(RequestId, u32, String), String>,
@@ -309,12 +313,6 @@ impl Request {
         self.last_attempt().map(|attempt| attempt.provider.as_str())
     }
 
-    /// Whether nobody is at it any more.
-    fn is_over(&self) -> bool {
-        let gateway = self.gateway.as_ref().is_none_or(|gateway| gateway.ends > 0);
-        self.ends > 0 && gateway && self.attempts.iter().all(|attempt| attempt.ended.is_some())
-    }
-
     /// From sending to the end, as the client saw it; of a load from the moment at which it should
     /// have been sent, so that a late client hides nothing (no coordinated omission).
     #[must_use]
@@ -368,49 +366,6 @@ impl History {
         let mut history = Self::default();
         events.into_iter().for_each(|event| history.apply(event));
         history
-    }
-
-    /// The history of what follows, as far as it hangs together with this one: requests that are under
-    /// way, evictions that are in effect with the requests that caused them, faults that act, the steps.
-    /// So a run of any length is judged stretch by stretch.
-    #[must_use]
-    pub fn carried(&self) -> Self {
-        let evictions: Vec<Eviction> = self.evictions.iter().filter(|one| one.returned.is_none()).cloned().collect();
-        let at_work: BTreeSet<&str> =
-            self.served.iter().filter(|one| one.ended.is_none()).filter_map(|one| one.request.as_deref()).collect();
-        let wanted = |one: &&Request| {
-            let caused = evictions.iter().any(|eviction| eviction.request == one.id);
-            !one.is_over() || caused || at_work.contains(one.id.as_str())
-        };
-        let requests: Vec<Request> = self.requests.iter().filter(wanted).cloned().collect();
-        let by_id: BTreeMap<_, _> =
-            requests.iter().enumerate().map(|(index, request)| (request.id.clone(), index)).collect();
-        let known = |one: &Served| one.request.as_ref().is_some_and(|id| by_id.contains_key(id));
-        let served: Vec<Served> = self.served.iter().filter(|one| one.ended.is_none() || known(one)).cloned().collect();
-        let under_way = served.iter().enumerate().filter(|(_, one)| one.ended.is_none());
-        let serving =
-            under_way.filter_map(|(index, one)| Some(((one.request.clone()?, one.attempt, one.host.clone()), index)));
-        Self {
-            serving: serving.collect(),
-            struck: self
-                .struck
-                .iter()
-                .filter(|((id, ..), _)| by_id.contains_key(id))
-                .map(|(key, fault)| (key.clone(), fault.clone()))
-                .collect(),
-            faults: self.faults.iter().filter(|one| one.cleared.is_none()).cloned().collect(),
-            steps: self.steps.clone(),
-            replicas: self.replicas,
-            starts: self.starts,
-            now: self.now,
-            events: self.events,
-            counts: self.counts.clone(),
-            ejections: Vec::new(),
-            evictions,
-            requests,
-            served,
-            by_id,
-        }
     }
 
     /// The request with this id.

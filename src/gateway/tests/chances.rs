@@ -112,7 +112,9 @@ fn spread<S: Copy + Ord>(start: S, requests: usize, step: impl Fn(S) -> (f64, S,
         states = next;
     }
     let mut all = vec![0.0; requests + 1];
-    states.into_iter().for_each(|((_, count), weight)| all[count] += weight);
+    for ((_, count), weight) in states {
+        all[count] += weight;
+    }
     all
 }
 

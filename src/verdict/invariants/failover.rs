@@ -99,10 +99,12 @@ pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<Breach> {
     broken
 }
 
+/// Of evictions from before the history the causes are gone, and were judged.
 pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<Breach> {
     run.history
         .evictions
         .iter()
+        .filter(|one| one.began_seq >= run.history.since)
         .filter_map(|one| {
             let what = format!("{}: {}", eviction_line(run.history, one), blame(run, one)?);
             let request = run.history.request(&one.request).map(|request| of_request(run, request));
@@ -139,8 +141,11 @@ fn blame(run: &Run<'_>, one: &Eviction) -> Option<String> {
     if one.status < 400 && came_whole {
         return Some("that is no failure".to_owned());
     }
+    // An answer that came whole and that nobody could read is one, too: then the gateway answers.
+    let is_last = request.last_attempt().is_some_and(|last| last.attempt == attempt.attempt);
+    let unreadable = is_last && request.gateway.as_ref().is_some_and(|gateway| gateway.error.is_some());
     match attempt.status {
-        Some(status) if status < 400 && came_whole => Some(format!("its answer was {status}")),
+        Some(status) if status < 400 && came_whole && !unreadable => Some(format!("its answer was {status}")),
         _ => None,
     }
 }
