@@ -7,6 +7,7 @@ mod files;
 mod generate;
 mod init;
 mod list;
+mod load;
 mod many;
 mod observe;
 mod openai;
@@ -55,13 +56,15 @@ enum Command {
     Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),
+    /// Make load on an address outside a lab, and tell its figures
+    Load(load::Args),
     /// Run the vLLM simulator alone; it takes the original's arguments
     #[command(name = "vllm-sim", disable_help_flag = true)]
     VllmSim(vllm_sim::Args),
     /// Run the fake OpenAI alone
     Openai(openai::Args),
-    /// Print the JSON Schema of scenario files, for editors
-    Schema,
+    /// Print the JSON Schema of scenario files, for editors, or of JSON reports
+    Schema(generate::Schema),
     /// Print a completion script for a shell
     Completions(generate::Completions),
     /// Print the manual page, or write those of all commands to a folder
@@ -81,12 +84,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Up(args) => up::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
         Command::List(args) => list::run(&args),
         Command::Init(args) => Ok(init::run(&args)),
-        Command::Schema => Ok(generate::schema()),
+        Command::Schema(args) => Ok(generate::schema(&args)),
         Command::Completions(args) => Ok(generate::completions(&args, Cli::command())),
         Command::Man(args) => generate::man(&args, Cli::command()),
     };

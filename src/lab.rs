@@ -28,8 +28,9 @@ pub use prepare::Prepared;
 pub use throttle::Throttle;
 pub use up::{Up, UpOptions};
 
-use crate::event::log::{BackendRecord, Header, ProviderRecord};
+use crate::event::log::{BackendRecord, Header};
 use crate::event::{Bus, Event, History, Sink};
+use crate::gateway;
 use crate::scenario::{self, LoadError, Scenario, Step};
 use crate::source::Severity;
 use crate::verdict::{self, JudgeOptions, Verdict};
@@ -324,19 +325,29 @@ impl Lab {
     }
 }
 
+/// All backends that there are at one time or another, and all their providers.
 fn backends(scenario: &Scenario) -> Vec<BackendRecord> {
-    let provider = |provider: &crate::topology::Provider| ProviderRecord {
-        name: provider.name.value.clone(),
-        endpoint: provider.endpoint.to_string(),
-        model: provider.model.clone(),
-    };
-    let backends = scenario.topology.backends.iter();
-    backends
-        .map(|backend| BackendRecord {
-            name: format!("{}/{}", backend.namespace, backend.name),
-            groups: backend.groups.iter().map(|group| group.providers.iter().map(provider).collect()).collect(),
-        })
-        .collect()
+    let mut all: Vec<BackendRecord> = Vec::new();
+    for record in scenario.topologies().flat_map(|topology| &topology.backends).map(gateway::record) {
+        match all.iter_mut().find(|known| known.name == record.name) {
+            None => all.push(record),
+            Some(known) => join(known, record),
+        }
+    }
+    all
+}
+
+/// Adds what a later version of a backend has.
+fn join(known: &mut BackendRecord, later: BackendRecord) {
+    for (index, group) in later.groups.into_iter().enumerate() {
+        for provider in group {
+            if !known.groups.iter().flatten().any(|one| one.name == provider.name) {
+                let missing = (index + 1).saturating_sub(known.groups.len());
+                known.groups.extend(std::iter::repeat_with(Vec::new).take(missing));
+                known.groups[index].push(provider);
+            }
+        }
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -100,7 +100,7 @@ impl Lab {
     ) -> Result<(Vec<Server>, Vec<SocketAddr>), StartError> {
         let turn = Arc::new(AtomicUsize::new(0));
         let (mut servers, mut addresses) = (Vec::new(), Vec::new());
-        for (position, (index, port)) in ports(&self.prepared).into_iter().enumerate() {
+        for (position, port) in ports(&self.prepared.topology).into_iter().enumerate() {
             let address = if position == 0 { options.address } else { SocketAddr::new(options.address.ip(), port) };
             let authority = Authority::new("agentgateway-proxy", port);
             let listener = world.net.listen_on(&authority, address).await.map_err(|error| StartError::Listen {
@@ -121,7 +121,7 @@ impl Lab {
                         Spread::Sticky => sticky(&client_of(&request), count),
                     };
                     let (_, gateway) = pool.take(choose).await;
-                    gateway.handle(index, request).await
+                    gateway.handle_at(port, request).await
                 }
             }));
         }

@@ -6,6 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::load;
 use super::style::{Meaning, Style};
 use super::table;
 use crate::event::log::Header;
@@ -79,7 +80,7 @@ impl Live {
             Kind::ClientRequestEnded { request, .. } => self.request_lines(request),
             Kind::GatewayRequestEnded { request, .. } if self.has_no_client(request) => self.request_lines(request),
             Kind::StepStarted { verb, summary, .. }
-                if ["wait", "restart", "scale", "load"].contains(&verb.as_str()) =>
+                if ["wait", "restart", "scale", "load", "apply", "delete"].contains(&verb.as_str()) =>
             {
                 vec![self.aside(event, "·", Meaning::Faint, summary)]
             }
@@ -101,6 +102,16 @@ impl Live {
                     Meaning::Faint,
                     &format!("replica {replica} stopped: its health state is gone"),
                 )]
+            }
+            Kind::ReplicaConfigured { replica, reset, .. } => {
+                let anew: Vec<&str> = reset.iter().map(|one| one.provider.as_str()).collect();
+                let anew = if anew.is_empty() {
+                    String::new()
+                } else {
+                    format!("; health is forgotten of {}", anew.join(", "))
+                };
+                let text = format!("replica {replica} has the new configuration{anew}");
+                vec![self.aside(event, "·", Meaning::Faint, &text)]
             }
             Kind::ProviderSelected { .. } if self.detail == Detail::Verbose => {
                 self.selection_line(event).into_iter().collect()
@@ -242,7 +253,22 @@ pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
         let text = format!("{held} invariants hold");
         let _ = writeln!(out, "{} {text}", style.paint(Meaning::Good, "✓"));
     }
+    if detail > Detail::Quiet {
+        out.push_str(&loads(&run.history, style));
+    }
     out.push_str(&explanations(run, judged, style));
+    out
+}
+
+/// The figures of each load.
+fn loads(history: &History, style: Style) -> String {
+    let mut out = String::new();
+    for one in load::of(history) {
+        let _ = writeln!(out, "\n{}", style.paint(Meaning::Strong, &one.summary));
+        for line in load::lines(&one.measured, one.elapsed, style) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
     out
 }
 
@@ -290,7 +316,9 @@ fn latencies(history: &History) -> hdrhistogram::Histogram<u32> {
     let mut histogram = hdrhistogram::Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
     for request in &history.requests {
         if let Some(duration) = request.duration() {
-            histogram.saturating_record(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+            // It grows as it must, but not for ever: a time beyond a year counts as one.
+            let most = 366 * 86_400_000;
+            let _ = histogram.record(u64::try_from(duration.as_millis()).unwrap_or(most).min(most));
         }
     }
     histogram

@@ -148,7 +148,7 @@ fn finding(step: Option<usize>, at: &str, statement: &str, outcome: Verdict, [ex
 }
 
 fn step(step: usize, verb: &str, summary: &str) -> Kind {
-    Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None }
+    Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None, load: None }
 }
 
 /// A request that is being written down.

@@ -1,5 +1,6 @@
 //! Nodes → the parts of a scenario.
 
+mod changes;
 pub(super) mod expectations;
 pub(super) mod load;
 mod prices;
@@ -16,6 +17,9 @@ use crate::kube::GivenSecrets;
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
 use crate::topology::{Personality, Topology};
 
+#[cfg(test)]
+pub(super) use changes::OBJECT;
+pub(super) use changes::{Changes, changes};
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
 pub(super) use prices::OF_PRICE;

@@ -15,7 +15,7 @@ use super::{About, Finding, Outcome};
 use crate::event::History;
 use crate::event::history::{Attempt, Eviction, Request, Served};
 use crate::scenario::Scenario;
-use crate::topology::{Auth, Backend, Provider, Topology};
+use crate::topology::{Auth, Backend, Provider};
 
 /// Something that holds for every run.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ impl Invariant {
 /// A run, made easy to look things up in.
 struct Run<'r> {
     history: &'r History,
-    topology: &'r Topology,
+    scenario: &'r Scenario,
     /// Whether every step was played to its end.
     finished: bool,
     /// Evictions by replica, backend and provider, in the order in which they began.
@@ -124,7 +124,7 @@ impl<'r> Run<'r> {
         }
         Self {
             history,
-            topology: &scenario.topology,
+            scenario,
             finished: (0..scenario.steps.len()).all(|step| step_ended(history, step)),
             evictions,
             served,
@@ -148,15 +148,33 @@ impl<'r> Run<'r> {
         last.covers_seq(seq).then_some(*last)
     }
 
+    /// Whom a replica could have chosen for an attempt, each with its group. Nobody where the request
+    /// began under a configuration that has been replaced since: its health state is not told of.
+    fn members(&self, replica: u32, request: &Request, attempt: &'r Attempt) -> Vec<(usize, &'r str)> {
+        let began = request.gateway.as_ref().map_or(0, |gateway| gateway.received_seq);
+        let now = self.history.configuration(replica, attempt.selected_seq);
+        if now.is_some_and(|one| one.seq > began) {
+            return Vec::new();
+        }
+        if let Some(backend) = now.and_then(|one| one.backends.iter().find(|one| one.name == attempt.backend)) {
+            let groups = backend.groups.iter().enumerate();
+            return groups.flat_map(|(group, all)| all.iter().map(move |one| (group, one.name.as_str()))).collect();
+        }
+        let backend = self.backend(&attempt.backend);
+        backend.iter().flat_map(|one| one.providers()).map(|(group, one)| (group, one.name.value.as_str())).collect()
+    }
+
     /// A backend, by `namespace/name`.
     fn backend(&self, name: &str) -> Option<&'r Backend> {
         let (namespace, name) = name.split_once('/')?;
-        self.topology.backends.iter().find(|backend| backend.namespace == namespace && backend.name == name)
+        let mut all = self.scenario.topologies().flat_map(|topology| &topology.backends);
+        all.find(|backend| backend.namespace == namespace && backend.name == name)
     }
 
     fn provider(&self, backend: &str, provider: &str) -> Option<&'r Provider> {
-        let found = self.backend(backend)?.providers().find(|(_, one)| one.name.value == provider);
-        found.map(|(_, provider)| provider)
+        let all = self.scenario.topologies().flat_map(|topology| &topology.backends);
+        let mut providers = all.filter(|one| one.full_name() == backend).flat_map(Backend::providers);
+        providers.find(|(_, one)| one.name.value == provider).map(|(_, provider)| provider)
     }
 
     /// The reference that stands for all credentials equal to this one.
@@ -178,7 +196,8 @@ fn step_ended(history: &History, step: usize) -> bool {
 fn equal_credentials(scenario: &Scenario) -> BTreeMap<&str, &str> {
     let mut by_key: BTreeMap<&str, &str> = BTreeMap::new();
     let mut same = BTreeMap::new();
-    let providers = scenario.topology.backends.iter().flat_map(Backend::providers);
+    let backends = scenario.topologies().flat_map(|topology| &topology.backends);
+    let providers = backends.flat_map(Backend::providers);
     let own = providers.filter_map(|(_, provider)| match &provider.auth {
         Auth::Credential(credential) => Some(credential),
         Auth::None | Auth::Passthrough => None,

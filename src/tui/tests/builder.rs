@@ -76,7 +76,7 @@ impl Stream {
     }
 
     pub(super) fn step(&mut self, step: usize, verb: &str, summary: &str) -> &mut Self {
-        self.emit(Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None })
+        self.emit(Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None, load: None })
     }
 
     pub(super) fn step_over(&mut self, step: usize) -> &mut Self {

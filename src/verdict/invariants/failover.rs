@@ -19,15 +19,15 @@ pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<String> {
         if attempt.selected >= eviction.until {
             continue;
         }
-        let Some(backend) = run.backend(&attempt.backend) else { continue };
-        let active = backend.providers().find(|(_, one)| run.out(replica, &attempt.backend, &one.name, seq).is_none());
+        let members = run.members(replica, request, attempt);
+        let active = members.iter().find(|(_, one)| run.out(replica, &attempt.backend, one, seq).is_none());
         if let Some((_, active)) = active {
             broken.push(format!(
                 "{}: {} was chosen at {} while {} was active; {}",
                 line(request),
                 attempt.provider,
                 attempt.selected,
-                active.name,
+                active,
                 eviction_line(run.history, eviction)
             ));
         }
@@ -38,16 +38,16 @@ pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<String> {
 pub(super) fn priority(run: &Run<'_>) -> Vec<String> {
     let mut broken = Vec::new();
     for (request, replica, attempt) in run.attempts() {
-        let Some(backend) = run.backend(&attempt.backend) else { continue };
-        let better = backend.providers().filter(|(group, _)| *group < attempt.group);
+        let members = run.members(replica, request, attempt);
+        let better = members.into_iter().filter(|(group, _)| *group < attempt.group);
         for (group, provider) in better {
-            if run.out(replica, &attempt.backend, &provider.name, attempt.selected_seq).is_none() {
+            if run.out(replica, &attempt.backend, provider, attempt.selected_seq).is_none() {
                 broken.push(format!(
                     "{}: {} of group {} was chosen while {} of group {} was active on replica {replica}",
                     line(request),
                     attempt.provider,
                     attempt.group + 1,
-                    provider.name,
+                    provider,
                     group + 1
                 ));
             }
