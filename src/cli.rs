@@ -2,10 +2,14 @@
 
 mod alone;
 mod beside;
+mod check;
 mod exit;
 mod files;
+mod gateway;
 mod generate;
 mod init;
+mod invariants;
+mod judging;
 mod list;
 mod load;
 mod many;
@@ -48,16 +52,22 @@ Of several files the worst counts, in the order 130, 70, 69, 65, 64, 1, 2, 0.";
 enum Command {
     /// Play scenarios and judge what happens
     Run(run::Args),
+    /// Say what will go wrong with scenarios and manifests, before anything runs
+    Check(check::Args),
     /// Show a recording again: on the screen, as plain lines, or as reports
     Replay(replay::Args),
     /// Name and describe scenarios
     List(list::Args),
+    /// Print what holds in every run, and which personality is known for breaking it
+    Invariants(invariants::Args),
     /// Write a first scenario for your own manifests
     Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),
     /// Make load on an address outside a lab, and tell its figures
     Load(load::Args),
+    /// Run the gateway alone, in real time, in front of real providers
+    Gateway(gateway::Args),
     /// Run the vLLM simulator alone; it takes the original's arguments
     #[command(name = "vllm-sim", disable_help_flag = true)]
     VllmSim(vllm_sim::Args),
@@ -83,12 +93,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => Ok(check::run(&args)),
         Command::Replay(args) => replay::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Up(args) => up::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Invariants(args) => invariants::run(&args),
         Command::Init(args) => Ok(init::run(&args)),
         Command::Schema(args) => Ok(generate::schema(&args)),
         Command::Completions(args) => Ok(generate::completions(&args, Cli::command())),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use bus::{Bus, Sink};
-pub use facts::{Answer, Arrival, Parameters};
+pub use facts::{Answer, Arrival, Digest, Parameters};
 pub use history::History;
 pub use log::{BackendRecord, ProviderRecord};
 pub use measured::{Aims, Measured};
@@ -147,6 +147,9 @@ pub enum Kind {
         body: String,
         /// Whole length of the response body in bytes.
         body_bytes: u64,
+        /// The whole response body, to be compared with what its provider sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
     },
 
     /// The gateway has read a request's head.
@@ -247,6 +250,9 @@ pub enum Kind {
         backend: String,
         /// The provider.
         provider: String,
+        /// The request whose response changed it; none where the end of an eviction did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
         /// Moving average of success, 0 to 1.
         health: f64,
         /// Moving average of latency in seconds; 0 while unknown.
@@ -335,6 +341,9 @@ pub enum Kind {
         stream: bool,
         /// Reference of the credential that came with it; `unknown` for one that the lab does not know.
         credential: Option<String>,
+        /// Headers among its own that concern one connection only, and should not have come this far.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hop_by_hop: Vec<String>,
     },
     /// A provider is done with a request.
     ProviderRequestEnded {
@@ -352,6 +361,9 @@ pub enum Kind {
         injected: Option<String>,
         /// Tokens of the answer.
         usage: Option<Usage>,
+        /// The body as the simulator wrote it, before any fault; none where it did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
     },
     /// A fault is injected.
     FaultInjected {

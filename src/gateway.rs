@@ -76,8 +76,6 @@ use crate::world::World;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 /// The longest body of a request that is kept for another attempt, in bytes.
 const REPLAY_LIMIT: usize = 64 * 1024;
-/// How often the reference tries again where no rule says so.
-const FAILOVERS: u32 = 2;
 
 /// One replica of the gateway. Cheap to clone; all clones share its health state.
 ///
@@ -265,8 +263,7 @@ impl Call<'_> {
         let failover = behaviour.retries == Retries::Failover;
         let (attempts, codes) = match &self.rule.retry {
             Some(retry) => (retry.attempts, retry.codes.as_slice()),
-            None if failover => (FAILOVERS, &[][..]),
-            None => return false,
+            None => (self.replica.personality.own_retries(), &[][..]),
         };
         let again = match result {
             Err(error) => error.is_retryable(behaviour.retried_timeout),

@@ -6,6 +6,8 @@
 //! ```
 
 mod acts;
+mod alone;
+mod fronts;
 mod hosts;
 mod interrupt;
 mod load;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 pub use acts::Commands;
+pub use alone::{GatewayAlone, Opened};
 pub use hosts::StartError;
 pub use interrupt::Interrupt;
 pub use prepare::Prepared;
@@ -33,6 +36,7 @@ use crate::event::{Bus, Event, History, Sink};
 use crate::gateway;
 use crate::scenario::{self, LoadError, Scenario, Step};
 use crate::source::Severity;
+use crate::topology::Topology;
 use crate::verdict::{self, JudgeOptions, Verdict};
 use crate::world::clock::VIRTUAL_START;
 use crate::world::{Clock, Credentials, Net, Seed, World};
@@ -219,7 +223,7 @@ impl Lab {
             start: self.start_time().to_string(),
             sources: scenario.redacted_sources(),
             replicas: scenario.gateway.replicas,
-            backends: backends(scenario),
+            backends: backends(scenario.topologies()),
         }
     }
 
@@ -326,9 +330,9 @@ impl Lab {
 }
 
 /// All backends that there are at one time or another, and all their providers.
-fn backends(scenario: &Scenario) -> Vec<BackendRecord> {
+fn backends<'t>(topologies: impl IntoIterator<Item = &'t Topology>) -> Vec<BackendRecord> {
     let mut all: Vec<BackendRecord> = Vec::new();
-    for record in scenario.topologies().flat_map(|topology| &topology.backends).map(gateway::record) {
+    for record in topologies.into_iter().flat_map(|topology| &topology.backends).map(gateway::record) {
         match all.iter_mut().find(|known| known.name == record.name) {
             None => all.push(record),
             Some(known) => join(known, record),

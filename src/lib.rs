@@ -6,6 +6,7 @@
 //!                 │                └─ world ─┘
 //!  source ──▶ kube ──▶ scenario ──▶ lab ──────────────────▶ event ──▶ verdict ──▶ report
 //!  text, places    steps, expectations   traffic ▶ gateway ▶ sim  └───────────────▶ tui
+//!                     └──▶ lint
 //! ```
 //!
 //! Start at [`Lab`]: it reads a scenario file, runs it, and gives a [`Run`](lab::Run).
@@ -16,6 +17,7 @@ pub mod fault;
 pub mod gateway;
 pub mod kube;
 pub mod lab;
+pub mod lint;
 pub mod report;
 pub mod scenario;
 pub mod sim;

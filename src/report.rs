@@ -6,6 +6,7 @@
 //! take [`RunRecord`]s.
 
 pub mod access_log;
+pub mod check;
 pub mod console;
 mod exchange;
 pub mod github;

@@ -30,6 +30,7 @@ mod compose;
 mod expand;
 pub mod expect;
 mod fields;
+pub mod invariants;
 mod load;
 pub mod names;
 pub mod pattern;
@@ -81,6 +82,8 @@ pub struct Scenario {
     pub schedule: Vec<(Span, usize)>,
     /// What is expected of the run as a whole.
     pub expect: Vec<Expectation>,
+    /// Invariants that do not count here.
+    pub invariants_off: Vec<invariants::TurnedOff>,
     /// What the manifests describe.
     pub topology: Topology,
     /// What they describe after each step that applies or deletes some, in the order of the file.
@@ -100,6 +103,8 @@ pub struct GatewaySpec {
     pub replicas: u32,
     /// As which version of which gateway it behaves.
     pub personality: Personality,
+    /// Whether the scenario names it; else it is the newest.
+    pub named: bool,
     /// Which replica takes a request.
     pub spread: Spread,
 }

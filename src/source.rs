@@ -123,6 +123,25 @@ impl Place {
     }
 }
 
+/// Where something stands, if it stands in a file. It says nothing of what the thing is, so that two
+/// things are equal wherever they stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin(pub Option<Place>);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}
+
+impl From<Place> for Origin {
+    fn from(place: Place) -> Self {
+        Self(Some(place))
+    }
+}
+
 impl fmt::Display for LineColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)

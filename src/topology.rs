@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Place, Spanned};
+use crate::source::{Origin, Place, Spanned};
 pub use cel::Condition;
 pub use personality::Personality;
 pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};
@@ -42,6 +42,10 @@ pub struct Topology {
     pub backends: Vec<Backend>,
     /// Replicas of the gateway, where a manifest says how many.
     pub replicas: Option<Spanned<u32>>,
+    /// Where the fake OpenAI answers besides its own address.
+    pub openai: Vec<Authority>,
+    /// Where traces go, if the configuration says so: a collector that takes them over HTTP.
+    pub collector: Option<Authority>,
 }
 
 /// A deployment of the vLLM simulator.
@@ -68,9 +72,9 @@ pub const POD_NAME_PLACEHOLDER: &str = "$(pod-name)";
 /// One port of a Kubernetes Service: a name that leads to a simulator's pods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Name of the Service.
+    /// Name of the Service, or a host by its full name or address.
     pub name: String,
-    /// Namespace.
+    /// Namespace; empty for a host that is no Kubernetes Service.
     pub namespace: String,
     /// The Service's port.
     pub port: u16,
@@ -131,6 +135,10 @@ pub struct Rule {
     pub rate_limits: Vec<RateLimit>,
     /// Health policy of its backends that have none of their own.
     pub health: Option<HealthPolicy>,
+    /// Where the rule stands.
+    pub origin: Origin,
+    /// Where its timeouts stand.
+    pub timeout_origin: Origin,
 }
 
 /// A reference to a backend from a rule.
@@ -229,6 +237,8 @@ pub struct HeaderChange {
     pub add: Vec<(String, String)>,
     /// Removes all values.
     pub remove: Vec<String>,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// An AI backend: groups of providers by priority.
@@ -345,25 +355,6 @@ impl fmt::Debug for Credential {
     }
 }
 
-impl Topology {
-    /// Backends to which there is an alternative that is never taken, since nothing can evict anybody
-    /// from them: no health policy that this personality heeds.
-    #[must_use]
-    pub fn without_failover(&self, personality: Personality) -> Vec<&Backend> {
-        let has_policy = |index: usize, backend: &Backend| {
-            let rules = self.routes.iter().flat_map(|route| &route.rules);
-            let mut leading = rules.filter(|rule| rule.backends.iter().any(|one| one.backend == index));
-            backend.health.is_some()
-                || leading.any(|rule| rule.health.is_some())
-                || (personality.heeds_provider_policies()
-                    && backend.providers().any(|(_, provider)| provider.health.is_some()))
-        };
-        let all = self.backends.iter().enumerate().filter(|_| personality.needs_health_policy());
-        let without = all.filter(|(index, backend)| backend.providers().count() > 1 && !has_policy(*index, backend));
-        without.map(|(_, backend)| backend).collect()
-    }
-}
-
 impl Simulator {
     /// The name of its `index`th pod.
     #[must_use]
@@ -386,6 +377,9 @@ impl Service {
     #[must_use]
     pub fn names(&self) -> Vec<Authority> {
         let Self { name, namespace, port, .. } = self;
+        if namespace.is_empty() {
+            return vec![Authority::new(name.clone(), *port)];
+        }
         [
             name.clone(),
             format!("{name}.{namespace}"),

@@ -19,12 +19,16 @@ mod filter;
 mod fold;
 mod health;
 mod keys;
+mod landmarks;
 mod lineup;
+mod listing;
 mod model;
 mod pace;
 mod plan;
 mod row;
+mod rows;
 mod screen;
+mod spill;
 mod store;
 mod story;
 mod tally;
@@ -50,7 +54,7 @@ pub trait Judge: Send {
     /// Takes in the next event, or none before the first. Returns all findings where one of them has changed.
     fn judge(&mut self, event: Option<&Event>) -> Option<Vec<Finding>>;
 
-    /// The findings once nothing more will come.
+    /// The findings once nothing more will come. Not asked where the lab has judged the whole itself.
     fn conclude(&mut self) -> Option<Vec<Finding>>;
 }
 

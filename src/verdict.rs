@@ -25,6 +25,7 @@ use std::fmt;
 use crate::event::History;
 use crate::scenario::{Expectation, Scenario};
 use crate::source::{Diagnostic, Place};
+use crate::topology::Personality;
 
 pub use answers::{observed_pattern, observed_patterns};
 pub use frequency::PatternCounts;
@@ -57,8 +58,27 @@ pub struct Finding {
     pub actual: String,
     /// The evidence, one line each.
     pub detail: Vec<String>,
+    /// Why it does not count that this invariant is broken, or is not looked at.
+    pub exempt: Option<Exempt>,
     /// The step that it belongs to, from 0; none for the whole run.
     pub step: Option<usize>,
+}
+
+/// Why an invariant does not fail a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exempt {
+    /// The personality is known for breaking it, and the run has shown it.
+    Deviation {
+        /// Who.
+        personality: Personality,
+        /// What it does instead.
+        why: &'static str,
+    },
+    /// The scenario turns it off.
+    Off {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What a finding is about.
@@ -124,6 +144,11 @@ impl Verdict {
         self.findings.iter().filter(|finding| finding.about == About::Expectation)
     }
 
+    /// The invariants that do not count.
+    pub fn exemptions(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.exempt.is_some())
+    }
+
     /// The findings about invariants.
     pub fn invariants(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.about != About::Expectation)
@@ -174,8 +199,19 @@ impl Finding {
             expected: String::new(),
             actual: String::new(),
             detail: Vec::new(),
+            exempt: None,
             step,
         }
+    }
+
+    /// The invariant, and why it does not count, in a line: `deviation of agentgateway-1.2: …`.
+    #[must_use]
+    pub fn exemption(&self) -> Option<String> {
+        let About::Invariant(name) = self.about else { return None };
+        Some(match self.exempt.as_ref()? {
+            Exempt::Deviation { personality, why } => format!("deviation of {personality}: {name}: {why}"),
+            Exempt::Off { reason } => format!("turned off: {name}: {reason}"),
+        })
     }
 
     /// The finding as a compiler would report it: the line of the scenario underlined, what was

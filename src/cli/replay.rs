@@ -5,14 +5,15 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use super::Exit;
+use super::judging::Judging;
 use super::observe;
 use super::record;
 use super::reports;
 use super::run::{blank, conclude, detail, exit_of, lines};
-use super::screen::{self, Judging};
+use super::screen;
 use super::terminal::{Colour, People, Stream};
 use crate::event::Event;
-use crate::event::log::{self, Header};
+use crate::event::log::{self, Header, ReadError};
 use crate::tui::{self, Judge};
 
 /// What `labsim replay` is told.
@@ -50,20 +51,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let (header, events) = match log::read(BufReader::new(file)) {
-        Ok(read) => read,
-        Err(error) => {
-            eprintln!("error: {}: {error}", args.path.display());
-            return Ok(Exit::Invalid);
-        }
+    let (header, events) = match log::open(BufReader::new(file)) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(unreadable(args, &error)),
     };
     let plain = args.reports.any() || args.observe.any() || args.quiet || args.verbose;
     if plain || !args.screen.is_wanted() {
-        return Ok(tell_again(args, header, events));
+        return Ok(match events.collect() {
+            Ok(events) => tell_again(args, header, events),
+            Err(error) => unreadable(args, &error),
+        });
     }
     let judge = Judging::of_recording(&header).map(|judge| Box::new(judge) as Box<dyn Judge>);
     tui::replay(header, events, judge, args.screen.options()?)?;
     Ok(Exit::Passed)
+}
+
+fn unreadable(args: &Args, error: &ReadError) -> Exit {
+    eprintln!("error: {}: {error}", args.path.display());
+    Exit::Invalid
 }
 
 /// Tells what the run told, and writes what it could have written.

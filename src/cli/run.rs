@@ -21,6 +21,7 @@ use super::terminal::{Colour, People, Stream};
 use crate::event::log::{Header, Recorder};
 use crate::event::{Event, Sink};
 use crate::lab::{Interrupt, Lab, Mode, Run, RunError};
+use crate::lint;
 use crate::report::RunRecord;
 use crate::report::console::{self, Detail, Live};
 use crate::report::style::Style;
@@ -178,9 +179,7 @@ fn load(args: &Args, candidate: &Candidate) -> Result<Option<Lab>, Exit> {
     let colour = args.color.for_stderr().colour;
     match args.set.lab(&candidate.path) {
         Ok(lab) => {
-            for warning in lab.warnings() {
-                eprintln!("{}\n", warning.render(&lab.scenario().sources, colour));
-            }
+            warn(&lab, colour);
             Ok(Some(configured(args, lab)))
         }
         Err(LoadError::NotAScenario) if !candidate.named => Ok(None),
@@ -199,6 +198,14 @@ fn load(args: &Args, candidate: &Candidate) -> Result<Option<Lab>, Exit> {
             eprint!("{}", findings.render(&sources, colour));
             Err(Exit::Invalid)
         }
+    }
+}
+
+/// Tells what the author of a scenario should know, although its lab runs.
+pub(super) fn warn(lab: &Lab, colour: bool) {
+    let unasked = lint::unasked(lab.scenario());
+    for warning in lab.warnings().chain(&unasked) {
+        eprintln!("{}\n", warning.render(&lab.scenario().sources, colour));
     }
 }
 

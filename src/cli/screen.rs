@@ -6,13 +6,11 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::Context as _;
 
-use super::record;
-use crate::event::log::Header;
-use crate::event::{At, Event, History, Kind, Sink};
+use super::judging::{self, Judging};
+use crate::event::{At, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
-use crate::scenario::{self, Scenario};
-use crate::tui::{Command, Decision, Finding, Gate, Judge, Options, Pace, Screen};
-use crate::verdict::{self, About, JudgeOptions, Outcome};
+use crate::tui::{Command, Gate, Options, Pace, Screen};
+use crate::verdict::JudgeOptions;
 
 /// What a screen is told on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,7 +69,7 @@ pub(super) fn run(
     sinks.push(Box::new(screen.sink()));
     let lab = lab.clone().throttle(Arc::new(Held(screen.gate())));
     let run = lab.run_with(sinks);
-    screen.finished();
+    screen.finished(run.as_ref().ok().map(|run| judging::of_verdict(&run.verdict)));
     let closed = match &run {
         Ok(run) if !run.interrupted => screen.wait(),
         _ => screen.close(),
@@ -99,86 +97,5 @@ struct Held(Gate);
 impl Throttle for Held {
     fn turn(&self, now: At, in_flight: usize, events: u64) -> At {
         self.0.turn(now, in_flight, events)
-    }
-}
-
-/// Judges a run while it goes on: steps as they end, the whole at its end.
-pub(super) struct Judging {
-    scenario: Scenario,
-    options: JudgeOptions,
-    history: History,
-    steps_over: usize,
-    shown: Vec<Finding>,
-}
-
-impl Judging {
-    pub(super) fn new(scenario: Scenario, options: JudgeOptions) -> Self {
-        Self { scenario, options, history: History::default(), steps_over: 0, shown: Vec::new() }
-    }
-
-    /// A judge for a recording; none if its scenario can no longer be read.
-    pub(super) fn of_recording(header: &Header) -> Option<Self> {
-        let file = header.sources.files().first()?;
-        let scenario = scenario::load_from(&header.sources, std::path::Path::new(&file.name)).ok()?;
-        Some(Self::new(scenario, record::options_of(header)))
-    }
-
-    fn findings(&self, over: bool) -> Vec<Finding> {
-        let verdict = verdict::judge(&self.scenario, &self.history, self.options);
-        verdict.findings.iter().map(|finding| self.shown_as(finding, over)).collect()
-    }
-
-    fn shown_as(&self, finding: &verdict::Finding, over: bool) -> Finding {
-        let decided = over || finding.step.is_some_and(|step| step < self.steps_over) || self.is_lost(finding);
-        let decision = match finding.outcome {
-            _ if !decided => Decision::Open,
-            Outcome::Pass => Decision::Pass,
-            Outcome::Fail => Decision::Fail,
-            Outcome::Unknown => Decision::Unknown,
-        };
-        let reasons = [("expected", &finding.expected), ("came", &finding.actual)];
-        let reasons = reasons.iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name}: {text}"));
-        let explanation = reasons.chain(finding.detail.iter().cloned()).collect::<Vec<_>>().join("\n");
-        Finding {
-            step: finding.step,
-            invariant: finding.about != About::Expectation,
-            statement: finding.statement.clone(),
-            decision,
-            explanation: (!explanation.is_empty()).then_some(explanation),
-        }
-    }
-
-    /// An invariant that is broken stays broken. That one request is still on its way breaks none.
-    fn is_lost(&self, finding: &verdict::Finding) -> bool {
-        let under_way = self.history.requests.iter().rev().take(1_000).any(|request| request.ended.is_none());
-        finding.outcome == Outcome::Fail && finding.about != About::Expectation && !under_way
-    }
-
-    fn changed(&mut self, findings: Vec<Finding>) -> Option<Vec<Finding>> {
-        if findings == self.shown {
-            return None;
-        }
-        self.shown.clone_from(&findings);
-        Some(findings)
-    }
-}
-
-impl Judge for Judging {
-    fn judge(&mut self, event: Option<&Event>) -> Option<Vec<Finding>> {
-        if let Some(event) = event {
-            self.history.apply(event);
-            match event.kind {
-                Kind::StepEnded { step, .. } => self.steps_over = self.steps_over.max(step + 1),
-                Kind::StepStarted { .. } => {}
-                _ => return None,
-            }
-        }
-        let findings = self.findings(false);
-        self.changed(findings)
-    }
-
-    fn conclude(&mut self) -> Option<Vec<Finding>> {
-        let findings = self.findings(true);
-        self.changed(findings)
     }
 }

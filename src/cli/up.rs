@@ -11,7 +11,7 @@ use super::Exit;
 use super::beside::Beside;
 use super::observe;
 use super::reports;
-use super::run::lines;
+use super::run::{lines, warn};
 use super::set;
 use super::signals;
 use super::terminal::{Colour, Stream};
@@ -68,6 +68,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(if matches!(error, LoadError::Unreadable(_)) { Exit::Usage } else { Exit::Invalid });
         }
     };
+    warn(&lab, args.color.for_stderr().colour);
     let interrupt = Interrupt::default();
     let of_signals = interrupt.clone();
     signals::watch(move |count| {

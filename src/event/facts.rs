@@ -96,6 +96,39 @@ impl Parameters {
     }
 }
 
+/// Length and checksum of a body: enough to tell whether two are the same, however they were cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Its bytes by FNV-1a, 64 bits.
+    pub fnv: u64,
+}
+
+impl Default for Digest {
+    /// Of nothing.
+    fn default() -> Self {
+        Self { bytes: 0, fnv: 0xcbf2_9ce4_8422_2325 }
+    }
+}
+
+impl Digest {
+    /// Takes in the next bytes.
+    pub fn take(&mut self, data: &[u8]) {
+        self.bytes += data.len() as u64;
+        self.fnv = data.iter().fold(self.fnv, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    }
+}
+
+/// Request headers that concern one connection only, besides those that every hop has.
+const HOP_BY_HOP: [&str; 6] = ["keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "upgrade"];
+
+/// Those of a request's headers that concern one connection only.
+#[must_use]
+pub fn hop_by_hop(headers: &http::HeaderMap) -> Vec<String> {
+    HOP_BY_HOP.iter().filter(|name| headers.contains_key(**name)).map(|name| (*name).to_owned()).collect()
+}
+
 /// Whether a group of facts says nothing, so that an event need not carry it.
 pub(super) fn is_default<T: Default + PartialEq>(facts: &T) -> bool {
     *facts == T::default()
@@ -115,6 +148,20 @@ mod tests {
         let Kind::GatewayRequestReceived { arrival, .. } = &event.kind else { panic!("{event:?}") };
         assert_eq!(*arrival, Arrival::default());
         assert_eq!(serde_json::to_string(&event).unwrap(), line, "and facts that are absent take no room");
+    }
+
+    #[test]
+    fn a_digest_tells_bodies_apart_and_not_how_they_were_cut() {
+        let of = |parts: &[&str]| {
+            let mut digest = Digest::default();
+            for part in parts {
+                digest.take(part.as_bytes());
+            }
+            digest
+        };
+        assert_eq!(of(&["ab", "", "c"]), of(&["abc"]));
+        assert_ne!(of(&["abc"]), of(&["acb"]));
+        assert_eq!(of(&["a"]), Digest { bytes: 1, fnv: 0xaf63_dc4c_8601_ec8c });
     }
 
     #[test]

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{
-    Aims, At, BODY_LIMIT, BackendRecord, Candidate, Event, Headers, Kind, Outcome, ProviderName, RequestId, Usage,
-};
+use super::{Aims, At, BODY_LIMIT, BackendRecord, Candidate, Digest, Event, Headers, Kind, Outcome, RequestId, Usage};
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,12 +20,16 @@ pub struct History {
     pub steps: Vec<StepRecord>,
     /// Requests that providers have seen, in order, also those without a client.
     pub served: Vec<Served>,
+    /// Times at which a provider's count of evictions rose, in order.
+    pub ejections: Vec<Ejection>,
     /// Faults in the order in which they were injected.
     pub faults: Vec<FaultRecord>,
     /// Replicas of the gateway that were started, counting restarts once.
     pub replicas: u32,
     /// Configurations that replicas have taken in mid-run, in order.
     pub configurations: Vec<Configuration>,
+    /// How often a replica was started, restarts too.
+    pub starts: u32,
     /// The time of the latest event.
     pub now: At,
     /// How many events there were.
@@ -37,6 +39,8 @@ pub struct History {
     struck: BTreeMap<(RequestId, u32, String), String>,
     /// Requests that a provider is at, by position in `served`; kept once there was a fault.
     serving: BTreeMap<(RequestId, u32, String), usize>,
+    /// How often each provider was evicted since its last success, as its replica counts.
+    counts: Vec<(u32, String, String, u32)>,
 }
 
 /// A configuration that a replica has taken in mid-run.
@@ -91,6 +95,8 @@ pub struct Request {
     pub model: Option<String>,
     /// Tokens, as the response says.
     pub usage: Option<Usage>,
+    /// The whole response body, to be compared.
+    pub digest: Option<Digest>,
     /// Attempts at providers, in order.
     pub attempts: Vec<Attempt>,
     /// What the gateway's access log says, once it is over there.
@@ -132,6 +138,40 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What went wrong, in the gateway's words.
     pub error: Option<String>,
+    /// The provider's own `Retry-After`.
+    pub retry_after: Option<String>,
+    /// Where in the stream it was over.
+    pub ended_seq: Option<u64>,
+    /// What it was taken for, once it has changed its provider's health.
+    pub counted: Option<Counted>,
+}
+
+/// What an attempt was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// It speaks for its provider.
+    Success,
+    /// It speaks against its provider.
+    Failure,
+}
+
+/// A provider's count of evictions on one replica, as it rose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ejection {
+    /// The replica.
+    pub replica: u32,
+    /// Backend as `namespace/name`.
+    pub backend: String,
+    /// Provider.
+    pub provider: String,
+    /// The request whose response did it.
+    pub request: Option<RequestId>,
+    /// When.
+    pub at: At,
+    /// What it rose to.
+    pub count: u32,
+    /// By how much.
+    pub rise: u32,
 }
 
 /// A request as the gateway's access log has it.
@@ -143,10 +183,14 @@ pub struct GatewayRecord {
     pub received_seq: u64,
     /// When it was over.
     pub ended: Option<At>,
+    /// Where in the stream it was over.
+    pub ended_seq: Option<u64>,
     /// How often it was over: once, unless something is wrong.
     pub ends: u32,
     /// Route as `namespace/name`.
     pub route: Option<String>,
+    /// Position of the rule in the route, from 0.
+    pub rule: Option<usize>,
     /// Backend as `namespace/name`.
     pub backend: Option<String>,
     /// Reference of the credential that came with it.
@@ -157,6 +201,8 @@ pub struct GatewayRecord {
     pub error: Option<String>,
     /// A word for it.
     pub reason: Option<String>,
+    /// Tokens, as its access log has them.
+    pub usage: Option<Usage>,
 }
 
 /// A request as a provider saw it.
@@ -184,6 +230,10 @@ pub struct Served {
     pub injected: Option<String>,
     /// Tokens of the answer.
     pub usage: Option<Usage>,
+    /// The body as the simulator wrote it, before any fault.
+    pub digest: Option<Digest>,
+    /// Headers that concern one connection only.
+    pub hop_by_hop: Vec<String>,
 }
 
 /// A fault that was injected.
@@ -392,13 +442,20 @@ impl History {
                     record.failed.clone_from(failed);
                 }
             }
-            Kind::ReplicaStarted { replica } => self.replicas = self.replicas.max(replica.saturating_add(1)),
-            Kind::ReplicaStopped { replica } => self.forget(event, |one| one.replica == *replica),
+            Kind::ReplicaStarted { replica } => {
+                self.replicas = self.replicas.max(replica.saturating_add(1));
+                self.starts = self.starts.saturating_add(1);
+            }
+            Kind::ReplicaStopped { replica } => {
+                self.forget(event, |one| one.replica == *replica);
+                self.counts.retain(|(one, ..)| one != replica);
+            }
             Kind::ReplicaConfigured { replica, backends, reset } => {
-                self.forget(event, |one| {
-                    let is = |name: &ProviderName| name.backend == one.backend && name.provider == one.provider;
-                    one.replica == *replica && reset.iter().any(is)
-                });
+                let gone = |of: u32, backend: &str, provider: &str| {
+                    of == *replica && reset.iter().any(|one| one.backend == backend && one.provider == provider)
+                };
+                self.forget(event, |one| gone(one.replica, &one.backend, &one.provider));
+                self.counts.retain(|(of, backend, provider, _)| !gone(*of, backend, provider));
                 let (replica, backends) = (*replica, backends.clone());
                 self.configurations.push(Configuration { replica, backends, seq: event.seq });
             }
@@ -429,7 +486,7 @@ impl History {
                 record.headers.clone_from(headers);
             }
             Kind::ClientFirstToken { request } => self.entry(request).first_token = Some(at),
-            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _ } => {
+            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _, digest } => {
                 let record = self.entry(request);
                 record.ended = Some(at);
                 record.ends += 1;
@@ -437,6 +494,7 @@ impl History {
                 record.status = *status;
                 record.model.clone_from(model);
                 record.usage = *usage;
+                record.digest = *digest;
                 record.body.clone_from(body);
             }
             Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential, arrival: _ } => {
@@ -449,9 +507,10 @@ impl History {
                     ..GatewayRecord::default()
                 });
             }
-            Kind::GatewayRequestRouted { request, replica: _, route, rule: _, backend, path_match: _ } => {
+            Kind::GatewayRequestRouted { request, replica: _, route, rule, backend, path_match: _ } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.route = Some(route.clone());
+                gateway.rule = Some(*rule);
                 gateway.backend = Some(backend.clone());
             }
             Kind::ProviderSelected {
@@ -481,6 +540,9 @@ impl History {
                 outcome: None,
                 status: None,
                 error: None,
+                retry_after: None,
+                ended_seq: None,
+                counted: None,
             }),
             Kind::AttemptStarted { request, replica: _, attempt, provider: _, endpoint, model, credential } => {
                 if let Some(record) = self.attempt(request, *attempt) {
@@ -489,24 +551,42 @@ impl History {
                     record.credential.clone_from(credential);
                 }
             }
-            Kind::AttemptEnded {
-                request,
-                replica: _,
-                attempt,
-                provider: _,
-                outcome,
-                status,
-                error,
-                retry_after: _,
-            } => {
+            Kind::AttemptEnded { request, replica: _, attempt, provider: _, outcome, status, error, retry_after } => {
                 if let Some(record) = self.attempt(request, *attempt) {
                     record.ended = Some(at);
                     record.outcome = Some(*outcome);
                     record.status = *status;
                     record.error.clone_from(error);
+                    record.retry_after.clone_from(retry_after);
+                    record.ended_seq = Some(event.seq);
                 }
             }
-            Kind::HealthChanged { .. } | Kind::Note { .. } => {}
+            Kind::HealthChanged {
+                replica,
+                backend,
+                provider,
+                request,
+                health: _,
+                latency_seconds: _,
+                consecutive_failures,
+                times_ejected,
+            } => {
+                let counted = if *consecutive_failures == 0 { Counted::Success } else { Counted::Failure };
+                self.mark_counted(request.as_deref(), backend, provider, counted);
+                let rise = self.rise_of_ejections(*replica, backend, provider, *times_ejected);
+                if rise > 0 {
+                    self.ejections.push(Ejection {
+                        replica: *replica,
+                        backend: backend.clone(),
+                        provider: provider.clone(),
+                        request: request.clone(),
+                        at,
+                        count: *times_ejected,
+                        rise,
+                    });
+                }
+            }
+            Kind::Note { .. } => {}
             Kind::FaultInjected { fault_id, fault, target, injection, from_us, until_us } => {
                 self.faults.push(FaultRecord {
                     id: *fault_id,
@@ -560,15 +640,26 @@ impl History {
                     }
                 }
             }
-            Kind::GatewayRequestEnded { request, status, error, reason, .. } => {
+            Kind::GatewayRequestEnded { request, status, error, reason, usage, .. } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.ended = Some(at);
+                gateway.ended_seq = Some(event.seq);
                 gateway.ends += 1;
                 gateway.status = Some(*status);
                 gateway.error.clone_from(error);
                 gateway.reason.clone_from(reason);
+                gateway.usage = *usage;
             }
-            Kind::ProviderRequestReceived { request, attempt, host, path: _, model, stream: _, credential } => {
+            Kind::ProviderRequestReceived {
+                request,
+                attempt,
+                host,
+                path: _,
+                model,
+                stream: _,
+                credential,
+                hop_by_hop,
+            } => {
                 let mut injected = None;
                 if let (Some(request), false) = (request, self.faults.is_empty()) {
                     let key = (request.clone(), *attempt, host.clone());
@@ -587,9 +678,11 @@ impl History {
                     outcome: None,
                     injected,
                     usage: None,
+                    digest: None,
+                    hop_by_hop: hop_by_hop.clone(),
                 });
             }
-            Kind::ProviderRequestEnded { request, attempt, host, status, outcome, injected, usage } => {
+            Kind::ProviderRequestEnded { request, attempt, host, status, outcome, injected, usage, digest } => {
                 let same = |served: &&mut Served| {
                     served.request == *request
                         && served.attempt == *attempt
@@ -601,6 +694,7 @@ impl History {
                     served.status = Some(*status);
                     served.outcome = Some(*outcome);
                     served.usage = *usage;
+                    served.digest = *digest;
                     if injected.is_some() {
                         served.injected.clone_from(injected);
                     }
@@ -641,6 +735,27 @@ impl History {
             Some(served) => served.injected = Some(fault.to_owned()),
             None => drop(self.struck.insert(key, fault.to_owned())),
         }
+    }
+
+    /// Notes what the last attempt of a request at a provider was taken for. The first word counts.
+    fn mark_counted(&mut self, request: Option<&str>, backend: &str, provider: &str, counted: Counted) {
+        let Some(index) = request.and_then(|request| self.by_id.get(request)) else { return };
+        let attempts = self.requests[*index].attempts.iter_mut().rev();
+        if let Some(attempt) = attempts.into_iter().find(|one| one.provider == provider && one.backend == backend) {
+            attempt.counted.get_or_insert(counted);
+        }
+    }
+
+    /// Notes a provider's count of evictions, and says by how much it rose.
+    fn rise_of_ejections(&mut self, replica: u32, backend: &str, provider: &str, count: u32) -> u32 {
+        let same =
+            |(on, of, at, _): &&mut (u32, String, String, u32)| *on == replica && at == provider && of == backend;
+        if let Some((.., known)) = self.counts.iter_mut().find(same) {
+            let before = std::mem::replace(known, count);
+            return count.saturating_sub(before);
+        }
+        self.counts.push((replica, backend.to_owned(), provider.to_owned(), count));
+        count
     }
 
     fn entry(&mut self, id: &str) -> &mut Request {

@@ -135,27 +135,43 @@ pub enum ReadError {
 /// # Errors
 /// The first line that is wrong.
 pub fn read(input: impl BufRead) -> Result<(Header, Vec<Event>), ReadError> {
-    let mut lines = input.lines().enumerate();
-    let (_, first) = lines.next().ok_or(ReadError::Empty)?;
-    let first = first?;
-    let format: serde_json::Value =
-        serde_json::from_str(&first).map_err(|error| ReadError::Line { line: 1, expected: "a header", error })?;
+    let (header, events) = open(input)?;
+    Ok((header, events.collect::<Result<_, _>>()?))
+}
+
+/// Reads a recording's header, and its events as they are asked for.
+///
+/// # Errors
+/// What is wrong with the header; each event has its own.
+pub fn open<R: BufRead>(input: R) -> Result<(Header, Events<R>), ReadError> {
+    let mut lines = input.lines();
+    let first = lines.next().ok_or(ReadError::Empty)??;
+    let wrong = |error| ReadError::Line { line: 1, expected: "a header", error };
+    let format: serde_json::Value = serde_json::from_str(&first).map_err(wrong)?;
     match format.get("labsim_recording").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(FORMAT) => {
             return Err(ReadError::Format(u32::try_from(found).unwrap_or(u32::MAX)));
         }
         _ => {}
     }
-    let header =
-        serde_json::from_str(&first).map_err(|error| ReadError::Line { line: 1, expected: "a header", error })?;
-    let mut events = Vec::new();
-    for (index, line) in lines {
-        let event = serde_json::from_str(&line?).map_err(|error| ReadError::Line {
-            line: index + 1,
-            expected: "an event",
-            error,
-        })?;
-        events.push(event);
+    let header = serde_json::from_str(&first).map_err(wrong)?;
+    Ok((header, Events { lines, line: 1 }))
+}
+
+/// The events of a recording, read as they are asked for.
+#[derive(Debug)]
+pub struct Events<R> {
+    lines: io::Lines<R>,
+    line: usize,
+}
+
+impl<R: BufRead> Iterator for Events<R> {
+    type Item = Result<Event, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.lines.next()?;
+        self.line += 1;
+        let wrong = |error| ReadError::Line { line: self.line, expected: "an event", error };
+        Some(line.map_err(ReadError::Io).and_then(|line| serde_json::from_str(&line).map_err(wrong)))
     }
-    Ok((header, events))
 }

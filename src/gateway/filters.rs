@@ -156,7 +156,8 @@ mod tests {
 
     fn change(add: &[(&str, &str)], set: &[(&str, &str)], remove: &[&str]) -> HeaderChange {
         let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        HeaderChange { add: pairs(add), set: pairs(set), remove: remove.iter().map(|&name| name.to_owned()).collect() }
+        let remove = remove.iter().map(|&name| name.to_owned()).collect();
+        HeaderChange { add: pairs(add), set: pairs(set), remove, ..HeaderChange::default() }
     }
 
     #[test]

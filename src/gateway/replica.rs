@@ -30,6 +30,7 @@ use crate::world::{Random, World, credentials};
 pub(crate) struct Replica {
     pub(crate) world: World,
     pub(crate) topology: Arc<Topology>,
+    pub(crate) personality: Personality,
     pub(crate) behaviour: &'static Behaviour,
     pub(crate) number: u32,
     pub(crate) routes: Routes,
@@ -102,6 +103,7 @@ impl Replica {
         }
         let policies_ask_for_requests = conditions(&topology).any(Condition::needs_request);
         Self {
+            personality,
             behaviour,
             number,
             routes: Routes::new(&topology),
@@ -326,7 +328,7 @@ impl Replica {
         let Some(pool) = state.pools.get_mut(backend) else { return };
         let effect = pool.finish(seat, observed, now);
         if effect.changed {
-            self.tell_health(pool, backend, seat);
+            self.tell_health(pool, backend, seat, Some(request));
         }
         if effect.returned {
             self.tell_return(backend, seat);
@@ -374,12 +376,14 @@ impl Replica {
         self.wake_at_release(state, backend, seat);
     }
 
-    fn tell_health(&self, pool: &Pool, backend: usize, seat: Seat) {
+    /// Tells a provider's health, and whose response changed it.
+    fn tell_health(&self, pool: &Pool, backend: usize, seat: Seat, request: Option<&RequestId>) {
         let Some(member) = pool.member(seat) else { return };
         self.tell(|| Kind::HealthChanged {
             replica: self.number,
             backend: self.backend_name(backend),
             provider: self.provider_name(backend, seat),
+            request: request.cloned(),
             health: member.health.success.value(),
             latency_seconds: member.health.latency.value(),
             consecutive_failures: member.health.consecutive_failures,
@@ -394,7 +398,7 @@ impl Replica {
         for (seat, restored) in due {
             self.tell_return(backend, seat);
             if let Some(pool) = state.pools.get(backend).filter(|_| restored) {
-                self.tell_health(pool, backend, seat);
+                self.tell_health(pool, backend, seat, None);
             }
         }
         now

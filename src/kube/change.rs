@@ -5,7 +5,7 @@ use std::fmt;
 use super::fields::Log;
 use super::kinds::{KINDS, Kind, Role};
 use super::object::{self, Object};
-use super::{GivenSecrets, load_changed};
+use super::{Given, load_changed};
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources};
 use crate::topology::Topology;
 
@@ -47,7 +47,7 @@ pub struct ObjectName {
 #[derive(Clone, Default)]
 pub struct Manifests {
     changes: Vec<Change<Manifest>>,
-    secrets: GivenSecrets,
+    given: Given,
 }
 
 impl<F> Change<F> {
@@ -72,8 +72,8 @@ impl<F> Change<F> {
 impl Manifests {
     /// The manifests that a lab begins with.
     #[must_use]
-    pub fn new(sources: &Sources, files: &[FileId], secrets: GivenSecrets) -> Self {
-        Self { changes: files.iter().map(|file| Change::Apply(Manifest::of(sources, *file))).collect(), secrets }
+    pub fn new(sources: &Sources, files: &[FileId], given: Given) -> Self {
+        Self { changes: files.iter().map(|file| Change::Apply(Manifest::of(sources, *file))).collect(), given }
     }
 
     /// The manifests after further changes, and what they describe.
@@ -87,7 +87,7 @@ impl Manifests {
         let files: Vec<Change<FileId>> =
             next.changes.iter().map(|one| one.map(|file| sources.add(file.name.clone(), file.text.clone()))).collect();
         let mut findings = Diagnostics::default();
-        let topology = load_changed(&sources, &files, &next.secrets, &mut findings);
+        let topology = load_changed(&sources, &files, &next.given, &mut findings);
         if findings.has_errors() {
             return Err(findings.render(&sources, false).trim_end().to_owned());
         }
@@ -107,7 +107,7 @@ impl Manifest {
 /// Makes a change of objects. Those that are gone are kept apart, to be read for their mistakes.
 pub(super) fn make<'r>(
     change: &Change<FileId>,
-    documents: &'r [Node],
+    documents: &[&'r Node],
     log: &'r Log<'r>,
     objects: &mut Vec<Object<'r>>,
     gone: &mut Vec<Object<'r>>,
@@ -134,6 +134,16 @@ pub(super) fn make<'r>(
             let diagnostic = Diagnostic::error(format!("unknown kind `{}`", object.kind)).at(object.place, "");
             log.push(diagnostic.suggest(&object.kind, known.map(|kind| kind.name)));
         }
+    }
+}
+
+/// Makes a change of agentgateway's own configurations, each with the file that it stands in. A file that
+/// is applied again takes the place of what it was.
+pub(super) fn configure<'r>(change: &Change<FileId>, own: Vec<&'r Node>, configs: &mut Vec<(FileId, &'r Node)>) {
+    let Some(file) = change.file() else { return };
+    configs.retain(|(one, _)| one != file);
+    if let Change::Apply(_) = change {
+        configs.extend(own.into_iter().map(|config| (*file, config)));
     }
 }
 

@@ -14,13 +14,13 @@ use super::fields::{Fields, list};
 use super::kinds::{AGENTGATEWAY, ENTERPRISE, GATEWAY_API};
 use super::object::Object;
 use super::route::HttpRoute;
-use crate::source::{Diagnostic, Place, Spanned};
+use crate::source::{Diagnostic, Origin, Place, Spanned};
 use crate::topology::{Filter, HealthPolicy, RateLimit, Retry};
 
 pub(super) use apply::apply;
 pub(super) use condition::condition;
 pub(super) use health::health;
-pub(super) use traffic::retry;
+pub(super) use traffic::{codes, direct_response, retry};
 
 /// A policy.
 pub(super) struct Policy {
@@ -64,6 +64,7 @@ pub(super) struct BackendPart {
 struct TrafficPart {
     retry: Option<Retry>,
     request_timeout: Option<std::time::Duration>,
+    timeout_origin: Origin,
     filters: Vec<Filter>,
     rate_limits: Vec<RateLimit>,
 }

@@ -10,11 +10,12 @@ use super::fields::{Fields, Log, did_you_mean};
 use super::gateway::Gateway;
 use super::kinds::{GATEWAY_API, KINDS, Kind, Role};
 use super::object::{Object, dangling, is_one_nameless};
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Origin, Spanned};
 use crate::topology::{self, Filter, PathMatch, PathRewrite, RouteMatch, Rule, WeightedBackend};
 
 pub(super) use attach::imply;
-pub(super) use filter::header_change;
+pub(super) use filter::{header_change, header_name, is_header_value};
+pub(super) use matching::{METHODS, check_path, every_path, regex};
 
 /// A route.
 pub(super) struct HttpRoute {
@@ -108,7 +109,7 @@ fn parent(fields: &Fields<'_>, namespace: &str) -> Option<Parent> {
 }
 
 /// A host name, in lower case; only its first label may be `*`.
-fn hostname(host: &Spanned<String>, log: &Log<'_>) -> String {
+pub(super) fn hostname(host: &Spanned<String>, log: &Log<'_>) -> String {
     let lower = host.value.to_ascii_lowercase();
     let plain = lower.strip_prefix("*.").unwrap_or(&lower);
     let label = |label: &str| {
@@ -139,7 +140,19 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
         fields.log().push(Diagnostic::warning("this rule has no `backendRefs`").at(fields.place(), "leads nowhere"));
     }
     let refs = given.iter().filter_map(|fields| backend_ref(fields, namespace)).collect();
-    (Rule { matches, filters, request_timeout, backend_request_timeout, retry, ..Rule::default() }, refs)
+    let timeout_origin = Origin(fields.find("timeouts").map(|entry| entry.key_place));
+    let origin = fields.place().into();
+    let rule = Rule {
+        matches,
+        filters,
+        request_timeout,
+        backend_request_timeout,
+        retry,
+        origin,
+        timeout_origin,
+        ..Rule::default()
+    };
+    (rule, refs)
 }
 
 fn filters(fields: &Fields<'_>, matches: &[RouteMatch]) -> Vec<Filter> {

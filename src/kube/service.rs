@@ -247,14 +247,16 @@ fn warn_of_closed_port(number: u16, place: Place, deployment: &Deployment, log: 
     log.push(
         Diagnostic::warning(format!("no container of `{}` has the port {number}", deployment.name.value))
             .at(place, "leads to a closed port, perhaps")
-            .help(format!("its containers list {}", list(&known))),
+            .help(format!("its containers list {}", list(&known)))
+            .code("service-port"),
     );
 }
 
 fn no_such_name(name: &str, place: Place, deployment: &Deployment) -> Diagnostic {
     let names: Vec<&str> = deployment.ports.iter().filter_map(|port| port.name.as_deref()).collect();
     let message = format!("no container of `{}` has a port named `{name}`", deployment.name.value);
-    did_you_mean(Diagnostic::error(message).at(place, "dangling reference"), name, &names)
+    let diagnostic = Diagnostic::error(message).at(place, "dangling reference").code("service-port");
+    did_you_mean(diagnostic, name, &names)
 }
 
 fn labels_of(deployment: &Deployment) -> Vec<String> {

@@ -93,7 +93,7 @@ impl Pool {
         }
     }
 
-    fn add(&self, number: u32, gateway: Gateway) {
+    pub(super) fn add(&self, number: u32, gateway: Gateway) {
         let mut gateways = self.lock();
         let at = gateways.partition_point(|(other, _)| *other < number);
         gateways.insert(at, (number, gateway));
@@ -141,6 +141,9 @@ impl Hosts {
         }
         let openai = FakeOpenai::new(openai::Config::accepting(openai_keys(prepared)), world.clone());
         hosts.listen(&Authority::openai(), openai.router()).await?;
+        for authority in &prepared.topology.openai {
+            world.net.name(authority.clone(), vec![Authority::openai()]);
+        }
         Ok(hosts)
     }
 
@@ -410,12 +413,13 @@ fn learn_credentials(world: &World, prepared: &Prepared) {
     }
 }
 
-/// The keys that the lab gives to providers without a host: just these are accepted.
+/// The keys that the lab gives to providers without a host, or where the fake OpenAI answers too: just
+/// these are accepted.
 fn openai_keys(prepared: &Prepared) -> Vec<String> {
     let backends = prepared.scenario.topologies().flat_map(|topology| &topology.backends);
     let providers = backends.flat_map(Backend::providers);
     providers
-        .filter(|(_, provider)| provider.is_openai)
+        .filter(|(_, provider)| provider.is_openai || prepared.topology.openai.contains(&provider.endpoint))
         .filter_map(|(_, provider)| match &provider.auth {
             Auth::Credential(credential) => Some(credential.key().to_owned()),
             Auth::None | Auth::Passthrough => None,

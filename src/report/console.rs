@@ -240,7 +240,7 @@ pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
     let several = judged.expectations().filter_map(|finding| finding.step).any(|step| step > 0);
     for finding in &judged.findings {
         let is_invariant = finding.about != About::Expectation;
-        let folded = is_invariant && detail < Detail::Verbose || detail == Detail::Quiet;
+        let folded = is_invariant && (detail < Detail::Verbose || finding.exempt.is_some()) || detail == Detail::Quiet;
         if folded && finding.outcome == Verdict::Pass {
             continue;
         }
@@ -248,9 +248,13 @@ pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
         let step = finding.step.filter(|_| several).map(|step| format!("step {}: ", step + 1)).unwrap_or_default();
         let _ = writeln!(out, "{} {step}{}", style.paint(meaning, mark), finding.statement);
     }
-    let held = judged.invariants().filter(|finding| finding.outcome == Verdict::Pass).count();
-    if detail == Detail::Normal && held > 0 {
-        let text = format!("{held} invariants hold");
+    if detail > Detail::Quiet {
+        out.push_str(&exemptions(judged, style, detail));
+    }
+    let held = judged.invariants().filter(|finding| finding.outcome == Verdict::Pass && finding.exempt.is_none());
+    if detail == Detail::Normal && held.count() > 0 {
+        let all = judged.invariants().all(|finding| finding.outcome == Verdict::Pass && finding.exempt.is_none());
+        let text = if all { "the invariants hold" } else { "the other invariants hold" };
         let _ = writeln!(out, "{} {text}", style.paint(Meaning::Good, "✓"));
     }
     if detail > Detail::Quiet {
@@ -267,6 +271,21 @@ fn loads(history: &History, style: Style) -> String {
         let _ = writeln!(out, "\n{}", style.paint(Meaning::Strong, &one.summary));
         for line in load::lines(&one.measured, one.elapsed, style) {
             let _ = writeln!(out, "  {line}");
+        }
+    }
+    out
+}
+
+/// What is broken and does not count: known deviations, and what the scenario turns off.
+fn exemptions(judged: &Judged, style: Style, detail: Detail) -> String {
+    let mut out = String::new();
+    for finding in judged.exemptions() {
+        let Some(exemption) = finding.exemption() else { continue };
+        let _ = writeln!(out, "{} {exemption} ({})", style.paint(Meaning::Doubtful, "≈"), finding.actual);
+        if detail == Detail::Verbose {
+            for line in &finding.detail {
+                let _ = writeln!(out, "    {}", style.paint(Meaning::Faint, line));
+            }
         }
     }
     out

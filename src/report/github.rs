@@ -50,11 +50,12 @@ fn annotation(out: &mut String, run: &RunRecord, finding: &Finding) {
 }
 
 /// The part of a workflow command behind the second pair of colons.
-fn data(text: &str) -> String {
+pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn property(text: &str) -> String {
+/// A property of a workflow command.
+pub(super) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 

@@ -13,7 +13,7 @@ use super::load::{self, Load};
 use super::record::{RunRecord, Tally, worst};
 use crate::event::history::{Attempt, Eviction, Request};
 use crate::event::{At, Outcome, Usage};
-use crate::verdict::{About, Finding};
+use crate::verdict::{About, Exempt, Finding};
 
 /// Version of the report's format.
 pub const FORMAT: u32 = 1;
@@ -67,6 +67,12 @@ struct Judged<'a> {
     expected: &'a str,
     actual: &'a str,
     detail: &'a [String],
+    /// What the personality does instead, where it is known for breaking this invariant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deviation: Option<&'a str>,
+    /// Why the scenario turns this invariant off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turned_off: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -173,6 +179,11 @@ impl<'a> Judged<'a> {
             About::Expectation => ("expectation", None),
             About::Invariant(name) => ("invariant", Some(name)),
         };
+        let (deviation, turned_off) = match &finding.exempt {
+            None => (None, None),
+            Some(Exempt::Deviation { why, .. }) => (Some(*why), None),
+            Some(Exempt::Off { reason }) => (None, Some(reason.as_str())),
+        };
         let place = run.position(finding).map(|(file, at)| Place { file, line: at.line, column: at.column });
         Self {
             about,
@@ -184,6 +195,8 @@ impl<'a> Judged<'a> {
             expected: &finding.expected,
             actual: &finding.actual,
             detail: &finding.detail,
+            deviation,
+            turned_off,
         }
     }
 }

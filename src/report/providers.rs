@@ -114,6 +114,7 @@ impl Providers {
                 replica,
                 backend,
                 provider,
+                request: _,
                 health,
                 latency_seconds,
                 consecutive_failures,

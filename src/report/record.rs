@@ -128,6 +128,9 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 
 /// What a finding is called in a list: its step or its invariant, then what was asked.
 pub(super) fn title(finding: &Finding) -> String {
+    if let Some(exemption) = finding.exemption() {
+        return exemption;
+    }
     match (finding.about, finding.step) {
         (About::Invariant(name), _) => format!("invariant {name}: {}", finding.statement),
         (About::Expectation, Some(step)) => format!("step {}: {}", step + 1, finding.statement),

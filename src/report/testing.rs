@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use crate::event::log::{BackendRecord, FORMAT, Header, ProviderRecord};
 use crate::event::{Answer, Arrival, At, Candidate, Event, Kind, Outcome, Parameters, Usage};
 use crate::report::RunRecord;
+use crate::scenario::Personality;
 use crate::source::{FileId, Place, Sources};
-use crate::verdict::{About, Finding, Outcome as Verdict, Verdict as Judged};
+use crate::verdict::{About, Exempt, Finding, Outcome as Verdict, Verdict as Judged};
 
 const ROUTE: &str = "agentgateway-system/openai";
 const BACKEND: &str = "agentgateway-system/openai-failover";
@@ -121,6 +122,16 @@ pub(super) fn runs() -> Vec<RunRecord> {
             place: None,
             ..finding(None, "name", "a group is used only while those before it are evicted", Verdict::Pass, ["", ""])
         },
+        Finding {
+            about: About::Invariant("one-probe"),
+            place: None,
+            detail: vec!["2 requests at once".to_owned()],
+            exempt: Some(Exempt::Deviation {
+                personality: Personality::Agentgateway012,
+                why: "everybody returns at once",
+            }),
+            ..finding(None, "name", "one request at a time probes", Verdict::Pass, ["", "broken once"])
+        },
     ];
     let first = RunRecord::new(header(), events.clone(), Judged { findings: findings.clone() }, false);
     let calm = events.into_iter().filter(|event| event.at_us.0 <= 2_163_000).collect();
@@ -143,6 +154,7 @@ fn finding(step: Option<usize>, at: &str, statement: &str, outcome: Verdict, [ex
         expected: expected.to_owned(),
         actual: actual.to_owned(),
         detail: Vec::new(),
+        exempt: None,
         step,
     }
 }
@@ -375,6 +387,7 @@ impl Script {
                 latency_seconds: if good { 0.5 } else { 0.0 },
                 consecutive_failures: u32::from(!good),
                 times_ejected: u32::from(one.status == Some(429)),
+                request: None,
             },
         );
     }
@@ -391,6 +404,7 @@ impl Script {
                 model: Some(one.provider.2.to_owned()),
                 stream: false,
                 credential: Some(format!("secret:{}/Authorization", one.provider.0)),
+                hop_by_hop: Vec::new(),
             },
         );
         self.at(
@@ -403,6 +417,7 @@ impl Script {
                 outcome: Outcome::Complete,
                 injected: (status == 429).then(|| "rate_limit".to_owned()),
                 usage: None,
+                digest: None,
             },
         );
     }
@@ -470,6 +485,7 @@ impl Script {
                 usage,
                 body: "{\"choices\":[]}".to_owned(),
                 body_bytes: 14,
+                digest: None,
             },
         );
     }

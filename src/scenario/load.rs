@@ -9,7 +9,7 @@ use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
 use super::{Scenario, check, expand, read};
-use crate::kube::{self, GivenSecrets, Manifests};
+use crate::kube::{self, Given, Manifests};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
 use crate::topology::Topology;
@@ -162,9 +162,9 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
-    let (ids, topology) = manifests(files, &reader, &lab.manifests, &lab.secrets, sources);
-    let manifests = Manifests::new(sources, &ids, lab.secrets.clone());
-    let changes = read::changes(files, &reader, &root, (&ids, &lab.secrets, topology.as_ref()), sources);
+    let (ids, topology) = manifests(files, &reader, &lab.manifests, &lab.given, sources);
+    let manifests = Manifests::new(sources, &ids, lab.given.clone());
+    let changes = read::changes(files, &reader, &root, (&ids, &lab.given, topology.as_ref()), sources);
     let later: Vec<Topology> = changes.topologies().cloned().collect();
     if let Some(topology) = &topology {
         reader.know(Names::of(std::iter::once(topology).chain(&later)));
@@ -177,6 +177,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let schedule = read::schedule(&reader, top, &topology, &mut steps);
     let prices = read::prices(top);
     let expect = read::run_expectations(&reader, top, &steps);
+    let invariants_off = read::invariants_off(top);
 
     let mut findings = reader.finish();
     check::steps(&steps, gateway, &topology, &later, &mut findings);
@@ -196,6 +197,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         steps,
         schedule,
         expect,
+        invariants_off,
         topology,
         later,
         manifests,
@@ -267,7 +269,7 @@ fn manifests(
     files: &dyn Files,
     reader: &Reader<'_>,
     paths: &[Spanned<String>],
-    secrets: &GivenSecrets,
+    given: &Given,
     sources: &mut Sources,
 ) -> (Vec<FileId>, Option<Topology>) {
     let mut ids = Vec::new();
@@ -285,7 +287,7 @@ fn manifests(
         }
     }
     let mut findings = Diagnostics::default();
-    let topology = kube::load(sources, &ids, secrets, &mut findings);
+    let topology = kube::load(sources, &ids, given, &mut findings);
     // With a manifest missing, what refers to it cannot be found either.
     if !complete {
         return (ids, None);

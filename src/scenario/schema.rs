@@ -10,7 +10,7 @@ mod steps;
 use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
-use super::{MAX_REPLICAS, Spread};
+use super::{MAX_REPLICAS, Spread, invariants};
 use crate::topology::Personality;
 
 /// A key of a map: its name, what it means, and what may stand there.
@@ -32,14 +32,24 @@ const TOP: &[Key] = &[
     ("steps", "What is done, in order", || list(&reference("step"))),
     ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
     ("expect", "What is expected of the run as a whole", || reference("expect")),
+    ("invariants", "What holds in every run, and does not have to here", || map(INVARIANTS)),
 ];
 
 const LAB: &[Key] = &[
-    ("manifests", "Kubernetes manifests, relative to this file", || list(&text())),
+    ("manifests", "Kubernetes manifests, or configurations of agentgateway; relative to this file", || list(&text())),
     ("secrets", "Secrets by name, each with its keys; they stand for a Secret of that name in any namespace", || {
         open(&open(&text()))
     }),
+    ("simulators", "What answers at addresses that no manifest describes, by `host:port`", simulators),
     ("gateway", "The gateway", || map(GATEWAY)),
+];
+
+const SIMULATOR: &[Key] = &[
+    ("name", "What it is called in faults; else the host, or `simulator-PORT`", text),
+    ("args", "The command line of a vLLM simulator, without its port", || {
+        list(&json!({ "type": ["string", "number", "boolean"] }))
+    }),
+    ("replicas", "How many pods stand behind the address", || between(0, 1_000)),
 ];
 
 const GATEWAY: &[Key] = &[
@@ -47,6 +57,9 @@ const GATEWAY: &[Key] = &[
     ("personality", "Which version of which gateway it is", || one_of(Personality::ALL.map(Personality::name))),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];
+
+const INVARIANTS: &[Key] =
+    &[("off", "Invariants that are turned off, each with a reason", || keyed(&invariants::NAMES, text))];
 
 const PRICE: &[Key] =
     &[("input", "A million tokens of prompts", number), ("output", "A million tokens of answers", number)];
@@ -229,6 +242,10 @@ fn variables() -> Json {
     open(&json!({ "type": ["string", "number", "boolean"] }))
 }
 
+fn simulators() -> Json {
+    open(&json!({ "anyOf": [{ "enum": ["openai"] }, map(SIMULATOR)] }))
+}
+
 fn one_or_more() -> Json {
     json!({ "anyOf": [text(), list(&text())] })
 }
@@ -278,7 +295,9 @@ mod tests {
         let of = |known: &[&'static str]| sorted(known.iter().copied());
         assert_eq!(names(TOP), of(read::TOP));
         assert_eq!(names(LAB), of(read::OF_LAB));
+        assert_eq!(names(SIMULATOR), of(read::OF_SIMULATOR));
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
+        assert_eq!(names(INVARIANTS), of(read::OF_INVARIANTS));
         assert_eq!(names(PRICE), of(read::OF_PRICE));
         assert_eq!(names(EXPECT), of(read::expectations::KNOWN));
         assert_eq!(names(ANSWER), of(read::expectations::OF_ANSWERS));

@@ -23,6 +23,8 @@ pub enum Severity {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
+    /// Its stable name, where it has one: `labsim check` tells findings apart by it.
+    pub code: Option<&'static str>,
     /// The statement, a sentence without a full stop.
     pub message: String,
     /// The place that it is about and a short label for it.
@@ -53,6 +55,7 @@ impl Diagnostic {
     fn new(severity: Severity, message: impl Into<String>) -> Self {
         Self {
             severity,
+            code: None,
             message: message.into(),
             primary: None,
             related: Vec::new(),
@@ -61,6 +64,12 @@ impl Diagnostic {
             replacement: None,
             hidden: Vec::new(),
         }
+    }
+
+    /// Gives it a stable name.
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
     }
 
     /// Points at the place that it is about.
@@ -119,6 +128,10 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(self.message.as_str());
+        let title = match self.code {
+            Some(code) => title.id(code),
+            None => title,
+        };
         let mut group = match &self.primary {
             None => annotate_snippets::Group::with_title(title),
             Some((place, label)) => self

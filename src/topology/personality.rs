@@ -49,16 +49,13 @@ impl Personality {
         Self::Agentgateway14
     }
 
-    /// Whether it heeds the health policy of a single provider; none heeds fewer than a backend's.
+    /// How often it tries a request again where no rule says so.
     #[must_use]
-    pub fn heeds_provider_policies(self) -> bool {
-        matches!(self, Self::Agentgateway14 | Self::Reference)
-    }
-
-    /// Whether only a health policy evicts anybody.
-    #[must_use]
-    pub fn needs_health_policy(self) -> bool {
-        matches!(self, Self::Agentgateway12 | Self::Agentgateway14)
+    pub fn own_retries(self) -> u32 {
+        match self {
+            Self::Agentgateway012 | Self::Agentgateway12 | Self::Agentgateway14 => 0,
+            Self::Reference => 2,
+        }
     }
 
     fn names() -> String {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::cel::Condition;
+use crate::source::Origin;
 
 /// When a provider is unhealthy, and what then happens to it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -13,6 +14,10 @@ pub struct HealthPolicy {
     pub unhealthy: Option<Condition>,
     /// When it is evicted. What its absence means depends on the version.
     pub eviction: Option<EvictionPolicy>,
+    /// Where the policy stands.
+    pub origin: Origin,
+    /// Where its expression stands.
+    pub unhealthy_origin: Origin,
 }
 
 /// When an unhealthy response evicts, and for how long.
@@ -26,6 +31,8 @@ pub struct EvictionPolicy {
     pub health_threshold: Option<f64>,
     /// Health on return, 0 to 1; it stays as it was where absent.
     pub restore_health: Option<f64>,
+    /// Where the block stands, or the duration in it.
+    pub origin: Origin,
 }
 
 /// When a request is tried again.
@@ -37,6 +44,8 @@ pub struct Retry {
     pub codes: Vec<u16>,
     /// Pause before each further attempt.
     pub backoff: Option<Duration>,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// How much is let in: a bucket that is refilled at once whenever an interval is over.

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use serde_json::Value as Json;
 
 use super::sse;
-use crate::event::{At, Kind, Outcome, RequestId, Usage, clip_body};
+use crate::event::{At, Digest, Kind, Outcome, RequestId, Usage, clip_body};
 use crate::topology::Authority;
 use crate::world::World;
 use crate::world::connector::{Connector, HttpClient};
@@ -60,7 +60,7 @@ struct Answer {
     status: Option<u16>,
     is_event_stream: bool,
     body: BytesMut,
-    body_bytes: u64,
+    digest: Digest,
     events: sse::Decoder,
     first_token: bool,
     done: bool,
@@ -95,7 +95,8 @@ impl Client {
             model: answer.model,
             usage: answer.usage,
             body,
-            body_bytes: answer.body_bytes,
+            body_bytes: answer.digest.bytes,
+            digest: answer.status.map(|_| answer.digest),
         });
         outcome
     }
@@ -162,7 +163,7 @@ impl Ask {
 impl Answer {
     /// Takes in bytes of the body; true if the first token of a stream is among them.
     fn take(&mut self, data: &[u8]) -> bool {
-        self.body_bytes += data.len() as u64;
+        self.digest.take(data);
         let room = KEPT.saturating_sub(self.body.len()).min(data.len());
         self.body.extend_from_slice(&data[..room]);
         if !self.is_event_stream {

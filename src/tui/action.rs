@@ -1,6 +1,6 @@
 //! What a person can do at the screen. Keys and the mouse become actions; actions change the model.
 
-use super::timeline::Sort;
+use super::landmarks::Sort;
 
 /// The screens that fill the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

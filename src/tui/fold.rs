@@ -1,6 +1,6 @@
 //! Everything that the screen shows of one moment, folded from the events up to it.
 //!
-//! A fold is small whatever the length of the run: requests that are over live in [`Rows`], which
+//! A fold is small whatever the length of the run: requests that are over live in [`Rows`](super::rows::Rows), which
 //! never change, and only those under way live here. So it can be kept for many moments.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -162,13 +162,14 @@ impl Fold {
     fn client(&mut self, kind: &Kind, position: u32, names: &mut Names) -> Option<Arc<Row>> {
         let at = self.now;
         match kind {
-            Kind::ClientRequestSent { request, step, replica, path, stream, .. } => {
+            Kind::ClientRequestSent { request, step, replica, path, stream, intended_us, .. } => {
                 let row = self.entry(request, position);
                 row.has_client = true;
                 row.step = step.and_then(|step| u32::try_from(step).ok());
                 row.replica = *replica;
                 row.path = names.id(path);
                 row.stream = *stream;
+                row.intended = *intended_us;
             }
             Kind::ClientResponseStarted { request, status, .. } => {
                 if let Some(row) = self.find(request) {

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::{Action, Tab};
-use super::timeline::Sort;
+use super::landmarks::Sort;
 
 /// What the person is doing, which decides what a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,14 +11,16 @@ use super::command::Command;
 use super::filter::Filter;
 use super::fold::Fold;
 use super::keys::{Context, Keys};
+use super::landmarks::Sort;
 use super::lineup::Lineup;
+use super::listing::{Chooser, Column, Listing, Wanted};
 use super::pace::{Pace, Pacer};
 use super::plan::Plan;
 use super::row::Row;
 use super::story::Story;
 use super::theme::Theme;
-use super::timeline::{Sort, Timeline};
-use super::{Decision, Judge};
+use super::timeline::Timeline;
+use super::{Decision, Finding, Judge};
 use crate::event::log::Header;
 use crate::event::{At, Event};
 
@@ -63,8 +65,8 @@ pub(super) struct Model {
     pub(super) page: usize,
     wall: Duration,
     commands: Option<mpsc::Sender<Command>>,
-    listing: RefCell<Option<(ListingKey, Arc<Vec<u32>>)>>,
-    story: RefCell<Option<(StoryKey, Arc<Story>)>>,
+    pub(super) chooser: RefCell<Chooser>,
+    story: RefCell<Option<(usize, Arc<Story>)>>,
 }
 
 /// Where the events come from.
@@ -98,18 +100,6 @@ pub(super) struct Table {
     pub(super) reverse: bool,
 }
 
-/// A column that requests can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Column {
-    #[default]
-    Number,
-    Status,
-    Latency,
-    Ttft,
-    Tokens,
-    Attempts,
-}
-
 /// A list that follows its end until somebody scrolls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Scrolled {
@@ -132,10 +122,6 @@ pub(super) enum Export {
     Svg,
     Cast,
 }
-
-/// The request and the number of events that its story is told from.
-type StoryKey = (usize, usize);
-type ListingKey = (usize, Column, bool, String);
 
 /// How long a message stands.
 const MESSAGE_FOR: Duration = Duration::from_secs(4);
@@ -180,7 +166,7 @@ impl Model {
             page: 10,
             wall: Duration::ZERO,
             commands: None,
-            listing: RefCell::new(None),
+            chooser: RefCell::default(),
             story: RefCell::new(None),
         }
     }
@@ -208,10 +194,10 @@ impl Model {
         }
     }
 
-    /// Tells that no more events will come.
-    pub(super) fn conclude(&mut self) {
+    /// Tells that no more events will come, and what was found where somebody has judged the whole.
+    pub(super) fn conclude(&mut self, verdict: Option<Vec<Finding>>) {
         self.over = true;
-        self.timeline.conclude();
+        self.timeline.conclude(verdict);
         if self.attached {
             self.catch_up();
         }
@@ -505,7 +491,7 @@ impl Model {
             self.say("real time cannot be paused; ← looks back");
             return;
         }
-        if !self.attached && self.at >= self.latest() && !self.pacer.is_paused() && self.source == Source::Replay {
+        if self.is_at_end() && !self.attached && !self.pacer.is_paused() && self.source == Source::Replay {
             // At the end there is nothing to pause: from the beginning again.
             self.seek(At::default());
             return;
@@ -565,7 +551,7 @@ impl Model {
         if let Some(landmark) = self.timeline.landmark(self.fold.position, forward, wanted) {
             self.detach();
             self.pacer.set_paused(true);
-            self.show_position(landmark.position + 1);
+            self.show_position(landmark.position() + 1);
             return;
         }
         let what = match sort {
@@ -654,123 +640,33 @@ impl Model {
     }
 
     /// A request as it is at the moment that is shown.
-    pub(super) fn row(&self, index: usize) -> Option<&Row> {
+    pub(super) fn row(&self, index: usize) -> Option<Row> {
         self.timeline.row(&self.fold, index)
     }
 
     /// Everything known about a request at the moment that is shown.
     pub(super) fn story(&self, index: usize) -> Option<Arc<Story>> {
-        let key = (index, self.fold.position);
         let mut cached = self.story.borrow_mut();
         if let Some((of, story)) = &*cached
-            && *of == key
+            && *of == index
+            && story.holds_at(self.fold.position)
         {
             return Some(story.clone());
         }
-        let story = Arc::new(Story::of(&self.timeline, &self.fold, self.row(index)?)?);
-        *cached = Some((key, story.clone()));
+        let story = Arc::new(Story::of(&self.timeline, &self.fold, &self.row(index)?)?);
+        *cached = Some((index, story.clone()));
         Some(story)
     }
 
     /// The requests to show, filtered and sorted.
     pub(super) fn listing(&self) -> Listing {
-        let backwards = self.newest_on_top();
-        if self.filter.is_empty() && self.table.sort == Column::Number {
-            return Listing { all: self.fold.begun, chosen: None, backwards };
+        let (sort, reverse) = (self.table.sort, self.table.reverse);
+        let backwards = self.newest_on_top() && sort == Column::Number;
+        if self.filter.is_empty() && sort == Column::Number {
+            return Listing::of_all(self.fold.begun).turned(backwards);
         }
-        let key = (self.fold.position, self.table.sort, self.table.reverse, self.filter_text.clone());
-        let mut cached = self.listing.borrow_mut();
-        let chosen = match &*cached {
-            Some((of, chosen)) if *of == key => chosen.clone(),
-            _ => {
-                let chosen = Arc::new(self.choose());
-                *cached = Some((key, chosen.clone()));
-                chosen
-            }
-        };
-        let backwards = backwards && self.table.sort == Column::Number;
-        Listing { all: self.fold.begun, chosen: Some(chosen), backwards }
-    }
-
-    fn choose(&self) -> Vec<u32> {
-        let fits = |index: &usize| {
-            let row = self.row(*index);
-            row.is_some_and(|row| self.filter.takes(row, &self.timeline.names, &self.timeline.lineup))
-        };
-        let mut chosen: Vec<u32> =
-            (0..self.fold.begun).filter(fits).filter_map(|index| u32::try_from(index).ok()).collect();
-        if self.table.sort != Column::Number {
-            let value = |index: &u32| self.row(*index as usize).map_or(0, |row| self.table.sort.value(row));
-            chosen.sort_by_cached_key(|index| std::cmp::Reverse(value(index)));
-            if self.table.reverse {
-                chosen.reverse();
-            }
-        }
-        chosen
-    }
-}
-
-/// Requests in the order of their lines.
-pub(super) struct Listing {
-    all: usize,
-    chosen: Option<Arc<Vec<u32>>>,
-    backwards: bool,
-}
-
-impl Listing {
-    /// How many lines there are.
-    pub(super) fn len(&self) -> usize {
-        self.chosen.as_ref().map_or(self.all, |chosen| chosen.len())
-    }
-
-    /// How many requests there are, shown or not.
-    pub(super) fn all(&self) -> usize {
-        self.all
-    }
-
-    /// The request of a line.
-    pub(super) fn index_at(&self, line: usize) -> Option<usize> {
-        let count = self.len();
-        let place = if self.backwards { count.checked_sub(line + 1)? } else { line };
-        match &self.chosen {
-            Some(chosen) => chosen.get(place).map(|index| *index as usize),
-            None => (place < count).then_some(place),
-        }
-    }
-
-    /// The line of a request.
-    pub(super) fn line_of(&self, index: usize) -> Option<usize> {
-        let place = match &self.chosen {
-            Some(chosen) => chosen.iter().position(|chosen| *chosen as usize == index)?,
-            None => Some(index).filter(|index| *index < self.all)?,
-        };
-        Some(if self.backwards { self.len() - 1 - place } else { place })
-    }
-}
-
-impl Column {
-    fn next(self) -> Self {
-        match self {
-            Self::Number => Self::Status,
-            Self::Status => Self::Latency,
-            Self::Latency => Self::Ttft,
-            Self::Ttft => Self::Tokens,
-            Self::Tokens => Self::Attempts,
-            Self::Attempts => Self::Number,
-        }
-    }
-
-    fn value(self, row: &Row) -> u64 {
-        let micros =
-            |duration: Option<Duration>| duration.map_or(0, |it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX));
-        match self {
-            Self::Number => u64::from(row.index),
-            Self::Status => row.status.map_or(0, u64::from),
-            Self::Latency => micros(row.latency()),
-            Self::Ttft => micros(row.ttft()),
-            Self::Tokens => row.tokens.map_or(0, |(input, output)| u64::from(input) + u64::from(output)),
-            Self::Attempts => u64::from(row.attempts),
-        }
+        let wanted = Wanted { filter: self.filter.clone(), sort, reverse };
+        self.chooser.borrow_mut().listing(&wanted, &self.timeline, &self.fold).turned(backwards)
     }
 }
 

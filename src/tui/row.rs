@@ -20,13 +20,15 @@ pub(super) struct Names {
 const MOST_NAMES: usize = 65_536;
 
 /// One request, as the table shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Row {
     /// Position in the order of sending, from 0.
     pub(super) index: u32,
     /// Position of the event that it began with.
     pub(super) position: u32,
     pub(super) sent: At,
+    /// When it should have been sent, where a load says so.
+    pub(super) intended: Option<At>,
     pub(super) started: Option<At>,
     pub(super) first_token: Option<At>,
     pub(super) ended: Option<At>,
@@ -46,12 +48,6 @@ pub(super) struct Row {
     pub(super) stream: bool,
     /// Whether the lab's own client sent it; else the gateway is the first to see it.
     pub(super) has_client: bool,
-}
-
-/// Requests that are over, by index.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    rows: Vec<Option<Box<Row>>>,
 }
 
 impl Default for Names {
@@ -81,22 +77,6 @@ impl Names {
     }
 }
 
-impl Rows {
-    /// Keeps a request that is over.
-    pub(super) fn close(&mut self, row: Row) {
-        let index = row.index as usize;
-        if self.rows.len() <= index {
-            self.rows.resize_with(index + 1, || None);
-        }
-        self.rows[index] = Some(Box::new(row));
-    }
-
-    /// A request that is over.
-    pub(super) fn get(&self, index: usize) -> Option<&Row> {
-        self.rows.get(index)?.as_deref()
-    }
-}
-
 impl Row {
     /// A request that begins.
     pub(super) fn new(index: u32, position: u32, sent: At) -> Self {
@@ -104,6 +84,7 @@ impl Row {
             index,
             position,
             sent,
+            intended: None,
             started: None,
             first_token: None,
             ended: None,
@@ -128,14 +109,19 @@ impl Row {
         self.ended.is_some()
     }
 
-    /// How long it took.
+    /// How long it took; of a load from the moment at which it should have been sent, as reports have it.
     pub(super) fn latency(&self) -> Option<Duration> {
-        self.ended.map(|ended| ended.since(self.sent))
+        self.ended.map(|ended| ended.since(self.due()))
     }
 
     /// How long the first token took.
     pub(super) fn ttft(&self) -> Option<Duration> {
-        self.first_token.map(|first| first.since(self.sent))
+        self.first_token.map(|first| first.since(self.due()))
+    }
+
+    /// When it should have been sent.
+    pub(super) fn due(&self) -> At {
+        self.intended.unwrap_or(self.sent)
     }
 
     /// Whether it is over and went wrong.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use crossterm::event::{self as terminal_event, MouseButton, MouseEvent, MouseEventKind};
 use tokio::time::Instant;
 
-use super::Judge;
 use super::action::Action;
 use super::command::Command;
 use super::export;
@@ -20,7 +19,8 @@ use super::pace::{Pace, Pacer};
 use super::terminal::{self, Guard};
 use super::theme::{THEMES, Theme};
 use super::view::{self, Drawn};
-use crate::event::log::Header;
+use super::{Finding, Judge};
+use crate::event::log::{Header, ReadError};
 use crate::event::{At, Event, Sink};
 
 /// What a screen is told.
@@ -55,6 +55,7 @@ struct Inbox {
     events: Mutex<Vec<Event>>,
     now: AtomicU64,
     over: AtomicBool,
+    verdict: Mutex<Option<Vec<Finding>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -107,6 +108,7 @@ impl Screen {
                 inbox: theirs,
                 options,
                 gate: Some((gate_of_screen.clone(), from_screen, commands)),
+                rest: None,
                 drawn: Drawn::default(),
             };
             let done = driver.run(guard);
@@ -142,8 +144,9 @@ impl Screen {
         self.inbox.now.fetch_max(now.0, Ordering::Relaxed);
     }
 
-    /// Tells that no more events will come.
-    pub fn finished(&self) {
+    /// Tells that no more events will come, and what was found where somebody has judged the whole.
+    pub fn finished(&self, verdict: Option<Vec<Finding>>) {
+        *self.inbox.verdict.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
         self.inbox.over.store(true, Ordering::SeqCst);
     }
 
@@ -277,24 +280,35 @@ impl GateState {
     }
 }
 
-/// Opens a screen over a recording and stays until the person closes it.
+/// Opens a screen over a recording and stays until the person closes it. Only the beginning is read
+/// before it opens, the rest while it is watched.
 ///
 /// # Errors
-/// The terminal's.
+/// The terminal's. A recording that is broken somewhere is shown up to there.
 pub fn replay(
     header: Header,
-    events: impl IntoIterator<Item = Event>,
+    events: impl Iterator<Item = Result<Event, ReadError>> + 'static,
     judge: Option<Box<dyn Judge>>,
     options: Options,
 ) -> io::Result<()> {
     let inbox = Arc::new(Inbox::default());
-    let mut model = configured(Model::new(header, Source::Replay, judge), &options);
-    model.feed(events);
-    model.conclude();
+    let model = configured(Model::new(header, Source::Replay, judge), &options);
+    let rest = Some(Box::new(events) as Recording);
+    let mut driver = Driver { model, inbox: inbox.clone(), options, gate: None, rest, drawn: Drawn::default() };
+    driver.read_on(READ_FIRST);
     let guard = Guard::take()?;
     terminal::watch_signals(&inbox.stop)?;
-    Driver { model, inbox, options, gate: None, drawn: Drawn::default() }.run(guard)
+    driver.run(guard)
 }
+
+/// The events of a recording that are still to be read.
+type Recording = Box<dyn Iterator<Item = Result<Event, ReadError>>>;
+
+/// How long a recording is read before the screen opens, and between two frames.
+const READ_FIRST: Duration = Duration::from_millis(200);
+const READ_ON: Duration = Duration::from_millis(25);
+/// Events that are read between two looks at the clock.
+const READ_AT_ONCE: usize = 64;
 
 fn configured(mut model: Model, options: &Options) -> Model {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -317,6 +331,7 @@ struct Driver {
     inbox: Arc<Inbox>,
     options: Options,
     gate: Option<(Gate, mpsc::Receiver<Command>, mpsc::Sender<Command>)>,
+    rest: Option<Recording>,
     drawn: Drawn,
 }
 
@@ -325,6 +340,7 @@ impl Driver {
         let began = Instant::now();
         loop {
             self.take_events();
+            self.read_on(READ_ON);
             self.model.tick(began.elapsed());
             if !terminal::is_taken() {
                 // A panic elsewhere has given the terminal back.
@@ -336,7 +352,7 @@ impl Driver {
             if self.is_done() {
                 return Ok(());
             }
-            self.wait_for_input(if self.moves() { FRAME } else { IDLE })?;
+            self.wait_for_input(self.pause())?;
             self.pass_commands();
             if self.do_effects(&mut guard) {
                 return Ok(());
@@ -355,14 +371,43 @@ impl Driver {
         let asked = self.gate.as_ref().map_or(At(0), |(gate, ..)| gate.now());
         self.model.lab_at(asked.max(At(told)));
         if over && !self.model.over {
-            self.model.conclude();
+            let verdict = self.inbox.verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.model.conclude(verdict);
         }
+    }
+
+    /// Reads some more of a recording.
+    fn read_on(&mut self, for_at_most: Duration) {
+        let Some(mut rest) = self.rest.take() else { return };
+        let began = Instant::now();
+        while began.elapsed() < for_at_most {
+            for _ in 0..READ_AT_ONCE {
+                match rest.next() {
+                    Some(Ok(event)) => self.model.feed([event]),
+                    Some(Err(error)) => {
+                        self.model.say(format!("the recording ends here: {error}"));
+                        return self.model.conclude(None);
+                    }
+                    None => return self.model.conclude(None),
+                }
+            }
+        }
+        self.rest = Some(rest);
     }
 
     /// Whether time goes by on the screen.
     fn moves(&self) -> bool {
         let goes_on = !self.model.pacer.is_paused() && !self.model.is_at_end();
         goes_on || self.model.message.is_some()
+    }
+
+    /// How long to wait for a key before the next frame.
+    fn pause(&self) -> Duration {
+        match () {
+            () if self.rest.is_some() => Duration::ZERO,
+            () if self.moves() => FRAME,
+            () => IDLE,
+        }
     }
 
     fn is_done(&mut self) -> bool {

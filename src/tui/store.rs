@@ -1,47 +1,38 @@
 //! Keeps every event of a session in bounded memory.
 //!
-//! Events stand in chunks of [`CHUNK`]. The newest chunks are held as they are; older ones are
-//! written as JSON to a file without a name and read back when somebody looks at their time.
+//! Events stand in chunks of [`CHUNK`]. The newest chunks are held as they are; older ones are written
+//! as JSON to a [`Spill`] and read back when somebody looks at their time. Of each chunk the time of its
+//! first event is known, so that the way to a moment reads one chunk.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use super::spill::{Cache, Packed, Spill};
 use crate::event::{At, Event, Kind};
 
 /// Events in a chunk.
 pub(super) const CHUNK: usize = 1024;
 /// Chunks that are held as they are.
-const HELD: usize = 64;
+const HELD: usize = 32;
 /// Old chunks that are held after they were looked at.
 const CACHED: usize = 8;
 
-/// Every event so far, by position.
+type Chunk = Vec<Event>;
+
+/// Every event so far, by position. Their times never fall.
 pub(super) struct Store {
     chunk: usize,
     hold: usize,
     /// How many chunks are packed; the next ones are held.
     packed: Vec<Packed>,
-    held: VecDeque<Arc<Vec<Event>>>,
-    open: Vec<Event>,
+    held: VecDeque<Arc<Chunk>>,
+    open: Chunk,
+    /// When the first event of each chunk happened.
+    firsts: Vec<At>,
+    end: At,
     spill: Spill,
-    cache: RefCell<Vec<(usize, Arc<Vec<Event>>)>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Packed {
-    offset: u64,
-    bytes: usize,
-}
-
-#[derive(Default)]
-struct Spill {
-    file: Option<File>,
-    memory: Vec<u8>,
-    end: u64,
+    cache: RefCell<Cache<Chunk>>,
 }
 
 impl Default for Store {
@@ -59,8 +50,10 @@ impl Store {
             packed: Vec::new(),
             held: VecDeque::new(),
             open: Vec::new(),
+            firsts: Vec::new(),
+            end: At::default(),
             spill: Spill::default(),
-            cache: RefCell::default(),
+            cache: RefCell::new(Cache::new(CACHED)),
         }
     }
 
@@ -74,8 +67,18 @@ impl Store {
         (self.packed.len() + self.held.len()) * self.chunk + self.open.len()
     }
 
-    /// Adds the next event.
-    pub(super) fn push(&mut self, event: Event) {
+    /// The time of the last event.
+    pub(super) fn end(&self) -> At {
+        self.end
+    }
+
+    /// Adds the next event. One that claims to be earlier than the one before happens with it.
+    pub(super) fn push(&mut self, mut event: Event) {
+        event.at_us = event.at_us.max(self.end);
+        self.end = event.at_us;
+        if self.open.is_empty() {
+            self.firsts.push(event.at_us);
+        }
         self.open.push(event);
         if self.open.len() == self.chunk {
             let full = std::mem::replace(&mut self.open, Vec::with_capacity(self.chunk));
@@ -97,13 +100,21 @@ impl Store {
             }
             bytes.push(b'\n');
         }
-        self.packed.push(Packed { offset: self.spill.end, bytes: bytes.len() });
-        self.spill.append(&bytes);
+        self.packed.push(self.spill.append(&bytes));
     }
 
     /// The event at a position.
     pub(super) fn get(&self, position: usize) -> Option<Event> {
         self.with(position, Event::clone)
+    }
+
+    /// How many events had happened at a moment.
+    pub(super) fn position_at(&self, at: At) -> usize {
+        let begun = self.firsts.partition_point(|first| *first <= at);
+        let Some(chunk) = begun.checked_sub(1) else { return 0 };
+        let held = self.chunk(chunk);
+        let events: &[Event] = held.as_ref().map_or(&self.open, |events| events.as_slice());
+        chunk * self.chunk + events.partition_point(|event| event.at_us <= at)
     }
 
     /// Looks at the event at a position.
@@ -143,80 +154,19 @@ impl Store {
         }
     }
 
-    fn unpacked(&self, index: usize) -> Arc<Vec<Event>> {
-        let mut cache = self.cache.borrow_mut();
-        if let Some(at) = cache.iter().position(|(cached, _)| *cached == index) {
-            let found = cache.remove(at);
-            cache.push(found);
-        } else {
+    fn unpacked(&self, index: usize) -> Arc<Chunk> {
+        let read = || {
             let bytes = self.packed.get(index).and_then(|packed| self.spill.read(*packed).ok()).unwrap_or_default();
             let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes).split(|byte| *byte == b'\n');
-            let events =
-                Arc::new(lines.map(|line| serde_json::from_slice(line).unwrap_or_else(|_| unreadable())).collect());
-            if cache.len() == CACHED {
-                cache.remove(0);
-            }
-            cache.push((index, events));
-        }
-        cache.last().map(|(_, events)| events.clone()).unwrap_or_default()
+            let first = self.firsts.get(index).copied().unwrap_or_default();
+            lines.map(|line| serde_json::from_slice(line).unwrap_or_else(|_| unreadable(first))).collect()
+        };
+        self.cache.borrow_mut().get(index, read)
     }
 }
 
-impl Spill {
-    fn append(&mut self, bytes: &[u8]) {
-        if self.file.is_none() && self.end == 0 {
-            self.file = nameless_file().ok();
-        }
-        let written = self.file.as_mut().is_some_and(|file| file.write_all(bytes).is_ok());
-        if !written {
-            self.fall_back();
-            self.memory.extend_from_slice(bytes);
-        }
-        self.end += bytes.len() as u64;
-    }
-
-    /// A full disk must not lose what happened: everything moves into memory.
-    fn fall_back(&mut self) {
-        let Some(file) = self.file.take() else { return };
-        let mut memory = vec![0; usize::try_from(self.end).unwrap_or(0)];
-        if file.read_exact_at(&mut memory, 0).is_ok() {
-            self.memory = memory;
-        }
-    }
-
-    fn read(&self, packed: Packed) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; packed.bytes];
-        if let Some(file) = &self.file {
-            file.read_exact_at(&mut bytes, packed.offset)?;
-        } else {
-            let start = usize::try_from(packed.offset).unwrap_or(usize::MAX);
-            let end = start.saturating_add(packed.bytes);
-            let kept = self.memory.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?;
-            bytes.copy_from_slice(kept);
-        }
-        Ok(bytes)
-    }
-}
-
-fn unreadable() -> Event {
-    let kind = Kind::Note { text: "this event could not be read back".to_owned() };
-    Event { seq: 0, at_us: At::default(), kind }
-}
-
-/// A file that goes away with the process, however it ends.
-fn nameless_file() -> io::Result<File> {
-    for attempt in 0..16 {
-        let path = std::env::temp_dir().join(format!("labsim-{}-{attempt}.events", std::process::id()));
-        match File::options().read(true).write(true).create_new(true).open(&path) {
-            Ok(file) => {
-                std::fs::remove_file(&path)?;
-                return Ok(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
+fn unreadable(at: At) -> Event {
+    Event { seq: 0, at_us: at, kind: Kind::Note { text: "this event could not be read back".to_owned() } }
 }
 
 #[cfg(test)]
@@ -250,11 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_fails_loses_nothing() {
-        let mut spill = Spill::default();
-        spill.append(b"first ");
-        spill.fall_back();
-        spill.append(b"second");
-        assert_eq!(spill.read(Packed { offset: 0, bytes: 12 }).unwrap(), b"first second");
+    fn a_moment_is_found_on_either_side_of_a_chunk() {
+        let mut store = Store::new(4, 1);
+        assert_eq!(store.position_at(At(5)), 0);
+        // Six events at once, across the border of the first chunk.
+        for at in [0, 10, 20, 20, 20, 20, 20, 20, 30, 5, 40] {
+            store.push(Event { at_us: At(at), ..event(0) });
+        }
+        let found: Vec<_> =
+            [0, 9, 10, 19, 20, 29, 30, 39, 40, 99].iter().map(|at| store.position_at(At(*at))).collect();
+        assert_eq!(found, [1, 1, 2, 2, 8, 8, 10, 10, 11, 11]);
+        assert_eq!(store.get(9).map(|event| event.at_us), Some(At(30)), "time does not run back");
     }
 }

@@ -20,6 +20,9 @@ pub(super) struct Story {
     pub(super) evictions: Vec<crate::event::history::Eviction>,
     /// The moment of which it is told.
     pub(super) at: At,
+    position: usize,
+    /// The number of events after which nothing more is told of it.
+    settled: Option<usize>,
 }
 
 /// How many events after a request's own last one are searched for hosts that tell their end later.
@@ -35,7 +38,7 @@ impl Story {
         let id = request_of(&first)?.to_owned();
         let mut history = History::default();
         let mut sent = None;
-        let mut over_at = None;
+        let mut over_at: Option<usize> = None;
         let end = fold.position.min(start + LONGEST);
         timeline.scan(start..end, |position, event| {
             if request_of(event) == Some(&id) {
@@ -51,7 +54,15 @@ impl Story {
         });
         let mut request = history.requests.first()?.clone();
         request.number = row.index as usize + 1;
-        Some(Self { request, sent, served: history.served, evictions: history.evictions, at: fold.now })
+        let all_ended = history.served.iter().all(|served| served.ended.is_some());
+        let settled = over_at.map(|over| over + AFTERWARDS).filter(|settled| *settled <= fold.position && all_ended);
+        let (served, evictions) = (history.served, history.evictions);
+        Some(Self { request, sent, served, evictions, at: fold.now, position: fold.position, settled })
+    }
+
+    /// Whether the same would be told after `position` events.
+    pub(super) fn holds_at(&self, position: usize) -> bool {
+        position == self.position || self.settled.is_some_and(|settled| position >= settled)
     }
 
     /// The request as a command line; the key is left for the person to put in.

@@ -8,8 +8,10 @@
 use std::sync::Arc;
 
 use super::fold::Fold;
+use super::landmarks::{Landmark, Landmarks, Sort};
 use super::lineup::Lineup;
-use super::row::{Names, Row, Rows};
+use super::row::{Names, Row};
+use super::rows::Rows;
 use super::store::Store;
 use super::{Finding, Judge};
 use crate::event::{At, Event, Kind};
@@ -19,35 +21,18 @@ pub(super) struct Timeline {
     pub(super) lineup: Lineup,
     pub(super) names: Names,
     store: Store,
-    /// When each event happened; never falling.
-    times: Vec<At>,
-    rows: Rows,
+    pub(super) rows: Rows,
     head: Fold,
     checkpoints: Vec<Fold>,
     spacing: usize,
-    landmarks: Vec<Landmark>,
+    pub(super) landmarks: Landmarks,
     evictions: Vec<Span>,
-    findings: Vec<(usize, Arc<Vec<Finding>>)>,
+    findings: Vec<(usize, Arc<Findings>)>,
     judge: Option<Box<dyn Judge>>,
 }
 
-/// A moment worth jumping to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Landmark {
-    /// Position of its event.
-    pub(super) position: usize,
-    pub(super) at: At,
-    pub(super) sort: Sort,
-}
-
-/// What is worth jumping to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
-    Eviction,
-    Return,
-    Failure,
-    Step,
-}
+/// All findings of a moment. Those that did not change share their text with the moment before.
+pub(super) type Findings = Vec<Arc<Finding>>;
 
 /// An eviction from its beginning to its end.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,27 +61,27 @@ impl Timeline {
             names: Names::default(),
             spacing: store.chunk_size(),
             store,
-            times: Vec::new(),
             rows: Rows::default(),
             head: start.clone(),
             checkpoints: vec![start],
-            landmarks: Vec::new(),
+            landmarks: Landmarks::default(),
             evictions: Vec::new(),
             findings: Vec::new(),
             judge,
         };
-        timeline.note_findings(None);
+        let found = timeline.judge.as_mut().and_then(|judge| judge.judge(None));
+        timeline.note_findings(found);
         timeline
     }
 
     /// How many events there are.
     pub(super) fn len(&self) -> usize {
-        self.times.len()
+        self.store.len()
     }
 
     /// The time of the last event.
     pub(super) fn end(&self) -> At {
-        self.times.last().copied().unwrap_or_default()
+        self.store.end()
     }
 
     /// The state after the last event.
@@ -107,20 +92,20 @@ impl Timeline {
     /// Takes in the next event.
     pub(super) fn push(&mut self, event: Event) {
         let at = event.at_us.max(self.end());
-        let position = self.times.len();
-        self.times.push(at);
+        let position = self.store.len();
         self.note_landmark(&event, position, at);
         self.note_eviction(&event, position, at);
         let closed = self.head.apply(&event, at, &self.lineup, &mut self.names);
         if let Some(row) = closed {
             if row.failed() {
-                self.landmarks.push(Landmark { position, at, sort: Sort::Failure });
+                self.landmarks.push(position, at, Sort::Failure);
             }
-            self.rows.close(Arc::unwrap_or_clone(row));
+            self.rows.close(*row);
         }
-        self.note_findings(Some(&event));
+        let found = self.judge.as_mut().and_then(|judge| judge.judge(Some(&event)));
         self.store.push(event);
-        if self.times.len().is_multiple_of(self.spacing) {
+        self.note_findings(found);
+        if self.store.len().is_multiple_of(self.spacing) {
             self.checkpoint();
         }
     }
@@ -141,7 +126,7 @@ impl Timeline {
             Kind::StepStarted { .. } => Sort::Step,
             _ => return,
         };
-        self.landmarks.push(Landmark { position, at, sort });
+        self.landmarks.push(position, at, sort);
     }
 
     fn note_eviction(&mut self, event: &Event, position: usize, at: At) {
@@ -176,62 +161,66 @@ impl Timeline {
         }
     }
 
-    fn note_findings(&mut self, event: Option<&Event>) {
-        let Some(judge) = &mut self.judge else { return };
-        if let Some(findings) = judge.judge(event) {
-            self.findings.push((self.times.len(), Arc::new(findings)));
-        }
+    fn note_findings(&mut self, found: Option<Vec<Finding>>) {
+        let Some(found) = found else { return };
+        let before = self.findings.last().map(|(_, before)| before.clone()).unwrap_or_default();
+        let same = |place: usize, finding: &Finding| before.get(place).filter(|known| ***known == *finding).cloned();
+        let shared =
+            found.into_iter().enumerate().map(|(place, one)| same(place, &one).unwrap_or_else(|| Arc::new(one)));
+        self.findings.push((self.store.len(), Arc::new(shared.collect())));
     }
 
-    /// Tells that nothing more will come: what is still open is decided.
-    pub(super) fn conclude(&mut self) {
-        let Some(judge) = &mut self.judge else { return };
-        if let Some(findings) = judge.conclude() {
-            self.findings.push((self.times.len(), Arc::new(findings)));
-        }
+    /// Tells that nothing more will come: what is still open is decided, by `verdict` where somebody
+    /// has judged the whole.
+    pub(super) fn conclude(&mut self, verdict: Option<Vec<Finding>>) {
+        let found = verdict.or_else(|| self.judge.as_mut().and_then(|judge| judge.conclude()));
+        self.note_findings(found);
+        self.judge = None;
     }
 
     /// The expectations as they stood after `position` events.
-    pub(super) fn findings(&self, position: usize) -> Arc<Vec<Finding>> {
+    pub(super) fn findings(&self, position: usize) -> Arc<Findings> {
         let upto = self.findings.partition_point(|(at, _)| *at <= position);
         upto.checked_sub(1).and_then(|last| self.findings.get(last)).map(|(_, found)| found.clone()).unwrap_or_default()
     }
 
     /// How many events had happened at a moment.
     pub(super) fn position_at(&self, at: At) -> usize {
-        self.times.partition_point(|time| *time <= at)
+        self.store.position_at(at)
     }
 
     /// When the event at a position happened.
     pub(super) fn time_of(&self, position: usize) -> Option<At> {
-        self.times.get(position).copied()
+        self.store.with(position, |event| event.at_us)
     }
 
-    /// Moves a fold to where `position` events have happened.
-    pub(super) fn seek(&mut self, fold: &mut Fold, position: usize) {
+    /// Moves a fold to where `position` events have happened. Returns how many of them were looked at.
+    pub(super) fn seek(&mut self, fold: &mut Fold, position: usize) -> usize {
         let position = position.min(self.len());
         if position == self.len() {
             // `clone_from` keeps what is allocated.
             fold.clone_from(&self.head);
-            return;
+            return 0;
         }
         let checkpoint = &self.checkpoints[(position / self.spacing).min(self.checkpoints.len() - 1)];
         if position < fold.position || checkpoint.position > fold.position {
             fold.clone_from(checkpoint);
         }
-        let (times, lineup, names) = (&self.times, &self.lineup, &mut self.names);
-        self.store.scan(fold.position..position, |at, event| {
-            fold.apply(event, times[at], lineup, names);
+        let (lineup, names) = (&self.lineup, &mut self.names);
+        let from = fold.position;
+        self.store.scan(from..position, |_, event| {
+            fold.apply(event, event.at_us, lineup, names);
             true
         });
+        position - from
     }
 
     /// A request as it was at the fold's moment.
-    pub(super) fn row<'a>(&'a self, fold: &'a Fold, index: usize) -> Option<&'a Row> {
+    pub(super) fn row(&self, fold: &Fold, index: usize) -> Option<Row> {
         if index >= fold.begun {
             return None;
         }
-        fold.open_row(index).map(Arc::as_ref).or_else(|| self.rows.get(index))
+        fold.open_row(index).map(|row| **row).or_else(|| self.rows.get(index))
     }
 
     /// The event at a position.
@@ -244,20 +233,11 @@ impl Timeline {
         self.store.scan(range, look);
     }
 
-    /// Moments worth jumping to, in order.
-    pub(super) fn landmarks(&self) -> &[Landmark] {
-        &self.landmarks
-    }
-
     /// The next landmark after `position` events, or the one before.
     pub(super) fn landmark(&self, position: usize, forward: bool, which: impl Fn(Sort) -> bool) -> Option<Landmark> {
-        let split = self.landmarks.partition_point(|landmark| landmark.position < position);
-        let fits = |landmark: &&Landmark| which(landmark.sort);
-        if forward {
-            return self.landmarks[split..].iter().find(fits).copied();
-        }
         // The one that has just happened is where we are.
-        self.landmarks[..split].iter().rev().filter(|one| one.position + 1 < position).find(fits).copied()
+        let position = if forward { position } else { position.saturating_sub(1) };
+        self.landmarks.near(position, forward, which)
     }
 
     /// Evictions that had begun after `position` events; one that ended later is still open.

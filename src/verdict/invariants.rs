@@ -1,212 +1,258 @@
 //! What holds for every run, whether a scenario asks or not.
 //!
-//! Each invariant is a name, a statement and a check over the history: it returns a line of evidence
-//! for every time that the statement is not so. What the gateway says of itself is never believed
-//! alone: evictions are followed in the stream of events, and client, gateway and provider must tell
-//! the same story (double entry).
+//! Each invariant is a name, a statement and a check over the history: it finds every time that the
+//! statement is not so, with the events that show it. What the gateway says of itself is never
+//! believed alone: evictions are followed in the stream of events, and client, gateway and provider
+//! must tell the same story (double entry).
+//!
+//! A personality may be known for breaking one ([`deviations`]): then that is told, and the run does
+//! not fail by it. A scenario may turn one off, with a reason. `docs/invariants.md` is written from
+//! these tables by [`document`].
 
+mod attempts;
 mod bookkeeping;
+pub mod deviations;
+mod document;
+mod evidence;
 mod failover;
+mod health;
+mod recovery;
+mod run;
+mod streams;
 
-use std::collections::BTreeMap;
+pub use document::document;
 
-use super::expectations::limited;
-use super::{About, Finding, Outcome};
+use super::{About, Exempt, Finding, Outcome};
 use crate::event::History;
-use crate::event::history::{Attempt, Eviction, Request, Served};
 use crate::scenario::Scenario;
-use crate::topology::{Auth, Backend, Provider};
+use evidence::Breach;
+use run::Run;
 
 /// Something that holds for every run.
 #[derive(Debug, Clone, Copy)]
 pub struct Invariant {
-    /// Its name, for reports.
+    /// Its name, for reports and for turning it off.
     pub name: &'static str,
+    /// Of which kind it is.
+    pub class: Class,
     /// What holds, in one line.
     pub statement: &'static str,
-    check: fn(&Run<'_>) -> Vec<String>,
+    check: fn(&Run<'_>) -> Vec<Breach>,
 }
 
+/// Kinds of invariants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Something bad never happens.
+    Safety,
+    /// Something good comes in time.
+    Liveness,
+    /// Everybody tells the same story.
+    Bookkeeping,
+}
+
+/// A row of the table.
+const fn row(
+    name: &'static str,
+    class: Class,
+    statement: &'static str,
+    check: fn(&Run<'_>) -> Vec<Breach>,
+) -> Invariant {
+    Invariant { name, class, statement, check }
+}
+
+use Class::{Bookkeeping, Liveness, Safety};
+
 /// All invariants, in the order of reports.
-pub const INVARIANTS: [Invariant; 8] = [
-    Invariant {
-        name: "one-end",
-        statement: "every request and every attempt ends exactly once",
-        check: bookkeeping::one_end,
-    },
-    Invariant {
-        name: "double-entry",
-        statement: "client, gateway and provider saw the same requests, with the same answers",
-        check: bookkeeping::double_entry,
-    },
-    Invariant {
-        name: "credential-isolation",
-        statement: "a provider is sent its own credential and no other",
-        check: bookkeeping::credential_isolation,
-    },
-    Invariant {
-        name: "evicted-stays-out",
-        statement: "an evicted provider gets no request while another one is active",
-        check: failover::evicted_stays_out,
-    },
-    Invariant {
-        name: "priority",
-        statement: "a group is used only while every provider of the groups before it is evicted",
-        check: failover::priority,
-    },
-    Invariant {
-        name: "no-early-return",
-        statement: "an evicted provider comes back at its deadline and not before",
-        check: failover::no_early_return,
-    },
-    Invariant {
-        name: "one-eviction-at-a-time",
-        statement: "a provider that is evicted is not evicted again, so that no deadline moves",
-        check: failover::one_at_a_time,
-    },
-    Invariant {
-        name: "eviction-cause",
-        statement: "a provider is evicted only for a failure of its own",
-        check: failover::eviction_cause,
-    },
+pub const INVARIANTS: [Invariant; 28] = [
+    row("one-end", Bookkeeping, "every request and every attempt ends exactly once", bookkeeping::one_end),
+    row(
+        "double-entry",
+        Bookkeeping,
+        "client, gateway and provider saw the same requests, with the same answers",
+        bookkeeping::double_entry,
+    ),
+    row(
+        "honest-status",
+        Bookkeeping,
+        "the client gets the status of the last attempt, unless the gateway says why not",
+        bookkeeping::honest_status,
+    ),
+    row(
+        "usage",
+        Bookkeeping,
+        "the tokens of an answer are those that its provider spent, once, for the client and in the access log",
+        bookkeeping::usage,
+    ),
+    row(
+        "credential-isolation",
+        Safety,
+        "a provider is sent its own credential and no other",
+        bookkeeping::credential_isolation,
+    ),
+    row("hop-by-hop", Safety, "headers that concern one connection go no further", bookkeeping::hop_by_hop),
+    row(
+        "whole-success",
+        Safety,
+        "a success that the client got whole was sent whole by its provider",
+        streams::whole_success,
+    ),
+    row(
+        "same-bytes",
+        Safety,
+        "a stream, or an error, reaches the client byte for byte as its provider sent it",
+        streams::same_bytes,
+    ),
+    row(
+        "evicted-stays-out",
+        Safety,
+        "an evicted provider gets no request while another one is active",
+        failover::evicted_stays_out,
+    ),
+    row(
+        "priority",
+        Safety,
+        "a group is used only while every provider of the groups before it is evicted",
+        failover::priority,
+    ),
+    row(
+        "refuses-when-all-out",
+        Safety,
+        "while every provider is evicted, none of them is asked",
+        recovery::refuses_when_all_out,
+    ),
+    row(
+        "better-of-two",
+        Safety,
+        "of the providers that were drawn the one with the best score is chosen",
+        health::better_of_two,
+    ),
+    row(
+        "no-early-return",
+        Safety,
+        "an evicted provider comes back at its deadline and not before",
+        failover::no_early_return,
+    ),
+    row(
+        "one-eviction-at-a-time",
+        Safety,
+        "a provider that is evicted is not evicted again, so that no deadline moves",
+        failover::one_at_a_time,
+    ),
+    row(
+        "one-probe",
+        Safety,
+        "a provider whose eviction is over gets one request at a time until one has succeeded",
+        recovery::one_probe,
+    ),
+    row("eviction-cause", Safety, "a provider is evicted only for a failure of its own", failover::eviction_cause),
+    row(
+        "retry-after-kept",
+        Safety,
+        "an eviction lasts at least as long as the Retry-After of its cause",
+        health::retry_after_kept,
+    ),
+    row("counts-once", Safety, "a provider's count of evictions rises once for each eviction", health::counts_once),
+    row("blameless", Safety, "what a client breaks off or gets wrong counts against no provider", health::blameless),
+    row(
+        "failures-count",
+        Safety,
+        "an answer that breaks off, or never comes, counts against its provider",
+        health::failures_count,
+    ),
+    row(
+        "retries-learn",
+        Safety,
+        "an attempt that is followed by another has been accounted before",
+        health::retries_learn,
+    ),
+    row("attempt-budget", Safety, "a request gets no more attempts than it is allowed", attempts::attempt_budget),
+    row(
+        "retry-budget",
+        Safety,
+        "there is one retry for five requests at most, and ten more for each replica",
+        attempts::retry_budget,
+    ),
+    row(
+        "no-turning-back",
+        Safety,
+        "a request does not come back to a group that it has left",
+        attempts::no_turning_back,
+    ),
+    row("deadline", Liveness, "no request is tried for longer than its timeout", attempts::deadline),
+    row(
+        "upstream-cancelled",
+        Liveness,
+        "when a client leaves, its provider's work ends within a second",
+        attempts::upstream_cancelled,
+    ),
+    row(
+        "comes-back",
+        Liveness,
+        "a provider whose eviction is over is tried before a lower group is used",
+        recovery::comes_back,
+    ),
+    row(
+        "breaker-closes",
+        Liveness,
+        "a provider that was proved well after its eviction is back for everyone",
+        recovery::breaker_closes,
+    ),
 ];
 
 /// Judges all invariants.
 pub(super) fn judge(scenario: &Scenario, history: &History) -> Vec<Finding> {
     let run = Run::of(scenario, history);
-    INVARIANTS.iter().map(|invariant| invariant.judge(&run)).collect()
+    INVARIANTS.iter().map(|invariant| invariant.judge(scenario, &run)).collect()
 }
 
 impl Invariant {
-    fn judge(&self, run: &Run<'_>) -> Finding {
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        INVARIANTS.iter().find(|one| one.name == name)
+    }
+
+    fn judge(&self, scenario: &Scenario, run: &Run<'_>) -> Finding {
         let broken = (self.check)(run);
         let mut finding = Finding::new(About::Invariant(self.name), None, self.statement.to_owned(), None);
-        if broken.is_empty() {
+        let off = scenario.invariants_off.iter().find(|off| off.name == self.name);
+        if broken.is_empty() && off.is_none() {
             return finding;
         }
-        finding.outcome = Outcome::Fail;
         finding.actual = match broken.len() {
+            0 => "not broken".to_owned(),
             1 => "broken once".to_owned(),
             count => format!("broken {count} times"),
         };
-        finding.detail = limited(broken);
+        finding.detail = evidence::told(broken);
+        let deviation = deviations::of(run.personality, self.name);
+        finding.exempt = match (off, deviation) {
+            (Some(off), _) => Some(Exempt::Off { reason: off.reason.clone() }),
+            (None, Some(known)) => Some(Exempt::Deviation { personality: known.personality, why: known.why }),
+            (None, None) => None,
+        };
+        if finding.exempt.is_none() {
+            finding.outcome = Outcome::Fail;
+        }
         finding
     }
 }
 
-/// A run, made easy to look things up in.
-struct Run<'r> {
-    history: &'r History,
-    scenario: &'r Scenario,
-    /// Whether every step was played to its end.
-    finished: bool,
-    /// Evictions by replica, backend and provider, in the order in which they began.
-    evictions: BTreeMap<(u32, &'r str, &'r str), Vec<&'r Eviction>>,
-    /// What providers saw of each request.
-    served: BTreeMap<&'r str, Vec<&'r Served>>,
-    /// References of equal credentials, each with the one that stands for all.
-    same: BTreeMap<&'r str, &'r str>,
-    /// Whether the gateway writes events; one that labsim only talks to does not.
-    gateway_speaks: bool,
-}
-
-impl<'r> Run<'r> {
-    fn of(scenario: &'r Scenario, history: &'r History) -> Self {
-        let mut evictions: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for one in &history.evictions {
-            evictions.entry((one.replica, one.backend.as_str(), one.provider.as_str())).or_default().push(one);
+impl Class {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safety => "safety",
+            Self::Liveness => "liveness",
+            Self::Bookkeeping => "bookkeeping",
         }
-        let mut served: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for one in &history.served {
-            if let Some(request) = &one.request {
-                served.entry(request.as_str()).or_default().push(one);
-            }
-        }
-        Self {
-            history,
-            scenario,
-            finished: (0..scenario.steps.len()).all(|step| step_ended(history, step)),
-            evictions,
-            served,
-            same: equal_credentials(scenario),
-            gateway_speaks: history.requests.iter().any(|request| request.gateway.is_some()),
-        }
-    }
-
-    /// All attempts, with their requests and the replica that made them.
-    fn attempts(&self) -> impl Iterator<Item = (&'r Request, u32, &'r Attempt)> {
-        let with_replica = self.history.requests.iter().filter_map(|request| Some((request, request.replica?)));
-        with_replica
-            .flat_map(|(request, replica)| request.attempts.iter().map(move |attempt| (request, replica, attempt)))
-    }
-
-    /// The eviction under which a provider was out when event `seq` happened.
-    fn out(&self, replica: u32, backend: &str, provider: &str, seq: u64) -> Option<&'r Eviction> {
-        let all = self.evictions.get(&(replica, backend, provider))?;
-        let before = all.partition_point(|one| one.began_seq < seq);
-        let last = all.get(before.checked_sub(1)?)?;
-        last.covers_seq(seq).then_some(*last)
-    }
-
-    /// Whom a replica could have chosen for an attempt, each with its group. Nobody where the request
-    /// began under a configuration that has been replaced since: its health state is not told of.
-    fn members(&self, replica: u32, request: &Request, attempt: &'r Attempt) -> Vec<(usize, &'r str)> {
-        let began = request.gateway.as_ref().map_or(0, |gateway| gateway.received_seq);
-        let now = self.history.configuration(replica, attempt.selected_seq);
-        if now.is_some_and(|one| one.seq > began) {
-            return Vec::new();
-        }
-        if let Some(backend) = now.and_then(|one| one.backends.iter().find(|one| one.name == attempt.backend)) {
-            let groups = backend.groups.iter().enumerate();
-            return groups.flat_map(|(group, all)| all.iter().map(move |one| (group, one.name.as_str()))).collect();
-        }
-        let backend = self.backend(&attempt.backend);
-        backend.iter().flat_map(|one| one.providers()).map(|(group, one)| (group, one.name.value.as_str())).collect()
-    }
-
-    /// A backend, by `namespace/name`.
-    fn backend(&self, name: &str) -> Option<&'r Backend> {
-        let (namespace, name) = name.split_once('/')?;
-        let mut all = self.scenario.topologies().flat_map(|topology| &topology.backends);
-        all.find(|backend| backend.namespace == namespace && backend.name == name)
-    }
-
-    fn provider(&self, backend: &str, provider: &str) -> Option<&'r Provider> {
-        let all = self.scenario.topologies().flat_map(|topology| &topology.backends);
-        let mut providers = all.filter(|one| one.full_name() == backend).flat_map(Backend::providers);
-        providers.find(|(_, one)| one.name.value == provider).map(|(_, provider)| provider)
-    }
-
-    /// The reference that stands for all credentials equal to this one.
-    fn credential<'c>(&'c self, reference: &'c str) -> &'c str {
-        self.same.get(reference).copied().unwrap_or(reference)
-    }
-
-    /// Whether a request had all the time that it needed.
-    fn over(&self, request: &Request) -> bool {
-        request.step.is_some_and(|step| step_ended(self.history, step))
     }
 }
 
 fn step_ended(history: &History, step: usize) -> bool {
     history.steps.iter().any(|one| one.step == step && one.ended.is_some())
-}
-
-/// Two names for one key are the same credential: events call it by the first that was learned.
-fn equal_credentials(scenario: &Scenario) -> BTreeMap<&str, &str> {
-    let mut by_key: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut same = BTreeMap::new();
-    let backends = scenario.topologies().flat_map(|topology| &topology.backends);
-    let providers = backends.flat_map(Backend::providers);
-    let own = providers.filter_map(|(_, provider)| match &provider.auth {
-        Auth::Credential(credential) => Some(credential),
-        Auth::None | Auth::Passthrough => None,
-    });
-    for credential in own.chain(scenario.sends().filter_map(|(_, send)| send.key.as_ref())) {
-        let first = *by_key.entry(credential.key()).or_insert(&credential.reference);
-        same.insert(credential.reference.as_str(), first);
-    }
-    same
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ impl Tape {
             model: Some(model.into()),
             stream: false,
             credential: own,
+            hop_by_hop: Vec::new(),
         });
         self.pass(5);
         self.emit(Kind::ProviderRequestEnded {
@@ -119,6 +120,7 @@ impl Tape {
             outcome: Outcome::Complete,
             injected: None,
             usage: None,
+            digest: None,
         });
         self.emit(Kind::AttemptEnded {
             request: id.clone(),
@@ -196,6 +198,7 @@ impl Tape {
             usage: None,
             body: body.into(),
             body_bytes: body.len() as u64,
+            digest: None,
         });
     }
 

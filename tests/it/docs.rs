@@ -38,7 +38,7 @@ fn the_readme_shows_what_is_printed() {
     let error = run(&["run", "tests/cases/dangling-backend/scenario.yaml"]);
     let shown = [
         ("run", stdout(&run(&["run", intra]))),
-        ("seeds", stdout(&run(&["run", intra, "--seeds", "10000"]))),
+        ("seeds", stdout(&run(&["run", intra, "--seeds", "1000"]))),
         ("error", stderr(&error)),
     ];
     for (name, printed) in shown {

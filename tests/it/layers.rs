@@ -15,7 +15,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("world", &["event", "topology", "fault"]),
     ("kube", &["source", "topology"]),
     ("scenario", &["source", "topology", "kube", "fault"]),
-    ("verdict", &["source", "topology", "event", "scenario"]),
+    ("lint", &["source", "topology", "scenario", "gateway"]),
+    ("verdict", &["source", "topology", "event", "fault", "scenario"]),
     ("sim", &["source", "topology", "event", "world", "fault"]),
     ("gateway", &["source", "topology", "event", "world"]),
     ("traffic", &["topology", "event", "world"]),
@@ -26,13 +27,13 @@ const EDGES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "source", "topology", "event", "world", "kube", "scenario", "verdict", "sim", "gateway", "traffic", "lab",
-            "report", "tui", "fault",
+            "report", "tui", "fault", "lint",
         ],
     ),
 ];
 
 /// Parts that know no runtime.
-const PURE: &[&str] = &["source", "topology", "event", "fault", "kube", "scenario", "verdict", "report"];
+const PURE: &[&str] = &["source", "topology", "event", "fault", "kube", "scenario", "lint", "verdict", "report"];
 
 #[test]
 fn modules_use_only_what_stands_to_their_left() {

@@ -89,7 +89,7 @@ pub(super) fn under(mut topology: Topology, unhealthy: &str, eviction: Option<Ev
 /// A health policy; without an expression where that is empty.
 pub(super) fn health(unhealthy: &str, eviction: Option<EvictionPolicy>) -> HealthPolicy {
     let unhealthy = (!unhealthy.is_empty()).then(|| Condition::compile(unhealthy).unwrap());
-    HealthPolicy { unhealthy, eviction }
+    HealthPolicy { unhealthy, eviction, ..HealthPolicy::default() }
 }
 
 /// An `eviction` block with a duration and nothing else.
@@ -101,7 +101,7 @@ pub(super) fn lasting(seconds: u64) -> Option<EvictionPolicy> {
 /// The same with retries on 429.
 pub(super) fn retrying(mut topology: Topology, attempts: u32, backoff: Option<u64>) -> Topology {
     let backoff = backoff.map(Duration::from_millis);
-    topology.routes[0].rules[0].retry = Some(Retry { attempts, codes: vec![429], backoff });
+    topology.routes[0].rules[0].retry = Some(Retry { attempts, codes: vec![429], backoff, ..Retry::default() });
     topology
 }
 

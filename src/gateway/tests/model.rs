@@ -218,6 +218,7 @@ fn observed(end: &End) -> Observed {
         consecutive_failures: policy.failures,
         health_threshold: policy.threshold,
         restore_health: policy.restore,
+        ..EvictionPolicy::default()
     };
     Observed {
         status: end.status,

@@ -125,7 +125,7 @@ async fn which_timeout_is_retried() {
 #[tokio::test(start_paused = true)]
 async fn a_connect_error_is_always_tried_again() {
     let retry = |mut topology: Topology| {
-        topology.routes[0].rules[0].retry = Some(Retry { attempts: 1, codes: vec![], backoff: None });
+        topology.routes[0].rules[0].retry = Some(Retry { attempts: 1, ..Retry::default() });
         topology
     };
     for (version, expression, failures) in [

@@ -147,11 +147,14 @@ fn to_provider(part: &BackendPart, provider: &mut Provider, namespace: &str, lin
 
 /// Gives a rule what it does not say itself.
 fn to_rule(policy: &Policy, rule: &mut Rule) {
-    let TrafficPart { retry, request_timeout, filters, rate_limits } = &policy.traffic;
+    let TrafficPart { retry, request_timeout, timeout_origin, filters, rate_limits } = &policy.traffic;
     if rule.retry.is_none() {
         rule.retry.clone_from(retry);
     }
-    rule.request_timeout = rule.request_timeout.or(*request_timeout);
+    if rule.request_timeout.is_none() && request_timeout.is_some() {
+        rule.request_timeout = *request_timeout;
+        rule.timeout_origin = *timeout_origin;
+    }
     for filter in filters {
         let same = |other: &Filter| std::mem::discriminant(other) == std::mem::discriminant(filter);
         if !rule.filters.iter().any(same) {

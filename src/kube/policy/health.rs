@@ -2,7 +2,7 @@
 
 use super::condition;
 use crate::kube::fields::Fields;
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Origin, Spanned};
 use crate::topology::{EvictionPolicy, HealthPolicy};
 
 /// Reads `health`.
@@ -10,6 +10,8 @@ pub(in crate::kube) fn health(fields: &Fields<'_>) -> HealthPolicy {
     HealthPolicy {
         unhealthy: condition(fields, "unhealthyCondition"),
         eviction: fields.map("eviction").map(|fields| eviction(&fields)),
+        origin: fields.place().into(),
+        unhealthy_origin: Origin(fields.find("unhealthyCondition").map(|entry| entry.value.place)),
     }
 }
 
@@ -24,13 +26,14 @@ fn eviction(fields: &Fields<'_>) -> EvictionPolicy {
         && fields.find("healthThreshold").is_none()
     {
         let diagnostic = Diagnostic::warning("`consecutiveFailures: 0` never evicts").at(zero.place, "evicts nobody");
-        fields.log().push(diagnostic.help("leave it out, and every failure evicts"));
+        fields.log().push(diagnostic.help("leave it out, and every failure evicts").code("never-evicts"));
     }
     EvictionPolicy {
-        duration: duration.map(|duration| duration.value),
+        duration: duration.as_ref().map(|duration| duration.value),
         consecutive_failures: failures.and_then(|failures| u32::try_from(failures.value).ok()),
         health_threshold: share(fields, "healthThreshold"),
         restore_health: share(fields, "restoreHealth"),
+        origin: duration.map_or(fields.place(), |duration| duration.place).into(),
     }
 }
 

@@ -40,6 +40,7 @@ fn a_backend_gets_its_health_policy() {
         consecutive_failures: Some(2),
         health_threshold: Some(0.5),
         restore_health: Some(0.2),
+        ..EvictionPolicy::default()
     };
     assert_eq!(health.eviction, Some(expected));
     assert!(loaded.topology.backends[0].providers().all(|(_, provider)| provider.health.is_none()));
@@ -92,7 +93,8 @@ fn a_route_gets_retries_limits_timeouts_and_headers() {
          backend: { health: {} }",
     ]);
     let rule = &loaded.topology.routes[0].rules[0];
-    let retry = Retry { attempts: 2, codes: vec![429, 503], backoff: Some(Duration::from_millis(10)) };
+    let backoff = Some(Duration::from_millis(10));
+    let retry = Retry { attempts: 2, codes: vec![429, 503], backoff, ..Retry::default() };
     assert_eq!(rule.retry, Some(retry));
     assert_eq!(rule.request_timeout, Some(Duration::from_mins(2)), "the route's own");
     assert!(rule.filters.iter().any(|filter| matches!(filter, Filter::RequestHeaders(_))));
@@ -116,7 +118,7 @@ fn a_rule_has_retries_of_its_own() {
     let loaded = load_all(&[MOCK, &INTER.replace("      backendRefs:", retry)]);
     assert_eq!(loaded.findings.all().len(), 0, "{}", loaded.text);
     let rule = &loaded.topology.routes[0].rules[0];
-    assert_eq!(rule.retry, Some(Retry { attempts: 1, codes: vec![503], backoff: None }));
+    assert_eq!(rule.retry, Some(Retry { attempts: 1, codes: vec![503], ..Retry::default() }));
 }
 
 /// The caret stands under the very character, however the YAML quotes the expression.

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::kube::change::Manifest;
-use crate::kube::{self, Change, GivenSecrets, ObjectName};
+use crate::kube::{self, Change, Given, ObjectName};
 use crate::scenario::fields::Reader;
 use crate::scenario::load::{Files, beside};
 use crate::source::diagnostic::unreadable;
@@ -46,16 +46,16 @@ pub(in crate::scenario) fn changes(
     files: &dyn Files,
     reader: &Reader<'_>,
     root: &Node,
-    begin: (&[FileId], &GivenSecrets, Option<&Topology>),
+    begin: (&[FileId], &Given, Option<&Topology>),
     sources: &mut Sources,
 ) -> Changes {
-    let (ids, secrets, topology) = begin;
+    let (ids, given, topology) = begin;
     let mut reading =
-        Reading { files, reader, sources, secrets, so_far: Vec::new(), known: Vec::new(), made: Changes::default() };
+        Reading { files, reader, sources, given, so_far: Vec::new(), known: Vec::new(), made: Changes::default() };
     reading.so_far.extend(ids.iter().copied().map(Change::Apply));
     // What is wrong with the lab itself has been said.
     let mut findings = Diagnostics::default();
-    kube::load_changed(reading.sources, &reading.so_far, secrets, &mut findings);
+    kube::load_changed(reading.sources, &reading.so_far, given, &mut findings);
     reading.known.extend(findings.all().iter().cloned());
     let mut topology = topology.cloned();
     for entry in verbs(root) {
@@ -93,7 +93,7 @@ struct Reading<'a> {
     files: &'a dyn Files,
     reader: &'a Reader<'a>,
     sources: &'a mut Sources,
-    secrets: &'a GivenSecrets,
+    given: &'a Given,
     so_far: Vec<Change<FileId>>,
     /// What has been found so far, so that nothing is said twice.
     known: Vec<Diagnostic>,
@@ -115,7 +115,7 @@ impl Reading<'_> {
         self.so_far.extend(read.iter().cloned());
         if let Some(before) = topology {
             let mut findings = Diagnostics::default();
-            let after = kube::load_changed(self.sources, &self.so_far, self.secrets, &mut findings);
+            let after = kube::load_changed(self.sources, &self.so_far, self.given, &mut findings);
             let sound = !findings.has_errors();
             let new: Vec<Diagnostic> = findings.all().iter().filter(|one| !self.known.contains(one)).cloned().collect();
             self.known.extend(new.iter().cloned());

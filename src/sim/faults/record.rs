@@ -40,6 +40,7 @@ impl Record {
                 model: model.map(|model| world.credentials.scrub(&model)),
                 stream,
                 credential: world.credentials.of(&incoming.head.headers),
+                hop_by_hop: crate::event::facts::hop_by_hop(&incoming.head.headers),
             });
         }
         Self { world: tells.then(|| world.clone()), host: host.to_owned(), request, attempt, status, fault }
@@ -63,6 +64,7 @@ impl Record {
             outcome,
             injected: Some(self.fault.to_owned()),
             usage: None,
+            digest: None,
         });
     }
 }

@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use serde_json::Value as Json;
 
-use crate::event::{Kind, Outcome, Usage};
+use crate::event::facts::hop_by_hop;
+use crate::event::{Digest, Kind, Outcome, Usage};
 use crate::world::World;
 
 /// The host that events name.
@@ -17,6 +18,7 @@ pub(crate) struct Record {
     attempt: u32,
     status: u16,
     usage: Option<Usage>,
+    digest: Digest,
     open: bool,
 }
 
@@ -38,14 +40,28 @@ impl Record {
             model: field("model").and_then(Json::as_str).map(|model| world.credentials.scrub(model)),
             stream: field("stream").and_then(Json::as_bool).unwrap_or(false),
             credential: world.credentials.of(headers),
+            hop_by_hop: hop_by_hop(headers),
         });
-        Some(Self { world: world.clone(), request, attempt, status: 0, usage: None, open: true })
+        Some(Self {
+            world: world.clone(),
+            request,
+            attempt,
+            status: 0,
+            usage: None,
+            digest: Digest::default(),
+            open: true,
+        })
     }
 
     /// Notes what is being answered. Without it, nothing was: the status stays 0.
     pub(crate) fn answering(&mut self, status: u16, usage: Option<Usage>) {
         self.status = status;
         self.usage = usage;
+    }
+
+    /// Bytes of the body are handed over.
+    pub(crate) fn sent(&mut self, data: &[u8]) {
+        self.digest.take(data);
     }
 
     /// Tells that the request is over.
@@ -61,6 +77,7 @@ impl Record {
             outcome,
             injected: None,
             usage: self.usage,
+            digest: Some(self.digest),
         });
     }
 }

@@ -127,8 +127,11 @@ impl Body for TimedBody {
         }
         let data = this.pieces.pop_front().map(|(_, data)| data).unwrap_or_default();
         this.left = this.left.saturating_sub(data.len() as u64);
-        if let Some(record) = this.record.as_mut().filter(|_| this.pieces.is_empty()) {
-            record.end(Outcome::Complete);
+        if let Some(record) = &mut this.record {
+            record.sent(&data);
+            if this.pieces.is_empty() {
+                record.end(Outcome::Complete);
+            }
         }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }

@@ -73,6 +73,11 @@ impl http_body::Body for ReplyBody {
             Kind::Live(live) => Pin::new(live.as_mut()).poll_frame(context),
         };
         if polled.is_ready() {
+            if let (Poll::Ready(Some(Ok(frame))), Some(witness)) = (&polled, &mut this.witness)
+                && let Some(data) = frame.data_ref()
+            {
+                witness.sent(data);
+            }
             this.note_end();
         }
         polled

@@ -78,7 +78,12 @@ async fn a_request_is_told_from_both_ends() {
     let (client, events, _) = simulator("--model m --mode echo", 1);
     drop(text(client.send(chat(&json!({"stream": true}))).await).await);
     drop(text(client.send(Request::get("/health").body(Body::empty()).unwrap()).await).await);
-    let events = events.lock().unwrap();
+    let mut events = events.lock().unwrap();
+    for event in events.iter_mut() {
+        if let Kind::ProviderRequestEnded { digest, .. } = &mut event.kind {
+            assert!(digest.take().is_some_and(|digest| digest.bytes > 100), "the body is told by its checksum");
+        }
+    }
     let kinds: Vec<&Kind> = events.iter().map(|event| &event.kind).collect();
     let request = Some("r-1".to_owned());
     let host = "mock-0".to_owned();
@@ -93,6 +98,7 @@ async fn a_request_is_told_from_both_ends() {
                 model: Some("m".to_owned()),
                 stream: true,
                 credential: Some("secret:key".to_owned()),
+                hop_by_hop: Vec::new(),
             },
             &Kind::ProviderRequestEnded {
                 request,
@@ -102,6 +108,7 @@ async fn a_request_is_told_from_both_ends() {
                 outcome: Outcome::Complete,
                 injected: None,
                 usage: Some(Usage { input: 8, output: 3 }),
+                digest: None,
             },
         ]
     );

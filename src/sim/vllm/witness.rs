@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 
-use crate::event::{Kind, Outcome, Usage};
+use crate::event::facts::hop_by_hop;
+use crate::event::{Digest, Kind, Outcome, Usage};
 use crate::world::World;
 
 /// Watches one request. When it is dropped, the request is over: cancelled, unless it was said to be complete.
@@ -15,6 +16,7 @@ pub(crate) struct Witness {
     outcome: Outcome,
     injected: Option<&'static str>,
     usage: Option<Usage>,
+    digest: Digest,
 }
 
 /// What is known of a request once it is read.
@@ -43,6 +45,7 @@ impl Witness {
             model: seen.model.map(|model| world.credentials.scrub(model)),
             stream: seen.stream,
             credential: world.credentials.of(seen.headers),
+            hop_by_hop: hop_by_hop(seen.headers),
         });
         Some(Self {
             world: world.clone(),
@@ -53,6 +56,7 @@ impl Witness {
             outcome: Outcome::Cancelled,
             injected: None,
             usage: None,
+            digest: Digest::default(),
         })
     }
 
@@ -64,6 +68,11 @@ impl Witness {
     /// The head of the response is on its way.
     pub(crate) fn status(&mut self, status: u16) {
         self.status = status;
+    }
+
+    /// Bytes of the body are handed over.
+    pub(crate) fn sent(&mut self, data: &[u8]) {
+        self.digest.take(data);
     }
 
     /// Tokens of the answer, as far as they are known.
@@ -87,6 +96,7 @@ impl Drop for Witness {
             outcome: self.outcome,
             injected: self.injected.map(str::to_owned),
             usage: self.usage,
+            digest: Some(self.digest),
         });
     }
 }

@@ -179,6 +179,7 @@ impl Stream {
             model: record.model,
             stream: true,
             credential: Some("client".to_owned()),
+            hop_by_hop: Vec::new(),
         })
     }
 
@@ -205,6 +206,7 @@ impl Stream {
             outcome: Outcome::Complete,
             injected: (status == 429).then(|| "rate_limit".to_owned()),
             usage,
+            digest: None,
         });
         self.emit(Kind::AttemptEnded {
             request: request.clone(),
@@ -225,6 +227,7 @@ impl Stream {
             latency_seconds: 0.2,
             consecutive_failures: failures,
             times_ejected: 0,
+            request: None,
         });
         if status == 429 {
             let until_us = At(self.now + 60_000_000);
@@ -263,6 +266,7 @@ impl Stream {
             usage,
             body: body.to_owned(),
             body_bytes: body.len() as u64,
+            digest: None,
         })
     }
 

@@ -138,6 +138,7 @@ fn nonsense(dice: &mut Dice, count: usize) -> Vec<Event> {
                     latency_seconds: *dice.of(&[f64::NAN, f64::INFINITY, -1.0, 1e300]),
                     consecutive_failures: u32::MAX,
                     times_ejected: 0,
+                    request: None,
                 }
             }
             4 => {
@@ -149,6 +150,7 @@ fn nonsense(dice: &mut Dice, count: usize) -> Vec<Event> {
                     usage: None,
                     body: "\u{0}\u{1b}[2J".to_owned(),
                     body_bytes: 0,
+                    digest: None,
                 }
             }
             _ => {}
@@ -194,7 +196,7 @@ fn no_key_click_size_or_event_is_too_much() {
         for round in 0..400 {
             model.feed(events.by_ref().take(3));
             if round == 300 {
-                model.conclude();
+                model.conclude(None);
             }
             wall += std::time::Duration::from_millis(dice.roll(200));
             model.tick(wall);

@@ -38,7 +38,7 @@ fn at_sizes(name: &str, model: &Model) {
 fn replay() -> Model {
     let mut model = Model::new(builder::header(), Source::Replay, None);
     model.feed(builder::failover());
-    model.conclude();
+    model.conclude(None);
     model
 }
 

@@ -11,7 +11,7 @@ use crate::tui::model::{Effect, Model, Source};
 fn replay() -> Model {
     let mut model = Model::new(builder::header(), Source::Replay, None);
     model.feed(builder::failover());
-    model.conclude();
+    model.conclude(None);
     model
 }
 

@@ -7,11 +7,11 @@
 use super::canvas::{Canvas, width};
 use crate::event::At;
 use crate::tui::Decision;
+use crate::tui::landmarks::Sort;
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
 use crate::tui::text::moment;
 use crate::tui::theme::Role;
-use crate::tui::timeline::Sort;
 
 pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let end = model.latest();
@@ -66,19 +66,16 @@ fn bar(model: &Model, x: u16, room: u16, end: At, canvas: &mut Canvas<'_>) {
     }
     // Later ones lie on top, so the rarer kinds come last.
     for wanted in [Sort::Failure, Sort::Return, Sort::Eviction] {
-        let mut painted = None;
-        for landmark in model.timeline.landmarks().iter().filter(|landmark| landmark.sort == wanted) {
-            let column = column(landmark.at, end, inner);
-            if painted == Some(column) {
-                continue;
+        let (sign, role) = match wanted {
+            Sort::Eviction => (canvas.theme.signs.evicted, Role::Evicted),
+            Sort::Return => (canvas.theme.signs.returning, Role::Returning),
+            Sort::Failure | Sort::Step => ("╌", Role::Bad),
+        };
+        for column in 0..inner {
+            let (from, to) = (moment_of(column, end, inner), moment_of(column + 1, end, inner));
+            if model.timeline.landmarks.any(wanted, from, to) {
+                canvas.text(x + 1 + column, 0, sign, role);
             }
-            painted = Some(column);
-            let (sign, role) = match wanted {
-                Sort::Eviction => (canvas.theme.signs.evicted, Role::Evicted),
-                Sort::Return => (canvas.theme.signs.returning, Role::Returning),
-                Sort::Failure | Sort::Step => ("╌", Role::Bad),
-            };
-            canvas.text(x + 1 + column, 0, sign, role);
         }
     }
     canvas.text(x + 1 + here.min(inner.saturating_sub(1)), 0, "◆", Role::Strong);
@@ -90,4 +87,10 @@ fn column(at: At, end: At, inner: u16) -> u16 {
     let last = u64::from(inner.saturating_sub(1));
     let column = u128::from(at.0.min(end.0)) * u128::from(last) / u128::from(end.0.max(1));
     u16::try_from(column).unwrap_or(0)
+}
+
+/// The first moment of a column.
+fn moment_of(column: u16, end: At, inner: u16) -> At {
+    let last = u128::from(inner.saturating_sub(1).max(1));
+    At(u64::try_from((u128::from(column) * u128::from(end.0.max(1))).div_ceil(last)).unwrap_or(u64::MAX))
 }

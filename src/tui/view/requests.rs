@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 use super::canvas::{Canvas, Pieces, width};
 use super::letters;
 use crate::tui::action::Action;
-use crate::tui::model::{Column, Model};
+use crate::tui::listing::Column;
+use crate::tui::model::Model;
 use crate::tui::row::{Class, Row};
 use crate::tui::text::{millis, moment};
 use crate::tui::theme::Role;
@@ -90,7 +91,7 @@ fn model_name(model: &Model, row: &Row) -> (String, Role) {
 fn latency(model: &Model, row: &Row) -> (String, Role) {
     match row.latency() {
         Some(latency) => (millis(latency), Role::Text),
-        None => (millis(model.at.since(row.sent)), Role::Accent),
+        None => (millis(model.at.since(row.due())), Role::Accent),
     }
 }
 
@@ -114,6 +115,9 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     if !model.filter.is_empty() {
         let _ = write!(title, " · {} of {} fit “{}”", listing.len(), listing.all(), model.filter_text);
     }
+    if listing.searching {
+        title.push_str(" · searching …");
+    }
     let mut inside = canvas.framed(&title, Role::Border);
     let fields = chosen(model, inside.width());
     heading(model, &fields, &mut inside);
@@ -130,7 +134,7 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
         let Some(index) = listing.index_at(top + offset) else { break };
         let Some(row) = model.row(index) else { continue };
         let y = u16::try_from(offset + 1).unwrap_or(u16::MAX);
-        line_of(model, row, &fields, y, &mut inside);
+        line_of(model, &row, &fields, y, &mut inside);
         let wide = inside.width();
         inside.click(0, y, wide, 1, Action::Select(index));
         if model.table.selected == Some(index) {
@@ -203,8 +207,8 @@ fn place(canvas: &mut Canvas<'_>, x: u16, y: u16, room: u16, left: bool, text: &
 /// The latest request in letters of three lines, for the back row.
 pub(super) fn large(model: &Model, canvas: &mut Canvas<'_>) {
     let Some(row) = model.fold.begun.checked_sub(1).and_then(|index| model.row(index)) else { return };
-    let (text, role) = status(model, row);
-    let (name, _) = provider(model, row);
+    let (text, role) = status(model, &row);
+    let (name, _) = provider(model, &row);
     let pieces: Pieces<'_> = vec![
         (format!("#{} ", row.index + 1).into(), Role::Faint),
         (format!("{} ", text.trim_start_matches(model.theme.signs.dot).trim()).into(), role),

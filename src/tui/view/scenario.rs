@@ -9,6 +9,7 @@
 //!  · 3 wait  61s
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::canvas::{Canvas, wrapped};
@@ -17,6 +18,7 @@ use crate::source::Span;
 use crate::tui::model::Model;
 use crate::tui::text::countdown;
 use crate::tui::theme::Role;
+use crate::tui::timeline::Findings;
 use crate::tui::{Decision, Finding};
 
 /// A line of the panel.
@@ -75,7 +77,7 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
             finding_lines(finding, 3, width, explain, &mut lines);
         }
     }
-    let whole: Vec<&Finding> = findings.iter().filter(|finding| finding.step.is_none() && !finding.invariant).collect();
+    let whole: Vec<_> = findings.iter().filter(|finding| finding.step.is_none() && !finding.invariant).collect();
     if !whole.is_empty() {
         lines.push(Line {
             sign: "",
@@ -95,9 +97,9 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
 }
 
 /// Invariants are many and hold: one line for all that do, and the others in full.
-fn invariant_lines(findings: &[Finding], width: u16, explain: bool, lines: &mut Vec<Line>) {
+fn invariant_lines(findings: &Findings, width: u16, explain: bool, lines: &mut Vec<Line>) {
     let invariants = || findings.iter().filter(|finding| finding.invariant);
-    let broken = |finding: &&Finding| matches!(finding.decision, Decision::Fail | Decision::Unknown);
+    let broken = |finding: &&Arc<Finding>| matches!(finding.decision, Decision::Fail | Decision::Unknown);
     let holding = invariants().filter(|finding| !broken(finding)).count();
     if holding > 0 {
         let decided = invariants().all(|finding| finding.decision != Decision::Open);

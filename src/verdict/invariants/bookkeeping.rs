@@ -1,15 +1,17 @@
 //! Client, gateway and provider tell the same story.
 
 use super::super::expectations::line;
-use super::Run;
+use super::evidence::{Breach, of_attempt, of_client, of_providers, of_request};
+use super::run::Run;
 use crate::event::Outcome;
 use crate::event::history::{Attempt, Request, Served};
 use crate::topology::Auth;
 
-pub(super) fn one_end(run: &Run<'_>) -> Vec<String> {
+pub(super) fn one_end(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
     for request in &run.history.requests {
-        let mut say = |what: &str| broken.push(format!("{} {what}", line(request)));
+        let mut say =
+            |what: &str| broken.push(Breach::new(format!("{} {what}", line(request))).with(of_request(run, request)));
         match request.ends {
             0 if run.over(request) => say("never ended for the client"),
             0 | 1 => {}
@@ -28,26 +30,25 @@ pub(super) fn one_end(run: &Run<'_>) -> Vec<String> {
     broken
 }
 
-pub(super) fn double_entry(run: &Run<'_>) -> Vec<String> {
+pub(super) fn double_entry(run: &Run<'_>) -> Vec<Breach> {
     if !run.gateway_speaks {
         return Vec::new();
     }
     let mut broken = Vec::new();
     for request in &run.history.requests {
-        broken.extend(client_and_gateway(request));
-        let seen = run.served.get(request.id.as_str()).map_or(&[][..], Vec::as_slice);
-        for attempt in &request.attempts {
-            broken.extend(gateway_and_provider(request, attempt, seen));
-        }
+        let seen = run.seen(request);
+        let mut wrong: Vec<String> = client_and_gateway(request).into_iter().collect();
+        wrong.extend(request.attempts.iter().filter_map(|attempt| gateway_and_provider(request, attempt, seen)));
         let unheard_of = |one: &&&Served| !request.attempts.iter().any(|attempt| attempt.attempt == one.attempt);
-        broken.extend(seen.iter().filter(unheard_of).map(|one| {
+        wrong.extend(seen.iter().filter(unheard_of).map(|one| {
             format!("{}: {} saw attempt {}, which the gateway never made", line(request), one.host, one.attempt)
         }));
+        broken.extend(wrong.into_iter().map(|what| Breach::new(what).with(of_request(run, request))));
     }
     let strangers = run.served.iter().filter(|(id, _)| run.history.request(id).is_none());
     broken.extend(strangers.map(|(id, seen)| {
         let host = seen.first().map_or("", |one| one.host.as_str());
-        format!("{host} saw request {id}, which nobody sent")
+        Breach::new(format!("{host} saw request {id}, which nobody sent"))
     }));
     broken
 }
@@ -94,13 +95,15 @@ fn gateway_and_provider(request: &Request, attempt: &Attempt, seen: &[&Served]) 
     None
 }
 
-pub(super) fn credential_isolation(run: &Run<'_>) -> Vec<String> {
+pub(super) fn credential_isolation(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
-    for (request, _, attempt) in run.attempts() {
+    for one in run.attempts() {
+        let (request, attempt) = (one.request, one.attempt);
         let name = |reference: Option<&str>| reference.map_or("none".to_owned(), |one| run.credential(one).to_owned());
         let sent = name(attempt.credential.as_deref());
         let mut say = |what: String| {
-            broken.push(format!("{}, attempt {} at {}: {what}", line(request), attempt.attempt, attempt.provider));
+            let what = format!("{}, attempt {} at {}: {what}", line(request), attempt.attempt, attempt.provider);
+            broken.push(Breach::new(what).with(of_attempt(request, attempt)).with(of_providers(run, request)));
         };
         let came = request.gateway.as_ref().and_then(|gateway| gateway.credential.as_deref());
         let own = run.provider(&attempt.backend, &attempt.provider).map(|provider| match &provider.auth {
@@ -112,12 +115,61 @@ pub(super) fn credential_isolation(run: &Run<'_>) -> Vec<String> {
         if let Some(own) = own.filter(|own| *own != sent && !attempt.endpoint.is_empty()) {
             say(format!("it was sent the credential {sent}, and its own is {own}"));
         }
-        let seen = run.served.get(request.id.as_str()).map_or(&[][..], Vec::as_slice);
-        for one in seen.iter().filter(|one| one.attempt == attempt.attempt) {
+        for one in run.seen(request).iter().filter(|one| one.attempt == attempt.attempt) {
             let saw = name(one.credential.as_deref());
             if saw != sent {
                 say(format!("{} saw the credential {saw}, yet the gateway says that it sent {sent}", one.host));
             }
+        }
+    }
+    broken
+}
+
+pub(super) fn usage(run: &Run<'_>) -> Vec<Breach> {
+    let requests = run.history.requests.iter().filter(|request| request.outcome == Some(Outcome::Complete));
+    requests.filter_map(|request| miscounted(run, request)).collect()
+}
+
+/// What is wrong with the tokens of a request, if anything.
+fn miscounted(run: &Run<'_>, request: &Request) -> Option<Breach> {
+    let served =
+        run.last_served(request).filter(|one| one.injected.is_none() && one.outcome == Some(Outcome::Complete))?;
+    let spent = served.usage.filter(|_| request.status.is_some_and(|status| status < 300))?;
+    let gateway = request.gateway.as_ref()?;
+    let said = [("gateway's access log", gateway.usage), ("client", request.usage)];
+    let (who, said) = said.into_iter().find_map(|(who, said)| Some((who, said.filter(|said| *said != spent)?)))?;
+    let what = format!(
+        "{}: {} spent {}+{} tokens, yet the {who} has {}+{}",
+        line(request),
+        served.host,
+        spent.input,
+        spent.output,
+        said.input,
+        said.output
+    );
+    Some(Breach::new(what).with(of_request(run, request)))
+}
+
+pub(super) fn honest_status(run: &Run<'_>) -> Vec<Breach> {
+    let lied = |request: &&Request| {
+        request.gateway.as_ref().filter(|gateway| gateway.error.is_none() && gateway.ended.is_some())?;
+        let last = request.last_attempt().filter(|last| last.outcome == Some(Outcome::Complete))?;
+        let (said, came) = (request.status?, last.status?);
+        (said != came).then(|| {
+            let what =
+                format!("{}: {} answered {came}, and nothing says why {said} was sent", line(request), last.provider);
+            Breach::new(what).with(of_request(run, request))
+        })
+    };
+    run.history.requests.iter().filter_map(|request| lied(&request)).collect()
+}
+
+pub(super) fn hop_by_hop(run: &Run<'_>) -> Vec<Breach> {
+    let mut broken = Vec::new();
+    for request in &run.history.requests {
+        for one in run.seen(request).iter().filter(|one| !one.hop_by_hop.is_empty()) {
+            let what = format!("{}: {} was sent {}", line(request), one.host, one.hop_by_hop.join(", "));
+            broken.push(Breach::new(what).with(of_client(request)).with(of_providers(run, request)));
         }
     }
     broken

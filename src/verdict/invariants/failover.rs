@@ -6,69 +6,83 @@
 //! back later, nobody is blamed for not choosing it at once.
 
 use super::super::expectations::{eviction_line, line};
-use super::Run;
+use super::evidence::{Breach, Moment, of_attempt, of_eviction, of_request};
+use super::run::Run;
 use crate::event::Outcome;
 use crate::event::history::Eviction;
 use crate::source::duration::human;
 
-pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<String> {
+pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
-    for (request, replica, attempt) in run.attempts() {
+    for one in run.attempts() {
+        let (request, replica, attempt) = (one.request, one.replica, one.attempt);
         let seq = attempt.selected_seq;
         let Some(eviction) = run.out(replica, &attempt.backend, &attempt.provider, seq) else { continue };
         if attempt.selected >= eviction.until {
             continue;
         }
-        let members = run.members(replica, request, attempt);
+        let members = run.members(&one);
         let active = members.iter().find(|(_, one)| run.out(replica, &attempt.backend, one, seq).is_none());
         if let Some((_, active)) = active {
-            broken.push(format!(
+            let what = format!(
                 "{}: {} was chosen at {} while {} was active; {}",
                 line(request),
                 attempt.provider,
                 attempt.selected,
                 active,
                 eviction_line(run.history, eviction)
-            ));
+            );
+            broken.push(Breach::new(what).with(of_eviction(eviction)).with(of_attempt(request, attempt)));
         }
     }
     broken
 }
 
-pub(super) fn priority(run: &Run<'_>) -> Vec<String> {
+pub(super) fn priority(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
-    for (request, replica, attempt) in run.attempts() {
-        let members = run.members(replica, request, attempt);
+    for one in run.attempts() {
+        let (request, replica, attempt) = (one.request, one.replica, one.attempt);
+        let members = run.members(&one);
         let better = members.into_iter().filter(|(group, _)| *group < attempt.group);
         for (group, provider) in better {
             if run.out(replica, &attempt.backend, provider, attempt.selected_seq).is_none() {
-                broken.push(format!(
+                let what = format!(
                     "{}: {} of group {} was chosen while {} of group {} was active on replica {replica}",
                     line(request),
                     attempt.provider,
                     attempt.group + 1,
                     provider,
                     group + 1
-                ));
+                );
+                let seat = (replica, attempt.backend.as_str(), provider);
+                let last = run.evictions.get(&seat).and_then(|all| {
+                    all.iter().rev().find(|one| one.began_seq < attempt.selected_seq).map(|one| of_eviction(one))
+                });
+                let before = last.unwrap_or_else(|| {
+                    let what = format!("has never evicted {provider}");
+                    vec![Moment::new(attempt.selected, format!("replica {replica}"), what)]
+                });
+                broken.push(Breach::new(what).with(before).with(of_attempt(request, attempt)));
             }
         }
     }
     broken
 }
 
-pub(super) fn no_early_return(run: &Run<'_>) -> Vec<String> {
+pub(super) fn no_early_return(run: &Run<'_>) -> Vec<Breach> {
     let early = |one: &&Eviction| !one.forgotten && one.returned.is_some_and(|returned| returned < one.until);
     let evictions = run.history.evictions.iter().filter(early);
     evictions
         .map(|one| {
             let returned = one.returned.unwrap_or(one.until);
             let by = human(one.until.since(returned));
-            format!("{}, yet it was back at {returned}, {by} too early", eviction_line(run.history, one))
+            let what = format!("{}, yet it was back at {returned}, {by} too early", eviction_line(run.history, one));
+            Breach::new(what).with(of_eviction(one))
         })
         .collect()
 }
 
-pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<String> {
+pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
     for evictions in run.evictions.values() {
         for pair in evictions.windows(2) {
@@ -76,22 +90,24 @@ pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<String> {
                 && first.covers_seq(second.began_seq)
                 && second.began < first.until
             {
-                broken.push(format!(
-                    "{}; then {}",
-                    eviction_line(run.history, first),
-                    eviction_line(run.history, second)
-                ));
+                let what =
+                    format!("{}; then {}", eviction_line(run.history, first), eviction_line(run.history, second));
+                broken.push(Breach::new(what).with(of_eviction(first)).with(of_eviction(second)));
             }
         }
     }
     broken
 }
 
-pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<String> {
+pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<Breach> {
     run.history
         .evictions
         .iter()
-        .filter_map(|one| Some(format!("{}: {}", eviction_line(run.history, one), blame(run, one)?)))
+        .filter_map(|one| {
+            let what = format!("{}: {}", eviction_line(run.history, one), blame(run, one)?);
+            let request = run.history.request(&one.request).map(|request| of_request(run, request));
+            Some(Breach::new(what).with(of_eviction(one)).with(request.unwrap_or_default()))
+        })
         .collect()
 }
 
@@ -106,6 +122,17 @@ fn blame(run: &Run<'_>, one: &Eviction) -> Option<String> {
     };
     if request.replica.is_some_and(|replica| replica != one.replica) {
         return Some("that request went to another replica".to_owned());
+    }
+    if attempt.endpoint.is_empty() {
+        return Some("that request was never sent to it".to_owned());
+    }
+    if attempt.outcome == Some(Outcome::Cancelled) {
+        return Some("its client had left".to_owned());
+    }
+    if let (Some(status @ 400..=499), false) = (attempt.status, run.has_condition(request, attempt))
+        && status != 429
+    {
+        return Some(format!("its answer was {status}: the request was wrong, not the provider"));
     }
     // What broke off or never came is a failure, whatever its head said.
     let came_whole = attempt.outcome.is_none_or(|outcome| outcome == Outcome::Complete);

@@ -95,7 +95,7 @@ fn stories_that_differ_are_found() {
             *outcome = End::Refused;
         }
     });
-    assert_eq!(broken(&refused), ["double-entry"]);
+    assert_eq!(broken(&refused), ["double-entry", "whole-success"]);
     let model = tape.changed(|kind| {
         if let Kind::ProviderRequestReceived { request: Some(request), model, .. } = kind
             && request == "r2"
@@ -272,4 +272,57 @@ fn every_invariant_has_a_name_and_a_statement() {
     let names: std::collections::BTreeSet<_> = INVARIANTS.iter().map(|one| one.name).collect();
     assert_eq!(names.len(), INVARIANTS.len());
     assert!(INVARIANTS.iter().all(|one| !one.statement.is_empty() && !one.statement.ends_with('.')));
+}
+
+#[test]
+fn scenarios_and_verdicts_know_the_same_names() {
+    assert_eq!(INVARIANTS.map(|one| one.name), crate::scenario::invariants::NAMES);
+}
+
+/// The finding about an invariant, of a tape judged under a scenario with these words in it.
+fn finding(tape: &Tape, rest: &str, name: &str) -> Finding {
+    let scenario = sound(&format!("{rest}steps: [{{ send: {{ path: /openai, times: 3 }} }}]"));
+    let verdict = judge_run(&scenario, &tape.history(), JudgeOptions::default());
+    let found =
+        verdict.invariants().find(|finding| finding.about == About::Invariant(Invariant::named(name).unwrap().name));
+    found.unwrap().clone()
+}
+
+#[test]
+fn an_invariant_that_is_turned_off_is_told_and_does_not_fail() {
+    let off = "invariants: { off: { one-end: \"a test\" } }\n";
+    let tape = sound_tape();
+    let lost = tape.without(|kind| matches!(of(kind, "r2"), Some(Kind::ClientRequestEnded { .. })));
+    let told = finding(&lost, off, "one-end");
+    assert_eq!((told.outcome, told.exemption().as_deref()), (Outcome::Pass, Some("turned off: one-end: a test")));
+    assert_eq!(told.actual, "broken once");
+    assert_eq!(finding(&tape, off, "one-end").actual, "not broken");
+    assert_eq!(finding(&lost, "", "one-end").outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_deviation_is_told_and_does_not_fail() {
+    let mut tape = sound_tape();
+    // The personality of these tapes is 0.12, which blames a provider for a client that leaves.
+    tape.emit(Kind::HealthChanged {
+        replica: 0,
+        backend: super::super::tape::BACKEND.into(),
+        provider: PRIMARY.into(),
+        request: Some("r3".into()),
+        health: 0.7,
+        latency_seconds: 0.1,
+        consecutive_failures: 1,
+        times_ejected: 0,
+    });
+    let left = tape.changed(|kind| {
+        if let Kind::AttemptEnded { request, outcome, .. } = kind
+            && request == "r3"
+        {
+            *outcome = End::Cancelled;
+        }
+    });
+    let told = finding(&left, "", "blameless");
+    assert_eq!(told.outcome, Outcome::Pass);
+    assert!(told.exemption().unwrap().starts_with("deviation of agentgateway-0.12: blameless: "), "{told:?}");
+    assert!(told.detail.iter().any(|line| line.contains("request 3")), "with its evidence: {told:?}");
 }

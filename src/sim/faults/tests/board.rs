@@ -129,6 +129,7 @@ fn an_answer_in_the_simulators_place_is_told_as_its_own() {
                     model: Some("m".to_owned()),
                     stream: true,
                     credential: Some("secret:key".to_owned()),
+                    hop_by_hop: Vec::new(),
                 },
                 Kind::ProviderRequestEnded {
                     request: request(),
@@ -138,6 +139,7 @@ fn an_answer_in_the_simulators_place_is_told_as_its_own() {
                     outcome: Outcome::Complete,
                     injected: Some("status".to_owned()),
                     usage: None,
+                    digest: None,
                 },
             ]
         );

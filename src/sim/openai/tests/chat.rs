@@ -231,7 +231,12 @@ async fn events_tell_of_a_request_without_its_key() {
     lab.send(with_id, two_and_two().to_string()).await;
     let wrong = request(Method::POST, "/v1/chat/completions").header("authorization", "Bearer sk-other");
     lab.send(wrong, "{").await;
-    let events = lab.events();
+    let mut events = lab.events();
+    for event in &mut events {
+        if let Kind::ProviderRequestEnded { digest, .. } = event {
+            assert!(digest.take().is_some_and(|digest| digest.bytes > 100), "the body is told by its checksum");
+        }
+    }
     assert!(!format!("{events:?}").contains(KEY) && !format!("{events:?}").contains("sk-other"));
     let host = || "api.openai.com".to_owned();
     let expected = [
@@ -243,6 +248,7 @@ async fn events_tell_of_a_request_without_its_key() {
             model: Some("gpt-4o".to_owned()),
             stream: false,
             credential: Some("secret:openai-secret/Authorization".to_owned()),
+            hop_by_hop: Vec::new(),
         },
         Kind::ProviderRequestEnded {
             request: Some("r-1".to_owned()),
@@ -252,6 +258,7 @@ async fn events_tell_of_a_request_without_its_key() {
             outcome: Outcome::Complete,
             injected: None,
             usage: Some(Usage { input: 14, output: 2 }),
+            digest: None,
         },
         Kind::ProviderRequestReceived {
             request: None,
@@ -261,6 +268,7 @@ async fn events_tell_of_a_request_without_its_key() {
             model: None,
             stream: false,
             credential: Some("unknown".to_owned()),
+            hop_by_hop: Vec::new(),
         },
         Kind::ProviderRequestEnded {
             request: None,
@@ -270,6 +278,7 @@ async fn events_tell_of_a_request_without_its_key() {
             outcome: Outcome::Complete,
             injected: None,
             usage: None,
+            digest: None,
         },
     ];
     assert_eq!(events, expected);

@@ -1,0 +1,91 @@
+//! Providers that are no alternative, or that get the wrong credential; backends that nobody uses.
+
+use super::Lint;
+use super::view::View;
+use crate::source::{Diagnostic, Severity};
+use crate::topology::{Auth, Backend, Provider};
+
+pub(super) const LINTS: [Lint; 4] = [
+    Lint {
+        code: "same-upstream",
+        severity: Severity::Warning,
+        finds: "two providers of a backend with the same address, model and credential: what fails one fails the other",
+        fix: "another address, model or account for one of them",
+        check: same_upstream,
+    },
+    Lint {
+        code: "no-credential",
+        severity: Severity::Warning,
+        finds: "OpenAI without a credential: it answers 401",
+        fix: "`policies: { auth: { secretRef: { name: … } } }`",
+        check: no_credential,
+    },
+    Lint {
+        code: "key-shared",
+        severity: Severity::Warning,
+        finds: "`passthrough` to several hosts of one backend: after a failover the client's key goes to the other",
+        fix: "a credential of its own for each provider",
+        check: key_shared,
+    },
+    Lint {
+        code: "unrouted-backend",
+        severity: Severity::Warning,
+        finds: "a backend to which no rule leads, or only with weight 0",
+        fix: "a `backendRefs` entry in an HTTPRoute",
+        check: unrouted,
+    },
+];
+
+fn same_upstream(view: &View<'_>) -> Vec<Diagnostic> {
+    view.with_alternatives().flat_map(|(_, backend)| twins(backend)).collect()
+}
+
+fn twins(backend: &Backend) -> Vec<Diagnostic> {
+    let all: Vec<&Provider> = backend.providers().map(|(_, provider)| provider).collect();
+    let same = |one: &Provider, two: &Provider| {
+        (&one.endpoint, &one.model, &one.auth, &one.path) == (&two.endpoint, &two.model, &two.auth, &two.path)
+    };
+    let mut found = Vec::new();
+    for (index, provider) in all.iter().enumerate() {
+        if let Some(twin) = all[..index].iter().find(|other| same(provider, other)) {
+            let message = format!("`{}` is the same upstream as `{}`", provider.name.value, twin.name.value);
+            let diagnostic = Diagnostic::warning(message).at(provider.name.place, "no alternative");
+            let diagnostic = diagnostic.note_at(twin.name.place, "same address, model and credential");
+            found.push(diagnostic.help("give one of them another address, model or account"));
+        }
+    }
+    found
+}
+
+fn no_credential(view: &View<'_>) -> Vec<Diagnostic> {
+    let bare = |provider: &&Provider| provider.is_openai && provider.auth == Auth::None;
+    let tell = |provider: &Provider| {
+        Diagnostic::warning(format!("`{}` is OpenAI, and is sent no credential", provider.name.value))
+            .at(provider.name.place, "answers 401")
+            .help("write `policies: { auth: { secretRef: { name: openai-secret } } }` for it")
+    };
+    view.backends().flat_map(|(_, backend)| backend.providers()).map(|(_, one)| one).filter(bare).map(tell).collect()
+}
+
+fn key_shared(view: &View<'_>) -> Vec<Diagnostic> {
+    let tell = |backend: &Backend| {
+        let mut passing = backend.providers().map(|(_, one)| one).filter(|one| one.auth == Auth::Passthrough);
+        let first = passing.next()?;
+        let other = passing.find(|one| one.endpoint.host != first.endpoint.host)?;
+        let message = format!("the client's key goes to both `{}` and `{}`", first.name.value, other.name.value);
+        let diagnostic = Diagnostic::warning(message).at(other.name.place, "gets it after a failover");
+        let diagnostic = diagnostic.note_at(first.name.place, "gets it first");
+        Some(diagnostic.help("give each provider a credential of its own: `auth: { secretRef: … }`"))
+    };
+    view.with_alternatives().filter_map(|(_, backend)| tell(backend)).collect()
+}
+
+fn unrouted(view: &View<'_>) -> Vec<Diagnostic> {
+    let unused = view.backends().filter(|(index, _)| view.rules_to(*index).is_empty());
+    let tell = |backend: &Backend| {
+        Diagnostic::warning(format!("no request comes to the backend `{}`", backend.name))
+            .at(backend.place, "no rule leads here")
+            .help("name it under `backendRefs` of an HTTPRoute, with a weight above 0")
+    };
+    unused.map(|(_, backend)| tell(backend)).collect()
+}

@@ -1,0 +1,231 @@
+//! A run, made easy to look things up in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::step_ended;
+use crate::event::history::{Attempt, Eviction, Request, Served};
+use crate::event::{History, Outcome};
+use crate::fault::Fault;
+use crate::scenario::Scenario;
+use crate::topology::{Auth, Backend, HealthPolicy, Personality, Provider, Rule, Topology};
+
+/// A provider on one replica: replica, backend, provider.
+pub(super) type Seat<'r> = (u32, &'r str, &'r str);
+
+/// See the module.
+pub(super) struct Run<'r> {
+    pub(super) history: &'r History,
+    scenario: &'r Scenario,
+    pub(super) personality: Personality,
+    /// Whether every step was played to its end.
+    pub(super) finished: bool,
+    /// Whether a fault of the network was injected, so that hosts may not hear of one another.
+    pub(super) faulty_network: bool,
+    /// Whether the gateway writes events; one that labsim only talks to does not.
+    pub(super) gateway_speaks: bool,
+    /// Evictions of each provider, in the order in which they began.
+    pub(super) evictions: BTreeMap<Seat<'r>, Vec<&'r Eviction>>,
+    /// Attempts at each provider that was ever evicted, in the order in which they were chosen.
+    tries: BTreeMap<Seat<'r>, Vec<Try<'r>>>,
+    /// What providers saw of each request.
+    pub(super) served: BTreeMap<&'r str, Vec<&'r Served>>,
+    /// References of equal credentials, each with the one that stands for all.
+    same: BTreeMap<&'r str, &'r str>,
+}
+
+/// An attempt with its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try<'r> {
+    pub(super) request: &'r Request,
+    pub(super) replica: u32,
+    pub(super) attempt: &'r Attempt,
+    /// Its position among the request's attempts.
+    index: usize,
+}
+
+impl<'r> Run<'r> {
+    pub(super) fn of(scenario: &'r Scenario, history: &'r History) -> Self {
+        let mut evictions: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for one in &history.evictions {
+            evictions.entry((one.replica, one.backend.as_str(), one.provider.as_str())).or_default().push(one);
+        }
+        let mut served: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for one in &history.served {
+            if let Some(request) = &one.request {
+                served.entry(request.as_str()).or_default().push(one);
+            }
+        }
+        let mut run = Self {
+            history,
+            scenario,
+            personality: scenario.gateway.personality,
+            finished: (0..scenario.steps.len()).all(|step| step_ended(history, step)),
+            faulty_network: faulty_network(history),
+            gateway_speaks: history.requests.iter().any(|request| request.gateway.is_some()),
+            evictions,
+            tries: BTreeMap::new(),
+            served,
+            same: equal_credentials(scenario),
+        };
+        run.tries = run.tries_at_evicted();
+        run
+    }
+
+    fn tries_at_evicted(&self) -> BTreeMap<Seat<'r>, Vec<Try<'r>>> {
+        let mut tries: BTreeMap<Seat<'r>, Vec<Try<'r>>> = BTreeMap::new();
+        for one in self.attempts().filter(|one| self.evictions.contains_key(&one.seat())) {
+            tries.entry(one.seat()).or_default().push(one);
+        }
+        for all in tries.values_mut() {
+            all.sort_by_key(|one| one.attempt.selected_seq);
+        }
+        tries
+    }
+
+    /// All attempts.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = Try<'r>> + use<'r> {
+        let with_replica = self.history.requests.iter().filter_map(|request| Some((request, request.replica?)));
+        with_replica.flat_map(|(request, replica)| {
+            let attempts = request.attempts.iter().enumerate();
+            attempts.map(move |(index, attempt)| Try { request, replica, attempt, index })
+        })
+    }
+
+    /// The attempts at a provider that is evicted at some time.
+    pub(super) fn tries(&self, seat: Seat<'r>) -> &[Try<'r>] {
+        self.tries.get(&seat).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The eviction under which a provider was out when event `seq` happened.
+    pub(super) fn out(&self, replica: u32, backend: &str, provider: &str, seq: u64) -> Option<&'r Eviction> {
+        let all = self.evictions.get(&(replica, backend, provider))?;
+        let before = all.partition_point(|one| one.began_seq < seq);
+        let last = all.get(before.checked_sub(1)?)?;
+        last.covers_seq(seq).then_some(*last)
+    }
+
+    /// What providers saw of a request.
+    pub(super) fn seen(&self, request: &Request) -> &[&'r Served] {
+        self.served.get(request.id.as_str()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What a provider saw of the last attempt of a request.
+    pub(super) fn last_served(&self, request: &Request) -> Option<&'r Served> {
+        let last = request.last_attempt()?;
+        self.seen(request).iter().rev().find(|one| one.attempt == last.attempt).copied()
+    }
+
+    /// What the manifests describe, at first and after each change.
+    fn topologies(&self) -> impl Iterator<Item = &'r Topology> + use<'r> {
+        self.scenario.topologies()
+    }
+
+    /// Whom a replica could have chosen for an attempt, each with its group. Nobody where the request
+    /// began under a configuration that has been replaced since: its health state is not told of.
+    pub(super) fn members(&self, one: &Try<'r>) -> Vec<(usize, &'r str)> {
+        let began = one.request.gateway.as_ref().map_or(0, |gateway| gateway.received_seq);
+        let now = self.history.configuration(one.replica, one.attempt.selected_seq);
+        if now.is_some_and(|now| now.seq > began) {
+            return Vec::new();
+        }
+        if let Some(backend) = now.and_then(|now| now.backends.iter().find(|own| own.name == one.attempt.backend)) {
+            let groups = backend.groups.iter().enumerate();
+            return groups.flat_map(|(group, all)| all.iter().map(move |own| (group, own.name.as_str()))).collect();
+        }
+        let backend = self.backend(&one.attempt.backend);
+        backend.iter().flat_map(|own| own.providers()).map(|(group, own)| (group, own.name.value.as_str())).collect()
+    }
+
+    /// A backend, by `namespace/name`.
+    pub(super) fn backend(&self, name: &str) -> Option<&'r Backend> {
+        let (namespace, name) = name.split_once('/')?;
+        self.topologies().flat_map(|one| &one.backends).find(|one| one.namespace == namespace && one.name == name)
+    }
+
+    pub(super) fn provider(&self, backend: &str, provider: &str) -> Option<&'r Provider> {
+        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
+        let mut providers = versions.flat_map(Backend::providers);
+        providers.find(|(_, one)| one.name.value == provider).map(|(_, provider)| provider)
+    }
+
+    /// The rule that a request took.
+    pub(super) fn rule(&self, request: &Request) -> Option<&'r Rule> {
+        let gateway = request.gateway.as_ref()?;
+        let (namespace, name) = gateway.route.as_deref()?.split_once('/')?;
+        let mut routes = self.topologies().flat_map(|one| &one.routes);
+        let route = routes.find(|route| route.namespace == namespace && route.name == name)?;
+        route.rules.get(gateway.rule?)
+    }
+
+    /// Whether a health policy has words of its own for what a failure of a provider is.
+    pub(super) fn has_condition(&self, request: &Request, attempt: &Attempt) -> bool {
+        let own = self.provider(&attempt.backend, &attempt.provider).and_then(|one| one.health.as_ref());
+        let backend = self.backend(&attempt.backend).and_then(|one| one.health.as_ref());
+        let rule = self.rule(request).and_then(|one| one.health.as_ref());
+        let has = |policy: &HealthPolicy| policy.unhealthy.is_some();
+        [own, backend, rule].into_iter().flatten().any(has)
+    }
+
+    /// The reference that stands for all credentials equal to this one.
+    pub(super) fn credential<'c>(&'c self, reference: &'c str) -> &'c str {
+        self.same.get(reference).copied().unwrap_or(reference)
+    }
+
+    /// Whether a request had all the time that it needed.
+    pub(super) fn over(&self, request: &Request) -> bool {
+        request.step.is_some_and(|step| step_ended(self.history, step))
+    }
+}
+
+impl<'r> Try<'r> {
+    /// The provider on its replica.
+    pub(super) fn seat(&self) -> Seat<'r> {
+        (self.replica, self.attempt.backend.as_str(), self.attempt.provider.as_str())
+    }
+
+    /// Where in the stream the gateway was done with it; none while it is not.
+    pub(super) fn settled(&self) -> Option<u64> {
+        match self.request.attempts.get(self.index + 1) {
+            Some(next) => Some(next.selected_seq),
+            None => self.request.gateway.as_ref().and_then(|gateway| gateway.ended_seq),
+        }
+    }
+
+    /// Whether it was under way when event `seq` happened.
+    pub(super) fn under_way(&self, seq: u64) -> bool {
+        self.attempt.selected_seq < seq && self.settled().is_none_or(|settled| settled > seq)
+    }
+
+    /// Whether its provider did well.
+    pub(super) fn succeeded(&self) -> bool {
+        self.attempt.outcome == Some(Outcome::Complete)
+            && self.attempt.status.is_some_and(|status| status < 400)
+            && self.attempt.counted != Some(crate::event::history::Counted::Failure)
+    }
+}
+
+fn faulty_network(history: &History) -> bool {
+    if history.faults.is_empty() {
+        return false;
+    }
+    let of_links: BTreeSet<&str> =
+        Fault::all().iter().filter(|fault| fault.acts().on_link()).map(Fault::name).collect();
+    history.faults.iter().any(|fault| of_links.contains(fault.fault.as_str()))
+}
+
+/// Two names for one key are the same credential: events call it by the first that was learned.
+fn equal_credentials(scenario: &Scenario) -> BTreeMap<&str, &str> {
+    let mut by_key: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut same = BTreeMap::new();
+    let backends = scenario.topologies().flat_map(|topology| &topology.backends);
+    let providers = backends.flat_map(Backend::providers);
+    let own = providers.filter_map(|(_, provider)| match &provider.auth {
+        Auth::Credential(credential) => Some(credential),
+        Auth::None | Auth::Passthrough => None,
+    });
+    for credential in own.chain(scenario.sends().filter_map(|(_, send)| send.key.as_ref())) {
+        let first = *by_key.entry(credential.key()).or_insert(&credential.reference);
+        same.insert(credential.reference.as_str(), first);
+    }
+    same
+}

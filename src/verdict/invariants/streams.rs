@@ -1,0 +1,57 @@
+//! What a client gets is what its provider sent: whole, in order, once.
+
+use super::super::expectations::line;
+use super::evidence::{Breach, Moment, of_request};
+use super::run::Run;
+use crate::event::Outcome;
+use crate::event::history::{Request, Served};
+
+pub(super) fn whole_success(run: &Run<'_>) -> Vec<Breach> {
+    let successes = run.history.requests.iter().filter(|request| {
+        request.outcome == Some(Outcome::Complete) && request.status.is_some_and(|status| status < 300)
+    });
+    successes.filter_map(|request| half(run, request)).collect()
+}
+
+/// A success that its provider never finished.
+fn half(run: &Run<'_>, request: &Request) -> Option<Breach> {
+    let last = request.last_attempt()?;
+    let served = run.last_served(request).filter(|one| one.injected.is_none()).and_then(|one| one.outcome);
+    let broken = [last.outcome, served].into_iter().flatten().find(|outcome| *outcome != Outcome::Complete)?;
+    let what =
+        format!("{}: the client got a whole answer, yet at {} it was {}", line(request), last.provider, broken.name());
+    Some(Breach::new(what).with(of_request(run, request)))
+}
+
+pub(super) fn same_bytes(run: &Run<'_>) -> Vec<Breach> {
+    let whole = run.history.requests.iter().filter(|request| request.outcome == Some(Outcome::Complete));
+    whole.filter_map(|request| altered(run, request)).collect()
+}
+
+/// A body that is not the one that was sent. Successes that are no streams are written anew, and so
+/// their bytes differ.
+fn altered(run: &Run<'_>, request: &Request) -> Option<Breach> {
+    let status = request.status?;
+    let gateway = request.gateway.as_ref()?;
+    let passed_on = (request.stream || status >= 400) && gateway.error.is_none() && request.method != "HEAD";
+    let served = run.last_served(request).filter(|one| passed_on && is_untouched(one))?;
+    let (sent, got) = (served.digest?, request.digest?);
+    (sent != got && served.status == Some(status)).then(|| {
+        let what = format!(
+            "{}: {} sent {} bytes, the client got {} that are not the same",
+            line(request),
+            served.host,
+            sent.bytes,
+            got.bytes
+        );
+        let compared = request
+            .ended
+            .map(|at| Moment::new(at, "checksums", format!("{:016x} was sent, {:016x} came", sent.fnv, got.fnv)));
+        Breach::new(what).with(of_request(run, request)).with(compared)
+    })
+}
+
+/// Whether no fault has changed what the simulator wrote.
+fn is_untouched(one: &Served) -> bool {
+    one.injected.is_none() && one.outcome == Some(Outcome::Complete)
+}
