@@ -31,7 +31,7 @@ pub use prepare::Prepared;
 pub use throttle::Throttle;
 pub use up::{Up, UpOptions};
 
-use crate::event::log::{BackendRecord, Header};
+use crate::event::log::{BackendRecord, Batch, Header};
 use crate::event::{Bus, Event, History, Sink};
 use crate::gateway;
 use crate::scenario::{self, LoadError, Scenario, Step};
@@ -50,6 +50,7 @@ pub struct Lab {
     mode: Mode,
     start: Option<Timestamp>,
     count_patterns: bool,
+    batch: Option<Batch>,
     interrupt: Interrupt,
     throttle: Option<Arc<dyn Throttle>>,
     commands: Option<Commands>,
@@ -119,6 +120,7 @@ impl Lab {
             mode: Mode::Virtual,
             start: None,
             count_patterns: false,
+            batch: None,
             interrupt: Interrupt::default(),
             throttle: None,
             commands: None,
@@ -159,6 +161,13 @@ impl Lab {
     #[must_use]
     pub fn count_patterns(mut self, count: bool) -> Self {
         self.count_patterns = count;
+        self
+    }
+
+    /// Says which of several runs of a command line this is, for recordings.
+    #[must_use]
+    pub fn batch(mut self, batch: Batch) -> Self {
+        self.batch = Some(batch);
         self
     }
 
@@ -218,6 +227,7 @@ impl Lab {
             name: scenario.name.clone(),
             seed: self.effective_seed(),
             patterns_counted: self.count_patterns && scenario.seed.is_some(),
+            batch: self.batch,
             personality: scenario.gateway.personality.to_string(),
             clock: self.mode.to_string(),
             start: self.start_time().to_string(),

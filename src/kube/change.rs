@@ -69,6 +69,19 @@ impl<F> Change<F> {
     }
 }
 
+impl Change<Manifest> {
+    /// The same change with its file among `sources`. A name stands in a file of its own there.
+    fn among(&self, sources: &mut Sources) -> Change<FileId> {
+        let mut change = self.map(|file| sources.add(file.name.clone(), file.text.clone()));
+        if let Change::Delete(object) = &mut change {
+            let text = format!("{}/{}", object.kind, object.name);
+            let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            object.place = Place { file: sources.add("delete", text), start: 0, end };
+        }
+        change
+    }
+}
+
 impl Manifests {
     /// The manifests that a lab begins with.
     #[must_use]
@@ -84,8 +97,7 @@ impl Manifests {
         let mut next = self.clone();
         next.changes.extend_from_slice(changes);
         let mut sources = Sources::default();
-        let files: Vec<Change<FileId>> =
-            next.changes.iter().map(|one| one.map(|file| sources.add(file.name.clone(), file.text.clone()))).collect();
+        let files: Vec<Change<FileId>> = next.changes.iter().map(|one| one.among(&mut sources)).collect();
         let mut findings = Diagnostics::default();
         let topology = load_changed(&sources, &files, &next.given, &mut findings);
         if findings.has_errors() {

@@ -56,6 +56,7 @@ impl GatewayAlone {
             name: "gateway".to_owned(),
             seed: self.seed,
             patterns_counted: false,
+            batch: None,
             personality: self.personality.to_string(),
             clock: Mode::Real.to_string(),
             start: self.start.to_string(),

@@ -107,7 +107,8 @@ fn corpus() -> (Vec<String>, Vec<(PathBuf, String)>) {
     let (mut scenarios, mut manifests) = (Vec::new(), Vec::new());
     let mut folders = vec![root().join("scenarios"), root().join("tests/cases")];
     while let Some(folder) = folders.pop() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(folder).expect("a folder").flatten().map(|one| one.path()).collect();
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(folder).expect("a folder").flatten().map(|one| one.path()).collect();
         entries.sort();
         for path in entries {
             if path.is_dir() {
@@ -127,11 +128,73 @@ fn corpus() -> (Vec<String>, Vec<(PathBuf, String)>) {
 }
 
 const WORDS: &[&str] = &[
-    "send", "load", "wait", "until", "apply", "delete", "parallel", "repeat", "schedule", "expect", "pattern", "times",
-    "at", "0", "-1", "1e99", "18446744073709551616", "61", "61s", "0s", "1ns", "9999999h", "true", "~", "null", "\"", "'",
-    "{", "}", "[", "]", ":", ": ", ",", "- ", "&a ", "*a", "<<: ", "!!binary ", "|", ">-\n", "#", "---\n", "...\n", "${X",
-    "${X:-y}", "$$", "ä💥", "\t", "\u{feff}", "\u{0}", "\r\n", "%", "@", "any(", "{1,4294967295}", "->", "model:", "gateway/1",
-    "manifests/inter-group.yaml", "kind: HTTPRoute", "extends: scenario.yaml", "+steps:", "$.a[?@.b==1]", ">=1", "1..0", "50%",
+    "send",
+    "load",
+    "wait",
+    "until",
+    "apply",
+    "delete",
+    "parallel",
+    "repeat",
+    "schedule",
+    "expect",
+    "pattern",
+    "times",
+    "at",
+    "0",
+    "-1",
+    "1e99",
+    "18446744073709551616",
+    "61",
+    "61s",
+    "0s",
+    "1ns",
+    "9999999h",
+    "true",
+    "~",
+    "null",
+    "\"",
+    "'",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ": ",
+    ",",
+    "- ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "!!binary ",
+    "|",
+    ">-\n",
+    "#",
+    "---\n",
+    "...\n",
+    "${X",
+    "${X:-y}",
+    "$$",
+    "ä💥",
+    "\t",
+    "\u{feff}",
+    "\u{0}",
+    "\r\n",
+    "%",
+    "@",
+    "any(",
+    "{1,4294967295}",
+    "->",
+    "model:",
+    "gateway/1",
+    "manifests/inter-group.yaml",
+    "kind: HTTPRoute",
+    "extends: scenario.yaml",
+    "+steps:",
+    "$.a[?@.b==1]",
+    ">=1",
+    "1..0",
+    "50%",
 ];
 
 /// A scenario and its manifests are a lab or say where they are none; what is a lab can be recorded and loaded
@@ -151,7 +214,8 @@ fn loader(dice: &mut Dice, (scenarios, manifests): &(Vec<String>, Vec<(PathBuf, 
         }
     }
     files.0.insert(path.into(), text.clone());
-    let what = || files.0.iter().map(|(name, text)| format!("# {}\n{text}", name.display())).collect::<Vec<_>>().join("\n");
+    let what =
+        || files.0.iter().map(|(name, text)| format!("# {}\n{text}", name.display())).collect::<Vec<_>>().join("\n");
     match scenario::load_from(&files, path) {
         Ok(scenario) => {
             let again = scenario::load_from(&scenario.redacted_sources(), path);
@@ -164,7 +228,11 @@ fn loader(dice: &mut Dice, (scenarios, manifests): &(Vec<String>, Vec<(PathBuf, 
             for finding in findings.all() {
                 let (place, _) = finding.primary.as_ref().unwrap_or_else(|| panic!("no place: {}", finding.message));
                 let whole = &sources.file(place.file).text;
-                assert!(whole.get(place.start as usize..place.end as usize).is_some(), "{place:?}: {}", finding.message);
+                assert!(
+                    whole.get(place.start as usize..place.end as usize).is_some(),
+                    "{place:?}: {}",
+                    finding.message
+                );
             }
             assert!(!findings.render(&sources, false).is_empty());
         }
@@ -179,8 +247,22 @@ fn mutate_manifest(dice: &mut Dice, files: &mut Memory) {
     files.0.insert(name.clone(), text);
 }
 
-const PIECES: &[&str] =
-    &["data: ", "data:", "\n", "\n\n", "\r\n", "\r", ":", "event: x\n", "id: 1\n", "retry: 1\n", "[DONE]", "{\"a\":1}", "é", " "];
+const PIECES: &[&str] = &[
+    "data: ",
+    "data:",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\r",
+    ":",
+    "event: x\n",
+    "id: 1\n",
+    "retry: 1\n",
+    "[DONE]",
+    "{\"a\":1}",
+    "é",
+    " ",
+];
 
 /// A stream gives the same events however it is cut.
 fn stream(dice: &mut Dice) {
@@ -193,7 +275,9 @@ fn stream(dice: &mut Dice) {
     }
     let read = |pieces: &[&[u8]]| {
         let (mut decoder, mut events) = (Decoder::default(), Vec::new());
-        pieces.iter().for_each(|piece| decoder.feed(piece, |event| events.push(event.to_vec())));
+        for piece in pieces {
+            decoder.feed(piece, |event| events.push(event.to_vec()));
+        }
         (events, decoder.has_rest())
     };
     let (one, two) = (dice.below(bytes.len() + 1), dice.below(bytes.len() + 1));
@@ -216,9 +300,32 @@ const WAITS: [&str; 8] = [
 ];
 
 const VALUES: &[&str] = &[
-    "0", "60", "-1", "1.5", "18446744073709551615", "18446744073709551616", "1767225660", "Thu, 01 Jan 2026 00:01:00 GMT",
-    "Thu, 01 Jan 1026 00:01:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "6m0s", "1h2m3s", "20ms", "1µs", "99999999999h", "soon", "",
-    " ", "2s", "s", "-5s", "1e400", "NaN", "inf", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-0-0-0",
+    "0",
+    "60",
+    "-1",
+    "1.5",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1767225660",
+    "Thu, 01 Jan 2026 00:01:00 GMT",
+    "Thu, 01 Jan 1026 00:01:00 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "6m0s",
+    "1h2m3s",
+    "20ms",
+    "1µs",
+    "99999999999h",
+    "soon",
+    "",
+    " ",
+    "2s",
+    "s",
+    "-5s",
+    "1e400",
+    "NaN",
+    "inf",
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "00-0-0-0",
 ];
 
 /// Any headers mean a wait that can be waited for, or none.
@@ -236,7 +343,8 @@ fn headers(dice: &mut Dice) {
         }
     }
     let status = StatusCode::from_u16([200, 429, 503][dice.below(3)]).expect("a status");
-    let found = wait::of_response(status, &headers, VIRTUAL_START).into_iter().chain(wait::longest(&headers, VIRTUAL_START));
+    let found =
+        wait::of_response(status, &headers, VIRTUAL_START).into_iter().chain(wait::longest(&headers, VIRTUAL_START));
     for wait in found {
         assert!(!wait.source.is_empty(), "{headers:?}");
     }
@@ -248,9 +356,23 @@ fn headers(dice: &mut Dice) {
 }
 
 const SHORT: &[&str] = &[
-    "250ms", "1m30s", "61s", "0.5s", "stall", "{stall: {for: 3s}}", "{fault: {delay: {time: {uniform: {from: 1s, to: 5s}}}}}",
-    "client -> gateway", "gateway/1 -> mock", "model:gpt-4o", "*", "response.code == 429", "response.code >= 500 || !has(request.path)",
-    "request.headers['a'].startsWith('b')", "[1,2,3].map(x, x*2)", "{\"labsim_recording\":1}", "{\"seq\":0,\"at_us\":1,\"kind\":\"note\",\"text\":\"\"}",
+    "250ms",
+    "1m30s",
+    "61s",
+    "0.5s",
+    "stall",
+    "{stall: {for: 3s}}",
+    "{fault: {delay: {time: {uniform: {from: 1s, to: 5s}}}}}",
+    "client -> gateway",
+    "gateway/1 -> mock",
+    "model:gpt-4o",
+    "*",
+    "response.code == 429",
+    "response.code >= 500 || !has(request.path)",
+    "request.headers['a'].startsWith('b')",
+    "[1,2,3].map(x, x*2)",
+    "{\"labsim_recording\":1}",
+    "{\"seq\":0,\"at_us\":1,\"kind\":\"note\",\"text\":\"\"}",
 ];
 
 /// Durations, faults, targets, conditions and lines of recordings are read or refused.
@@ -287,7 +409,7 @@ fn whatever_comes_is_read_or_refused() {
             started.elapsed()
         }));
         let took = tried.unwrap_or_else(|_| panic!("found with LABSIM_FUZZ_SEED={seed}"));
-        assert!(took < Duration::from_secs(60), "{took:?} with LABSIM_FUZZ_SEED={seed}");
+        assert!(took < Duration::from_mins(1), "{took:?} with LABSIM_FUZZ_SEED={seed}");
         seed += 1;
     }
     println!("{} rounds from seed {first}: nothing found", seed - first);

@@ -48,6 +48,7 @@ pub(super) fn header() -> Header {
         name: "Inter-group failover".to_owned(),
         seed: 7,
         patterns_counted: false,
+        batch: None,
         personality: "agentgateway-1.4".to_owned(),
         clock: "virtual".to_owned(),
         start: "2026-01-01T00:00:00Z".to_owned(),
