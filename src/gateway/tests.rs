@@ -7,5 +7,6 @@ mod lab;
 mod model;
 mod policies;
 mod reference;
+mod reload;
 mod retries;
 mod streaming;

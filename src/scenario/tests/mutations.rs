@@ -240,7 +240,7 @@ fn thousands_of_broken_files_give_errors_with_places() {
 #[test]
 fn any_text_is_a_pattern_or_says_where_it_is_none() {
     let scenario = self::sound("steps: []");
-    let names = Names::of(&scenario.topology);
+    let names = Names::of([&scenario.topology]);
     let mut dice = Dice(6);
     let mut good = 0;
     for _ in 0..20_000 {
