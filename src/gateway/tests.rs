@@ -9,5 +9,6 @@ mod model;
 mod policies;
 mod recorded;
 mod reference;
+mod reload;
 mod retries;
 mod streaming;
