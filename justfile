@@ -16,6 +16,10 @@ test:
 storm:
     cargo test --test it storm -- --include-ignored
 
+# The official OpenAI clients for Python and Node, against both simulators
+clients:
+    tests/clients/run.sh
+
 # Formatting, and clippy with warnings denied (the fence against real time and chance is in clippy.toml)
 lint:
     cargo fmt --check

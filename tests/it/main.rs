@@ -2,6 +2,7 @@
 
 mod cases;
 mod chance;
+mod clients;
 mod commands;
 mod determinism;
 mod docs;
