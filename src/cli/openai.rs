@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// Without any, every key is refused
     #[arg(long = "api-key", value_name = "KEY[=ORG,…]", env = "OPENAI_API_KEY", hide_env_values = true)]
     api_keys: Vec<String>,
-    /// Requests a minute that each organisation may ask of each model (no limit unless given)
+    /// Requests a minute that each key may ask of each model, for each organisation (no limit unless given)
     #[arg(long, value_name = "N")]
     requests_per_minute: Option<u64>,
-    /// Tokens a minute that each organisation may ask of each model (no limit unless given)
+    /// Tokens a minute that each key may ask of each model, for each organisation (no limit unless given)
     #[arg(long, value_name = "N")]
     tokens_per_minute: Option<u64>,
     /// Limits of one model, which take the place of the others
