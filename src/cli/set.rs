@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::lab::Lab;
+use crate::scenario::session::Original;
 use crate::scenario::{LoadError, Overridden, load_from};
 
 /// What the command line sets.
@@ -22,5 +23,10 @@ impl Args {
     /// As [`Lab::from_file`].
     pub(super) fn lab(&self, path: &Path) -> Result<Lab, LoadError> {
         Lab::new(load_from(&Overridden { settings: &self.settings }, path)?)
+    }
+
+    /// The scenario as its author wrote it, with what is set in it, for writing a session down.
+    pub(super) fn original(&self, path: &Path) -> Option<Original> {
+        Original::read(&Overridden { settings: &self.settings }, path).ok()
     }
 }

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary that links once.
 
+mod acts;
 mod cases;
 mod chance;
 mod clients;
@@ -7,6 +8,7 @@ mod commands;
 mod determinism;
 mod docs;
 mod faults;
+mod gateway;
 mod heredocs;
 mod invariants;
 mod layers;
