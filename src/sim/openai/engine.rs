@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Config;
+use super::auth::Caller;
 use super::error::ApiError;
 use super::latency::Pace;
-use super::auth::Caller;
 use super::limits::{Demand, Limiter};
 use super::models::Model;
 use crate::world::{Random, Seed, World};
