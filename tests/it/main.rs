@@ -2,12 +2,14 @@
 
 mod acts;
 mod cases;
+mod catalogue;
 mod chance;
 mod clients;
 mod commands;
 mod determinism;
 mod docs;
 mod faults;
+mod fuzz;
 mod gateway;
 mod heredocs;
 mod invariants;
