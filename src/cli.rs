@@ -25,6 +25,8 @@ mod run;
 mod screen;
 mod seeds;
 mod set;
+#[cfg(test)]
+mod shots;
 mod signals;
 mod terminal;
 mod up;

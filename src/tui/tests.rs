@@ -4,5 +4,5 @@ mod builder;
 mod chance;
 mod long;
 mod panics;
-mod screens;
+pub(crate) mod screens;
 mod taken_away;
