@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::lab::Lab;
 use crate::scenario::{LoadError, Overridden, load_from};
+use crate::topology::{Bug, Personality};
 
 /// What the command line sets.
 #[derive(Debug, Clone, clap::Args)]
@@ -13,6 +14,10 @@ pub(super) struct Args {
     /// `lab.gateway.replicas=2`. May be given several times
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
+    /// Give the gateway a bug, to see what becomes of it; `labsim breaks` lists them. It is the
+    /// `reference` with that bug, unless `--set lab.gateway.personality=…` says otherwise
+    #[arg(long = "break", value_name = "NAME")]
+    broken: Option<Bug>,
 }
 
 impl Args {
@@ -21,6 +26,17 @@ impl Args {
     /// # Errors
     /// As [`Lab::from_file`].
     pub(super) fn lab(&self, path: &Path) -> Result<Lab, LoadError> {
-        Lab::new(load_from(&Overridden { settings: &self.settings }, path)?)
+        Lab::new(load_from(&Overridden { settings: &self.settings() }, path)?)
+    }
+
+    /// The settings, and what follows from a bug: a recording has them all.
+    fn settings(&self) -> Vec<String> {
+        let mut settings = self.settings.clone();
+        if let Some(bug) = self.broken {
+            let named = settings.iter().any(|one| one.starts_with("lab.gateway.personality="));
+            settings.extend((!named).then(|| format!("lab.gateway.personality={}", Personality::Reference)));
+            settings.push(format!("lab.gateway.break={bug}"));
+        }
+        settings
     }
 }

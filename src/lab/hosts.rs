@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::prepare::Prepared;
 use crate::event::Kind;
-use crate::gateway::Gateway;
+use crate::gateway::{Broken, Gateway};
 use crate::sim;
 use crate::sim::openai::{self, FakeOpenai};
 use crate::sim::vllm;
@@ -39,6 +39,8 @@ pub(super) struct Hosts {
     world: World,
     prepared: Arc<Prepared>,
     board: FaultBoard,
+    /// The bug that the gateway has, if any.
+    broken: Broken,
     pool: Pool,
     /// By number. Whoever changes them holds the lock until that is done.
     replicas: tokio::sync::Mutex<Vec<Replica>>,
@@ -114,6 +116,7 @@ impl Hosts {
             world: world.clone(),
             prepared: prepared.clone(),
             board: FaultBoard::new(world),
+            broken: Broken::new(prepared.scenario.gateway.broken),
             pool: Pool::default(),
             replicas: tokio::sync::Mutex::default(),
             pods: tokio::sync::Mutex::new(prepared.topology.simulators.iter().map(|_| Vec::new()).collect()),
@@ -154,7 +157,8 @@ impl Hosts {
 
     async fn start_replica(&self, number: u32) -> Result<Replica, StartError> {
         let personality = self.prepared.scenario.gateway.personality;
-        let gateway = Gateway::new(self.world.clone(), self.prepared.topology.clone(), personality, number);
+        let (world, topology) = (self.world.clone(), self.prepared.topology.clone());
+        let gateway = Gateway::broken(world, topology, personality, number, self.broken.clone());
         let mut servers = Vec::new();
         for (index, port) in ports(&self.prepared) {
             let authority = Authority::new(replica_host(number), port);

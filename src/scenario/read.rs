@@ -15,7 +15,7 @@ use super::fields::{Fields, Reader, not_among};
 use super::{GatewaySpec, MAX_REPLICAS, Spread};
 use crate::kube::GivenSecrets;
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
-use crate::topology::{Personality, Topology};
+use crate::topology::{BUGS, Personality, Topology};
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
@@ -46,7 +46,7 @@ pub(super) const TOP: &[&str] = &[
 /// What may stand under `lab`.
 pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];
 /// What may stand under `lab.gateway`.
-pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "spread"];
+pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "spread", "break"];
 
 /// What stands above the steps.
 #[derive(Default)]
@@ -171,6 +171,7 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
         personality: personality(reader, fields, lab.place.unwrap_or(top.first_line())),
         named: fields.is_some_and(|fields| fields.entry("personality").is_some()),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
+        broken: fields.and_then(|fields| fields.choice("break", &BUGS.map(|about| (about.name, about.bug)))),
     }
 }
 
