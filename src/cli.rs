@@ -6,6 +6,7 @@ mod breaks;
 mod check;
 mod exit;
 mod files;
+mod gateway;
 mod generate;
 mod init;
 mod invariants;
@@ -65,6 +66,8 @@ enum Command {
     Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),
+    /// Run the gateway alone, in real time, in front of real providers
+    Gateway(gateway::Args),
     /// Run the vLLM simulator alone; it takes the original's arguments
     #[command(name = "vllm-sim", disable_help_flag = true)]
     VllmSim(vllm_sim::Args),
@@ -93,6 +96,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => Ok(check::run(&args)),
         Command::Replay(args) => replay::run(&args),
         Command::Up(args) => up::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
         Command::List(args) => list::run(&args),

@@ -9,6 +9,9 @@
 //!       └───── backendRefs ─▶ AgentgatewayBackend ─ secretRef ─▶ Secret
 //!                                    └─ host, port ─▶ Service ─ selector ─▶ Deployment
 //! ```
+//!
+//! agentgateway's own configuration file ([`standalone`]) is read into the same topology. What answers
+//! at addresses that no manifest describes is said from outside ([`Given`]).
 
 mod backend;
 mod deployment;
@@ -25,6 +28,8 @@ mod route;
 mod schema;
 mod secret;
 mod service;
+mod simulators;
+mod standalone;
 
 use std::collections::BTreeMap;
 
@@ -45,22 +50,51 @@ use secret::Secret;
 use service::Service;
 
 pub use hidden::secret_places;
+pub use simulators::{Answering, GivenSimulator};
 
 /// Secrets that a scenario gives: name → key → value. Each stands for a Secret of that name in any
 /// namespace, and before one that a manifest has.
 pub type GivenSecrets = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Whether a document is a Kubernetes manifest: it has `apiVersion`.
+/// The name under which [`GivenSecrets`] hold the variables of the environment, for keys such as
+/// `$OPENAI_API_KEY`.
+pub const ENVIRONMENT: &str = "env";
+
+/// What is known besides the files.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Secrets.
+    pub secrets: GivenSecrets,
+    /// What answers at addresses that no manifest describes.
+    pub simulators: Vec<GivenSimulator>,
+    /// Which hosts may be anywhere. Else a host that the lab does not have is an error.
+    pub real_hosts: RealHosts,
+}
+
+/// Which hosts may be anywhere, rather than be a part of the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RealHosts {
+    /// None: the lab has all that is called.
+    #[default]
+    None,
+    /// Those that agentgateway's own configuration names: what answers there is said elsewhere.
+    OfConfigurations,
+    /// All, as for a gateway that calls real ones.
+    All,
+}
+
+/// Whether a document describes a part of a lab: a Kubernetes manifest, which has `apiVersion`, or a
+/// configuration of agentgateway.
 #[must_use]
 pub fn is_manifest(node: &Node) -> bool {
-    node.get("apiVersion").is_some()
+    node.get("apiVersion").is_some() || standalone::is_config(node)
 }
 
 /// Reads all manifests of the files into one topology. Errors and warnings go to `findings`; the
 /// topology is complete only if there are no errors among them.
 ///
 /// Of two objects with the same kind, namespace and name the later one counts, as with `kubectl apply`.
-pub fn load(sources: &Sources, files: &[FileId], secrets: &GivenSecrets, findings: &mut Diagnostics) -> Topology {
+pub fn load(sources: &Sources, files: &[FileId], given: &Given, findings: &mut Diagnostics) -> Topology {
     let mut documents: Vec<Node> = Vec::new();
     let mut all_read = true;
     for file in files {
@@ -74,13 +108,14 @@ pub fn load(sources: &Sources, files: &[FileId], secrets: &GivenSecrets, finding
     }
     let log = Log::new(sources, Hidden::find(sources, files, &documents));
     let mut objects = Vec::new();
-    for document in &documents {
+    let (configs, manifests): (Vec<&Node>, Vec<&Node>) = documents.iter().partition(|one| standalone::is_meant(one));
+    for document in manifests {
         object::objects(&log, document, &mut objects);
     }
     let parts = read(objects, &log);
     // What a file has that is not YAML is unknown: a reference may lead there.
     let references = Log::new(sources, Hidden::default());
-    let topology = link(parts, secrets, if all_read { &log } else { &references });
+    let topology = link(parts, &configs, given, if all_read { &log } else { &references }, &log);
     log.finish(findings);
     topology
 }
@@ -142,7 +177,8 @@ fn replace<'r>(objects: Vec<Object<'r>>, log: &Log<'_>) -> Vec<(Object<'r>, bool
     kept
 }
 
-fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
+/// `log` takes what is wrong with references between the parts, `reading` what is wrong in `configs`.
+fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, reading: &'r Log<'r>) -> Topology {
     let Parts { mut deployments, mut services, secrets, mut gateways, routes, backends, policies, replicas } = parts;
     let mut simulators = Vec::new();
     let indices: Vec<Option<usize>> = deployments
@@ -153,9 +189,13 @@ fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
         })
         .collect();
     route::imply(&routes, &mut gateways, log);
-    let listeners = gateway::link(&gateways, log);
+    let mut listeners = gateway::link(&gateways, log);
+    // A configuration brings its own.
+    if listeners.is_empty() && configs.is_empty() {
+        listeners.push(gateway::implied());
+    }
     let linked_services = service::link(&mut services, &deployments, &indices, log);
-    let links = Links { hosts: Hosts::new(&services), secrets: &secrets, given, log };
+    let links = Links { hosts: Hosts::new(&services, given), secrets: &secrets, given: &given.secrets, log };
     let sections = policy::Sections::of(&routes, &backends);
     let mut topology = Topology {
         simulators,
@@ -164,8 +204,16 @@ fn link(parts: Parts, given: &GivenSecrets, log: &Log<'_>) -> Topology {
         listeners,
         backends: backend::link(&backends, &links),
         replicas: parameters::link(replicas, log),
+        ..Topology::default()
     };
     policy::apply(&policies, &sections, &links, &mut topology);
+    for config in configs {
+        standalone::add(config, reading, &links, &mut topology);
+    }
+    if topology.listeners.is_empty() {
+        topology.listeners.push(gateway::implied());
+    }
+    simulators::add(&given.simulators, &mut topology);
     topology
 }
 

@@ -6,6 +6,8 @@
 //! ```
 
 mod acts;
+mod alone;
+mod fronts;
 mod hosts;
 mod interrupt;
 mod load;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 pub use acts::Commands;
+pub use alone::{GatewayAlone, Opened};
 pub use hosts::StartError;
 pub use interrupt::Interrupt;
 pub use prepare::Prepared;
@@ -32,6 +35,7 @@ use crate::event::log::{BackendRecord, Header, ProviderRecord};
 use crate::event::{Bus, Event, History, Sink};
 use crate::scenario::{self, LoadError, Scenario, Step};
 use crate::source::Severity;
+use crate::topology::Topology;
 use crate::verdict::{self, JudgeOptions, Verdict};
 use crate::world::clock::VIRTUAL_START;
 use crate::world::{Clock, Credentials, Net, Seed, World};
@@ -221,7 +225,7 @@ impl Lab {
             start: self.start_time().to_string(),
             sources: scenario.redacted_sources(),
             replicas: scenario.gateway.replicas,
-            backends: backends(scenario),
+            backends: backends(&scenario.topology),
         }
     }
 
@@ -327,13 +331,13 @@ impl Lab {
     }
 }
 
-fn backends(scenario: &Scenario) -> Vec<BackendRecord> {
+fn backends(topology: &Topology) -> Vec<BackendRecord> {
     let provider = |provider: &crate::topology::Provider| ProviderRecord {
         name: provider.name.value.clone(),
         endpoint: provider.endpoint.to_string(),
         model: provider.model.clone(),
     };
-    let backends = scenario.topology.backends.iter();
+    let backends = topology.backends.iter();
     backends
         .map(|backend| BackendRecord {
             name: format!("{}/{}", backend.namespace, backend.name),

@@ -44,6 +44,10 @@ pub struct Topology {
     pub backends: Vec<Backend>,
     /// Replicas of the gateway, where a manifest says how many.
     pub replicas: Option<Spanned<u32>>,
+    /// Where the fake OpenAI answers besides its own address.
+    pub openai: Vec<Authority>,
+    /// Where traces go, if the configuration says so: a collector that takes them over HTTP.
+    pub collector: Option<Authority>,
 }
 
 /// A deployment of the vLLM simulator.
@@ -70,9 +74,9 @@ pub const POD_NAME_PLACEHOLDER: &str = "$(pod-name)";
 /// One port of a Kubernetes Service: a name that leads to a simulator's pods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Name of the Service.
+    /// Name of the Service, or a host by its full name or address.
     pub name: String,
-    /// Namespace.
+    /// Namespace; empty for a host that is no Kubernetes Service.
     pub namespace: String,
     /// The Service's port.
     pub port: u16,
@@ -366,6 +370,9 @@ impl Service {
     #[must_use]
     pub fn names(&self) -> Vec<Authority> {
         let Self { name, namespace, port, .. } = self;
+        if namespace.is_empty() {
+            return vec![Authority::new(name.clone(), *port)];
+        }
         [
             name.clone(),
             format!("{name}.{namespace}"),

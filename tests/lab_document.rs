@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use labsim::kube::{self, GivenSecrets};
+use labsim::kube::{self, Given, GivenSecrets};
 use labsim::source::{Diagnostics, Sources, Spanned};
 use labsim::topology::{Auth, Topology};
 
@@ -34,7 +34,8 @@ fn load(files: &[&str]) -> Topology {
     let ids: Vec<_> =
         files.iter().enumerate().map(|(index, text)| sources.add(format!("{index}.yaml"), *text)).collect();
     let mut findings = Diagnostics::default();
-    let topology = kube::load(&sources, &ids, &secrets(), &mut findings);
+    let given = Given { secrets: secrets(), ..Given::default() };
+    let topology = kube::load(&sources, &ids, &given, &mut findings);
     assert_eq!(findings.render(&sources, false), "");
     topology
 }

@@ -10,7 +10,7 @@ use super::files;
 use super::init::missing_secrets;
 use super::set;
 use super::terminal::{Colour, Stream};
-use crate::kube::{self, GivenSecrets};
+use crate::kube::{self, Given, RealHosts};
 use crate::lab::Lab;
 use crate::lint::{self, Allowed, Subject};
 use crate::report::check::{self as report, Checked};
@@ -157,7 +157,8 @@ impl Found {
         // What cannot be read here was read a moment ago, and is as good as empty.
         let ids: Vec<FileId> = paths.iter().map(|path| sources.add(path.display().to_string(), read(path))).collect();
         let key = |name: String| (name, [("Authorization".to_owned(), "Bearer sk-labsim".to_owned())].into());
-        let given: GivenSecrets = missing_secrets(paths).into_iter().map(key).collect();
+        let secrets = missing_secrets(paths).into_iter().map(key).collect();
+        let given = Given { secrets, real_hosts: RealHosts::OfConfigurations, ..Given::default() };
         let mut findings = Diagnostics::default();
         let topology = kube::load(&sources, &ids, &given, &mut findings);
         let shown = masked(&sources, &ids);

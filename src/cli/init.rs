@@ -22,7 +22,8 @@ pub(super) use draft::missing_secrets;
 /// What `labsim init` is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Kubernetes manifests, or folders to search for them; those of this folder where absent
+    /// Kubernetes manifests, configurations of agentgateway, or folders to search for them; those of this
+    /// folder where absent
     #[arg(value_name = "MANIFEST|DIR")]
     manifests: Vec<PathBuf>,
     /// The file to write

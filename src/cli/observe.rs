@@ -83,6 +83,12 @@ impl Args {
         self.access_log.is_some() || self.metrics.is_some() || self.traces.is_some()
     }
 
+    /// The same, with traces sent to the collector at this address unless they go elsewhere.
+    pub(super) fn or_traces_to(mut self, collector: Option<&str>) -> Self {
+        self.traces = self.traces.or_else(|| TracesTo::parse(collector?).ok());
+        self
+    }
+
     /// Whether the access log goes to standard output.
     pub(super) fn take_stdout(&self) -> bool {
         self.access_log.as_deref().is_some_and(is_stdout)

@@ -52,6 +52,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         }
         Err(error) => {
             eprintln!("error: failed to read configuration: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("  = help: {hint}");
+            }
             return Ok(Exit::Usage);
         }
     };

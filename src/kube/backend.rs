@@ -6,7 +6,7 @@ use super::fields::{Fields, Log, list, not_modelled};
 use super::hosts::Hosts;
 use super::object::{Object, dns_name};
 use super::secret::Secret;
-use super::{GivenSecrets, object, policy};
+use super::{ENVIRONMENT, GivenSecrets, object, policy};
 use crate::source::{Diagnostic, Entry, Place, Spanned};
 use crate::topology::{self, Auth, Authority, Credential, Group, HealthPolicy};
 
@@ -55,6 +55,10 @@ pub(super) enum Login {
     Key(String),
     /// The one in this Secret.
     Secret(Spanned<String>),
+    /// The one in this variable of the environment.
+    Variable(Spanned<String>),
+    /// The one in this file.
+    File(Spanned<String>),
 }
 
 /// The path of chat completions where a provider names none.
@@ -104,22 +108,27 @@ fn groups(ai: &Fields<'_>, fallback: &Fallback) -> Vec<Vec<Provider>> {
         let providers = group.need_maps("providers", MAX_PROVIDERS);
         groups.push(providers.iter().filter_map(|fields| provider(fields, fallback, None)).collect());
     }
-    let all: Vec<&Provider> = groups.iter().flatten().collect();
-    for (index, provider) in all.iter().enumerate() {
-        if let Some(first) = all.iter().take(index).find(|other| other.name.value == provider.name.value) {
-            ai.log().push(
-                Diagnostic::error(format!("two providers are named `{}`", provider.name.value))
-                    .at(provider.name.place, "again here")
-                    .note_at(first.name.place, "first here")
+    groups_are_sound(groups.iter().flatten().map(|provider| &provider.name), ai.log());
+    groups
+}
+
+/// Checks the names of a backend's providers: each has its own.
+pub(super) fn groups_are_sound<'n>(names: impl Iterator<Item = &'n Spanned<String>>, log: &Log<'_>) {
+    let all: Vec<_> = names.collect();
+    for (index, name) in all.iter().enumerate() {
+        if let Some(first) = all.iter().take(index).find(|other| other.value == name.value) {
+            log.push(
+                Diagnostic::error(format!("two providers are named `{}`", name.value))
+                    .at(name.place, "again here")
+                    .note_at(first.place, "first here")
                     .help("a name tells providers apart in a backend: give each its own"),
             );
         }
     }
-    groups
 }
 
 /// The only field of `names` that is there; an error if there is none or more than one.
-fn one_of<'r>(fields: &Fields<'r>, names: &[&'static str], what: &str) -> Option<&'r Entry> {
+pub(super) fn one_of<'r>(fields: &Fields<'r>, names: &[&'static str], what: &str) -> Option<&'r Entry> {
     let found = fields.find_any(names);
     match found.as_slice() {
         [only] => Some(only),
@@ -209,12 +218,7 @@ fn path(fields: &Fields<'_>) -> String {
         );
     }
     for path in [&path, &prefix].into_iter().flatten() {
-        if !path.starts_with('/') || path.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-            fields.log().push(
-                Diagnostic::error(format!("`{}` is not a path", path.value))
-                    .at(path.place, "a path begins with `/` and has no spaces"),
-            );
-        }
+        path_is_sound(path, fields.log());
     }
     if let Some(prefix) = &prefix
         && fields.find("host").is_none()
@@ -227,6 +231,16 @@ fn path(fields: &Fields<'_>) -> String {
         (Some(path), _) => path.value,
         (None, Some(prefix)) => format!("{}/chat/completions", prefix.value.trim_end_matches('/')),
         (None, None) => DEFAULT_PATH.to_owned(),
+    }
+}
+
+/// Checks the path of a provider.
+pub(super) fn path_is_sound(path: &Spanned<String>, log: &Log<'_>) {
+    if !path.starts_with('/') || path.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        log.push(
+            Diagnostic::error(format!("`{}` is not a path", path.value))
+                .at(path.place, "a path begins with `/` and has no spaces"),
+        );
     }
 }
 
@@ -264,6 +278,12 @@ pub(super) fn auth(login: &Login, provider: &str, namespace: &str, links: &Links
         Login::Passthrough => Auth::Passthrough,
         Login::Key(key) => Auth::Credential(Credential::new(format!("key:{provider}"), key)),
         Login::Secret(name) => links.credential(name, namespace).map_or(Auth::None, Auth::Credential),
+        Login::Variable(name) => links.variable(name).map_or(Auth::None, Auth::Credential),
+        Login::File(path) => {
+            let message = format!("labsim does not read the key in `{}`; it sends another one", path.value);
+            links.log.push(Diagnostic::warning(message).at(path.place, "not modelled"));
+            Auth::Credential(Credential::new(format!("file:{}", path.value), "labsim-key"))
+        }
     }
 }
 
@@ -362,6 +382,20 @@ impl Links<'_> {
             Some(None) => None,
             Some(Some(value)) => Some(make(value)),
         }
+    }
+
+    /// The credential in a variable of the environment: where that is not at hand, one that stands for it.
+    fn variable(&self, name: &Spanned<String>) -> Option<Credential> {
+        let reference = format!("{ENVIRONMENT}:{}", name.value);
+        let Some(variables) = self.given.get(ENVIRONMENT) else {
+            return Some(Credential::new(reference, &format!("labsim-{}", name.value)));
+        };
+        let value = variables.get(&name.value);
+        if value.is_none() {
+            let message = format!("the variable `{}` is not set", name.value);
+            self.log.push(Diagnostic::error(message).at(name.place, "a provider's key"));
+        }
+        value.map(|value| Credential::new(reference, value))
     }
 
     fn no_secret(&self, name: &Spanned<String>, namespace: &str) -> Diagnostic {

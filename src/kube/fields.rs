@@ -220,6 +220,20 @@ impl<'r> Fields<'r> {
         None
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn share(&self, name: &'static str) -> Option<f64> {
+        let node = &self.find(name)?.value;
+        match node.value {
+            Value::Float(share) if (0.0..=1.0).contains(&share) => Some(share),
+            Value::Int(0) => Some(0.0),
+            Value::Int(1) => Some(1.0),
+            _ => {
+                self.log.mismatch(name, node, "a number from 0 to 1");
+                None
+            }
+        }
+    }
+
     /// A TCP port.
     pub(super) fn port(&self, name: &'static str) -> Option<Spanned<u16>> {
         let number = self.number(name, PORTS)?;

@@ -131,15 +131,17 @@ pub(super) fn link(gateways: &[Gateway], log: &Log<'_>) -> Vec<topology::Listene
             log.push(Diagnostic::error(message).at(gateway.name.place, "serves nothing"));
         }
     }
-    if listeners.is_empty() {
-        listeners.push(topology::Listener {
-            gateway: format!("{}/{IMPLIED_GATEWAY}", super::object::DEFAULT_NAMESPACE),
-            name: IMPLIED_NAME.to_owned(),
-            port: IMPLIED_PORT,
-            hostname: None,
-        });
-    }
     listeners
+}
+
+/// The listener that is there when nothing describes one.
+pub(super) fn implied() -> topology::Listener {
+    topology::Listener {
+        gateway: format!("{}/{IMPLIED_GATEWAY}", super::object::DEFAULT_NAMESPACE),
+        name: IMPLIED_NAME.to_owned(),
+        port: IMPLIED_PORT,
+        hostname: None,
+    }
 }
 
 impl Gateway {

@@ -110,8 +110,8 @@ pub fn secret_places(node: &Node) -> Vec<Place> {
 const PUBLIC: [&str; 5] = ["apiVersion", "kind", "metadata", "type", "immutable"];
 
 /// Fields below `auth` that hold names and not credentials.
-const NAMES_OF_AUTH: [&str; 8] =
-    ["name", "namespace", "group", "kind", "secretRef", "passthrough", "location", "serviceName"];
+const NAMES_OF_AUTH: [&str; 9] =
+    ["name", "namespace", "group", "kind", "secretRef", "passthrough", "location", "serviceName", "file"];
 
 /// Words in the names of headers and variables that hold credentials.
 const CREDENTIAL_WORDS: [&str; 8] =
@@ -126,7 +126,7 @@ fn search(node: &Node, places: &mut Vec<Place>) {
             for entry in entries {
                 match entry.key.as_str() {
                     key if is_secret && !PUBLIC.contains(&key) => scalars(&entry.value, places),
-                    "auth" => auth(&entry.value, places),
+                    "auth" | "backendAuth" => auth(&entry.value, places),
                     "stringData" | "kubectl.kubernetes.io/last-applied-configuration" => scalars(&entry.value, places),
                     "value" if named => scalars(&entry.value, places),
                     key if entry.value.entries().is_empty() && names_a_credential(key) => scalars(&entry.value, places),
@@ -160,6 +160,8 @@ fn auth(node: &Node, places: &mut Vec<Place>) {
             for entry in entries {
                 match (entry.value.entries().is_empty(), NAMES_OF_AUTH.contains(&entry.key.as_str())) {
                     (true, true) if entry.key != "secretRef" && entry.key != "passthrough" => {}
+                    (_, true) if entry.key == "location" => {}
+                    (true, _) if is_variable(&entry.value) => {}
                     (true, _) => scalars(&entry.value, places),
                     (false, _) => auth(&entry.value, places),
                 }
@@ -167,6 +169,13 @@ fn auth(node: &Node, places: &mut Vec<Place>) {
         }
         _ => scalars(node, places),
     }
+}
+
+/// Whether a value is the name of a variable, such as `$OPENAI_API_KEY`.
+fn is_variable(node: &Node) -> bool {
+    let name = node.as_str().and_then(|text| text.strip_prefix('$'));
+    let name = name.map(|name| name.trim_start_matches('{').trim_end_matches('}'));
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
 }
 
 fn scalars(node: &Node, places: &mut Vec<Place>) {

@@ -3,13 +3,15 @@
 use super::fields::{Log, list};
 use super::object::is_one_nameless;
 use super::service::Service;
+use super::{Given, RealHosts};
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::Authority;
 
-/// The names of a lab: its Services, and `api.openai.com`.
+/// The names of a lab: its Services, `api.openai.com`, and what is given besides.
 pub(super) struct Hosts<'l> {
     services: &'l [Service],
+    given: &'l Given,
 }
 
 /// A host name taken apart as one of a Service.
@@ -34,9 +36,14 @@ impl<'h> ServiceName<'h> {
 }
 
 impl<'l> Hosts<'l> {
-    /// The names of these Services, and `api.openai.com`.
-    pub(super) fn new(services: &'l [Service]) -> Self {
-        Self { services }
+    /// The names of these Services, `api.openai.com`, and those that are given.
+    pub(super) fn new(services: &'l [Service], given: &'l Given) -> Self {
+        Self { services, given }
+    }
+
+    /// Whether a configuration may name any host.
+    pub(super) fn are_free(&self) -> bool {
+        self.given.real_hosts != RealHosts::None
     }
 
     /// The address behind a host that a provider of `namespace` names. What leads nowhere is an error.
@@ -50,6 +57,11 @@ impl<'l> Hosts<'l> {
         let lower = host.value.to_ascii_lowercase();
         let name = lower.strip_suffix('.').unwrap_or(&lower);
         let authority = Authority::new(name, port.value);
+        if self.given.real_hosts == RealHosts::All
+            || self.given.simulators.iter().any(|one| one.authority.value == authority)
+        {
+            return authority;
+        }
         let openai = Authority::openai();
         if name == openai.host {
             if authority != openai {
@@ -97,6 +109,10 @@ impl<'l> Hosts<'l> {
         if host.contains(':') {
             return diagnostic.help("write the host alone: `port` is a field of its own");
         }
+        let diagnostic = match self.given.simulators.iter().find(|one| one.authority.value.host == name) {
+            None => diagnostic,
+            Some(other) => return diagnostic.help(format!("did you mean `{}`?", other.authority)),
+        };
         let full: Vec<String> = self.services.iter().map(full_name).collect();
         if let Some(wanted) = ServiceName::parse(name) {
             let mut same_name = self.services.iter().filter(|service| service.name.value == wanted.name);
@@ -125,6 +141,9 @@ impl<'l> Hosts<'l> {
         diagnostic
             .help(format!("hosts of this lab: {}", list(&known)))
             .help("to simulate another one, add a Deployment of the simulator and a Service that leads to it")
+            .help(format!(
+                "or say in the scenario what answers there: `lab: {{ simulators: {{ \"{host}:PORT\": openai }} }}`"
+            ))
     }
 }
 

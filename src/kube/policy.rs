@@ -20,7 +20,7 @@ use crate::topology::{Filter, HealthPolicy, RateLimit, Retry};
 pub(super) use apply::apply;
 pub(super) use condition::condition;
 pub(super) use health::health;
-pub(super) use traffic::retry;
+pub(super) use traffic::{codes, direct_response, retry};
 
 /// A policy.
 pub(super) struct Policy {

@@ -14,7 +14,8 @@ use crate::source::{Diagnostic, Origin, Spanned};
 use crate::topology::{self, Filter, PathMatch, PathRewrite, RouteMatch, Rule, WeightedBackend};
 
 pub(super) use attach::imply;
-pub(super) use filter::header_change;
+pub(super) use filter::{header_change, header_name, is_header_value};
+pub(super) use matching::{METHODS, check_path, every_path, regex};
 
 /// A route.
 pub(super) struct HttpRoute {
@@ -108,7 +109,7 @@ fn parent(fields: &Fields<'_>, namespace: &str) -> Option<Parent> {
 }
 
 /// A host name, in lower case; only its first label may be `*`.
-fn hostname(host: &Spanned<String>, log: &Log<'_>) -> String {
+pub(super) fn hostname(host: &Spanned<String>, log: &Log<'_>) -> String {
     let lower = host.value.to_ascii_lowercase();
     let plain = lower.strip_prefix("*.").unwrap_or(&lower);
     let label = |label: &str| {

@@ -1,8 +1,8 @@
 //! Which fields the published schemas have, so that a field that labsim does not model can be told
 //! from one that does not exist.
 //!
-//! The table is `fields.txt`; it is read only when a manifest has a field that labsim does not ask
-//! for.
+//! The tables are `fields.txt` and, for agentgateway's own configuration, `standalone/fields.txt`; they
+//! are read only when a file has a field that labsim does not ask for.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -40,7 +40,8 @@ pub(super) struct Stray<'n> {
     pub(super) known: &'static [Field],
 }
 
-static TABLE: LazyLock<BTreeMap<&'static str, Vec<Field>>> = LazyLock::new(|| parse(include_str!("fields.txt")));
+static TABLE: LazyLock<BTreeMap<&'static str, Vec<Field>>> =
+    LazyLock::new(|| parse(&[include_str!("fields.txt"), include_str!("standalone/fields.txt")]));
 
 /// The fields at a dotted path that begins with a kind, such as `HTTPRoute.spec.rules`. None where
 /// anything may stand and where nothing is known.
@@ -87,10 +88,14 @@ struct Line {
     field: Field,
 }
 
-fn parse(text: &'static str) -> BTreeMap<&'static str, Vec<Field>> {
-    let mut lines = text.lines().filter_map(line).peekable();
+fn parse(texts: &[&'static str]) -> BTreeMap<&'static str, Vec<Field>> {
+    let mut lines = texts.iter().flat_map(|text| text.lines()).filter_map(line).peekable();
     let mut table = BTreeMap::new();
+    let mut objects = Vec::new();
     while let Some(Line { field, .. }) = lines.next() {
+        if matches!(field.below, Below::Shape("@object")) {
+            objects.push(field.name);
+        }
         let mut fields = Vec::new();
         while let Some(below) = take(&mut lines, 1) {
             fields.push(below);
@@ -98,10 +103,8 @@ fn parse(text: &'static str) -> BTreeMap<&'static str, Vec<Field>> {
         table.insert(field.name, fields);
     }
     let object: Vec<Field> = table.remove("@object").unwrap_or_default();
-    for (name, fields) in &mut table {
-        if !name.starts_with('@') {
-            fields.extend(object.iter().map(Field::again));
-        }
+    for name in objects {
+        table.entry(name).or_default().extend(object.iter().map(Field::again));
     }
     table
 }

@@ -33,7 +33,8 @@ pub(super) fn load_with(files: &[&str], secrets: &GivenSecrets) -> Loaded {
     let add = |(index, text): (usize, &&str)| sources.add(format!("{index}.yaml"), *text);
     let ids: Vec<FileId> = files.iter().enumerate().map(add).collect();
     let mut findings = Diagnostics::default();
-    let topology = load(&sources, &ids, secrets, &mut findings);
+    let given = Given { secrets: secrets.clone(), ..Given::default() };
+    let topology = load(&sources, &ids, &given, &mut findings);
     Loaded { topology, text: findings.render(&sources, false), findings }
 }
 

@@ -12,7 +12,7 @@ use crate::gateway::{Broken, Gateway};
 use crate::sim;
 use crate::sim::openai::{self, FakeOpenai};
 use crate::sim::vllm;
-use crate::topology::{Auth, Authority};
+use crate::topology::{Auth, Authority, Topology};
 use crate::world::serve::{Server, serve};
 use crate::world::{FaultBoard, World};
 
@@ -86,7 +86,7 @@ impl Pool {
         }
     }
 
-    fn add(&self, number: u32, gateway: Gateway) {
+    pub(super) fn add(&self, number: u32, gateway: Gateway) {
         let mut gateways = self.lock();
         let at = gateways.partition_point(|(other, _)| *other < number);
         gateways.insert(at, (number, gateway));
@@ -126,6 +126,9 @@ impl Hosts {
         }
         let openai = FakeOpenai::new(openai::Config::accepting(openai_keys(prepared)), world.clone());
         hosts.listen(&Authority::openai(), openai.router()).await?;
+        for authority in &prepared.topology.openai {
+            world.net.name(authority.clone(), vec![Authority::openai()]);
+        }
         Ok(hosts)
     }
 
@@ -160,7 +163,7 @@ impl Hosts {
         let (world, topology) = (self.world.clone(), self.prepared.topology.clone());
         let gateway = Gateway::broken(world, topology, personality, number, self.broken.clone());
         let mut servers = Vec::new();
-        for (index, port) in ports(&self.prepared) {
+        for (index, port) in ports(&self.prepared.topology) {
             let authority = Authority::new(replica_host(number), port);
             let listener = self.world.net.listen(&authority).await.map_err(|error| StartError::Listen {
                 address: authority.to_string(),
@@ -252,9 +255,9 @@ fn number(index: usize) -> u32 {
 }
 
 /// The ports of the gateway, each with the first listener that has it.
-pub(super) fn ports(prepared: &Prepared) -> Vec<(usize, u16)> {
+pub(super) fn ports(topology: &Topology) -> Vec<(usize, u16)> {
     let mut ports: BTreeMap<u16, usize> = BTreeMap::new();
-    for (index, listener) in prepared.topology.listeners.iter().enumerate() {
+    for (index, listener) in topology.listeners.iter().enumerate() {
         ports.entry(listener.port).or_insert(index);
     }
     let mut found: Vec<_> = ports.into_iter().map(|(port, index)| (index, port)).collect();
@@ -275,11 +278,12 @@ fn learn_credentials(world: &World, prepared: &Prepared) {
     }
 }
 
-/// The keys that the lab gives to providers without a host: just these are accepted.
+/// The keys that the lab gives to providers without a host, or where the fake OpenAI answers too: just
+/// these are accepted.
 fn openai_keys(prepared: &Prepared) -> Vec<String> {
     let providers = prepared.topology.backends.iter().flat_map(crate::topology::Backend::providers);
     providers
-        .filter(|(_, provider)| provider.is_openai)
+        .filter(|(_, provider)| provider.is_openai || prepared.topology.openai.contains(&provider.endpoint))
         .filter_map(|(_, provider)| match &provider.auth {
             Auth::Credential(credential) => Some(credential.key().to_owned()),
             Auth::None | Auth::Passthrough => None,

@@ -212,7 +212,7 @@ impl Player {
     pub(super) async fn ask(&self, step: usize, send: &Send, intended: Option<At>) {
         let Inner { hosts, prepared, client, .. } = &*self.0;
         let (replica, _) = hosts.pool().take(|count| self.choose(send, count)).await;
-        let port = ports(prepared).first().map_or(8080, |(_, port)| *port);
+        let port = ports(&prepared.topology).first().map_or(8080, |(_, port)| *port);
         let ask = Ask {
             id: format!("req-{}", self.next_number()),
             step: Some(step),

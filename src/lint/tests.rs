@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::kube::{self, GivenSecrets};
+use crate::kube::{self, Given};
 use crate::source::{Diagnostics, Sources};
 use crate::topology::Personality::{self, Agentgateway012, Agentgateway12, Agentgateway14, Reference};
 
@@ -60,7 +60,7 @@ fn codes(target: &str, backend: Option<&str>, retry: &str) -> [String; 4] {
     let mut sources = Sources::default();
     let file = sources.add("all.yaml", [MOCK, "---", &route, policy.as_deref().unwrap_or_default()].join("\n"));
     let key = [("Authorization".to_owned(), "Bearer sk-labsim".to_owned())].into();
-    let given: GivenSecrets = [("openai-secret".to_owned(), key)].into();
+    let given = Given { secrets: [("openai-secret".to_owned(), key)].into(), ..Given::default() };
     let mut findings = Diagnostics::default();
     let topology = kube::load(&sources, &[file], &given, &mut findings);
     assert!(!findings.has_errors(), "{}", findings.render(&sources, false));

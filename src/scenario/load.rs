@@ -9,7 +9,7 @@ use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
 use super::{Scenario, check, expand, read};
-use crate::kube::{self, GivenSecrets};
+use crate::kube::{self, Given};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
 use crate::topology::Topology;
@@ -162,7 +162,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
-    let topology = manifests(files, &reader, &lab.manifests, &lab.secrets, sources);
+    let topology = manifests(files, &reader, &lab.manifests, &lab.given, sources);
     if let Some(topology) = &topology {
         reader.know(Names::of(topology));
     }
@@ -263,7 +263,7 @@ fn manifests(
     files: &dyn Files,
     reader: &Reader<'_>,
     paths: &[Spanned<String>],
-    secrets: &GivenSecrets,
+    given: &Given,
     sources: &mut Sources,
 ) -> Option<Topology> {
     let mut ids = Vec::new();
@@ -281,7 +281,7 @@ fn manifests(
         }
     }
     let mut findings = Diagnostics::default();
-    let topology = kube::load(sources, &ids, secrets, &mut findings);
+    let topology = kube::load(sources, &ids, given, &mut findings);
     // With a manifest missing, what refers to it cannot be found either.
     if !complete {
         return None;

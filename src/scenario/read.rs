@@ -13,9 +13,9 @@ use jiff::Timestamp;
 
 use super::fields::{Fields, Reader, not_among};
 use super::{GatewaySpec, MAX_REPLICAS, Spread};
-use crate::kube::GivenSecrets;
+use crate::kube::{Answering, Given, GivenSecrets, GivenSimulator};
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
-use crate::topology::{BUGS, Personality, Topology};
+use crate::topology::{Authority, BUGS, Personality, Topology};
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
@@ -44,7 +44,9 @@ pub(super) const TOP: &[&str] = &[
 ];
 
 /// What may stand under `lab`.
-pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "gateway"];
+pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "simulators", "gateway"];
+/// What may stand under an address of `lab.simulators`.
+pub(super) const OF_SIMULATOR: &[&str] = &["name", "args", "replicas"];
 /// What may stand under `lab.gateway`.
 pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "spread", "break"];
 
@@ -61,7 +63,7 @@ pub(super) struct Head {
 #[derive(Default)]
 pub(super) struct Lab<'n> {
     pub(super) manifests: Vec<Spanned<String>>,
-    pub(super) secrets: GivenSecrets,
+    pub(super) given: Given,
     gateway: Option<Fields<'n>>,
     /// Where to say what the gateway should be told.
     place: Option<Place>,
@@ -116,7 +118,11 @@ pub(super) fn lab<'n>(reader: &'n Reader<'n>, top: Fields<'n>) -> Lab<'n> {
     twice(reader, &manifests);
     Lab {
         manifests,
-        secrets: fields.value("secrets").map(|entry| secrets(reader, entry)).unwrap_or_default(),
+        given: Given {
+            secrets: fields.value("secrets").map(|entry| secrets(reader, entry)).unwrap_or_default(),
+            simulators: fields.value("simulators").map(|entry| simulators(reader, entry)).unwrap_or_default(),
+            ..Given::default()
+        },
         gateway: fields.value("gateway").and_then(|entry| reader.fields(&entry.value, "the gateway", OF_GATEWAY)),
         place: Some(fields.entry("gateway").unwrap_or(entry).key_place),
     }
@@ -132,6 +138,67 @@ fn twice(reader: &Reader<'_>, manifests: &[Spanned<String>]) {
             reader.push(diagnostic.at(manifest.place, "again here").note_at(first.place, "first here"));
         }
     }
+}
+
+/// What answers at addresses that no manifest describes.
+fn simulators(reader: &Reader<'_>, entry: &Entry) -> Vec<GivenSimulator> {
+    let mut given = Vec::new();
+    for one in reader.entries(&entry.value, "from an address to what answers there") {
+        let authority = authority(&one.key);
+        if authority.is_none() {
+            let diagnostic = Diagnostic::error(format!("`{}` is not a host with its port", one.key));
+            reader.push(diagnostic.at(one.key_place, "").help("such as `\"127.0.0.1:4101\"`"));
+        }
+        if let (Some(authority), Some(answers)) = (authority, answering(reader, one)) {
+            given.push(GivenSimulator { authority: Spanned::new(authority, one.key_place), answers });
+        }
+    }
+    given
+}
+
+fn authority(text: &str) -> Option<Authority> {
+    let (host, port) = text.rsplit_once(':')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty() && host.chars().all(plain)).then(|| Authority::new(host, port))
+}
+
+/// Who answers: `openai`, or a simulator with its arguments.
+fn answering(reader: &Reader<'_>, entry: &Entry) -> Option<Answering> {
+    if let Value::String(_) = entry.value.value {
+        let word = reader.text(entry)?;
+        if word.value == "openai" {
+            return Some(Answering::Openai);
+        }
+        reader
+            .push(not_among(&word, "simulator", &["openai"]).help("or a vLLM simulator: `{ args: [--model, NAME] }`"));
+        return None;
+    }
+    let fields = reader.fields(&entry.value, "of a simulator", OF_SIMULATOR)?;
+    let args = fields.value("args").map_or_else(Vec::new, |entry| {
+        let items = reader.items(&entry.value, "of arguments");
+        items.iter().filter_map(|item| argument(reader, item)).collect()
+    });
+    if fields.entry("args").is_none() {
+        let diagnostic = Diagnostic::error("`args` is missing here").at(entry.key_place, "");
+        reader.push(diagnostic.help("such as `args: [--model, mock-gpt-4o]`"));
+    }
+    if let Some(port) = args.iter().find(|arg| arg.value == "--port" || arg.value.starts_with("--port=")) {
+        let diagnostic = Diagnostic::error("the port of a simulator is that of its address").at(port.place, "");
+        reader.push(diagnostic);
+    }
+    let replicas = fields.whole("replicas", 0..=1_000).and_then(|count| u32::try_from(count.value).ok());
+    let name = fields.get::<String>("name");
+    Some(Answering::Vllm { name, args, replicas: replicas.unwrap_or(1) })
+}
+
+fn argument(reader: &Reader<'_>, item: &Node) -> Option<Spanned<String>> {
+    let text = reader.scalar(item);
+    if text.is_none() {
+        reader.push(reader.expected(item, "an argument"));
+    }
+    text.map(|text| Spanned::new(text, item.place))
 }
 
 fn secrets(reader: &Reader<'_>, entry: &Entry) -> GivenSecrets {

@@ -36,11 +36,20 @@ const TOP: &[Key] = &[
 ];
 
 const LAB: &[Key] = &[
-    ("manifests", "Kubernetes manifests, relative to this file", || list(&text())),
+    ("manifests", "Kubernetes manifests, or configurations of agentgateway; relative to this file", || list(&text())),
     ("secrets", "Secrets by name, each with its keys; they stand for a Secret of that name in any namespace", || {
         open(&open(&text()))
     }),
+    ("simulators", "What answers at addresses that no manifest describes, by `host:port`", simulators),
     ("gateway", "The gateway", || map(GATEWAY)),
+];
+
+const SIMULATOR: &[Key] = &[
+    ("name", "What it is called in faults; else the host, or `simulator-PORT`", text),
+    ("args", "The command line of a vLLM simulator, without its port", || {
+        list(&json!({ "type": ["string", "number", "boolean"] }))
+    }),
+    ("replicas", "How many pods stand behind the address", || between(0, 1_000)),
 ];
 
 const GATEWAY: &[Key] = &[
@@ -234,6 +243,10 @@ fn variables() -> Json {
     open(&json!({ "type": ["string", "number", "boolean"] }))
 }
 
+fn simulators() -> Json {
+    open(&json!({ "anyOf": [{ "enum": ["openai"] }, map(SIMULATOR)] }))
+}
+
 fn one_or_more() -> Json {
     json!({ "anyOf": [text(), list(&text())] })
 }
@@ -283,6 +296,7 @@ mod tests {
         let of = |known: &[&'static str]| sorted(known.iter().copied());
         assert_eq!(names(TOP), of(read::TOP));
         assert_eq!(names(LAB), of(read::OF_LAB));
+        assert_eq!(names(SIMULATOR), of(read::OF_SIMULATOR));
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
         assert_eq!(names(INVARIANTS), of(read::OF_INVARIANTS));
         assert_eq!(names(PRICE), of(read::OF_PRICE));

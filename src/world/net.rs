@@ -30,6 +30,8 @@ pub struct Net {
 
 struct Inner {
     transport: Transport,
+    /// Whether hosts that are not of the lab are looked up and called as they are, without links.
+    real: bool,
     names: Mutex<BTreeMap<Authority, Name>>,
     connections: AtomicU64,
     links: Arc<Links>,
@@ -112,8 +114,19 @@ impl Net {
         Self::new(Transport::Tcp(Mutex::default()))
     }
 
+    /// The real network: what is not known by a name is called where it is, and no faults act on it.
+    #[must_use]
+    pub fn real() -> Self {
+        Self::with(Transport::Tcp(Mutex::default()), true)
+    }
+
     fn new(transport: Transport) -> Self {
-        let inner = Inner { transport, names: Mutex::default(), connections: AtomicU64::new(0), links: Arc::default() };
+        Self::with(transport, false)
+    }
+
+    fn with(transport: Transport, real: bool) -> Self {
+        let inner =
+            Inner { transport, real, names: Mutex::default(), connections: AtomicU64::new(0), links: Arc::default() };
         Self { inner: Arc::new(inner), caller: "".into() }
     }
 
@@ -191,6 +204,9 @@ impl Net {
     pub async fn connect_from(&self, from: &str, to: &Authority) -> io::Result<Stream> {
         self.inner.connections.fetch_add(1, Ordering::Relaxed);
         let target = self.resolve(to)?;
+        if self.inner.real {
+            return self.connect_plain(&target).await;
+        }
         let ends = LinkEnds::new(from, to, &target);
         let links = &self.inner.links;
         let greeting = match links.greet(&ends).await {
@@ -226,7 +242,11 @@ impl Net {
             }
             Transport::Tcp(hosts) => {
                 let address = lock(hosts).get(target).copied();
-                let stream = TcpStream::connect(address.ok_or(io::ErrorKind::ConnectionRefused)?).await?;
+                let stream = match address {
+                    Some(address) => TcpStream::connect(address).await?,
+                    None if self.inner.real => connect_outside(target).await?,
+                    None => return Err(io::ErrorKind::ConnectionRefused.into()),
+                };
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
@@ -267,8 +287,24 @@ impl Net {
             Transport::Memory(hosts) => lock(hosts).contains_key(to),
             Transport::Tcp(hosts) => lock(hosts).contains_key(to),
         };
-        if listening { Ok(to.clone()) } else { Err(no_such_host(to)) }
+        if listening || self.inner.real { Ok(to.clone()) } else { Err(no_such_host(to)) }
     }
+}
+
+/// Connects to a host of the world, by its address or its name in the system's DNS.
+#[expect(clippy::disallowed_methods, reason = "this file owns the lab's sockets")]
+async fn connect_outside(target: &Authority) -> io::Result<TcpStream> {
+    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
+    // Whatever the resolver says, the name leads nowhere.
+    let addresses = found.map_err(|_| no_such_host(target))?;
+    let mut last = no_such_host(target);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn no_such_host(name: &Authority) -> io::Error {

@@ -1,7 +1,9 @@
 //! Serves HTTP/1.1 on a listener: every server of the lab goes through here.
 //!
 //! Unlike `axum::serve` it leaves out the `Date` header of the system's clock, hands a handler the
-//! means to reset its connection, and can drain.
+//! means to reset its connection, and can drain. A head that takes too long ends with 408 (`head`).
+
+mod head;
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -12,8 +14,10 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
+
+use head::{Answer, Exchange, Watched};
 
 use super::net::{Breaker, Listener, Stream, Wrapper};
 
@@ -56,7 +60,7 @@ pub fn serve<H, F, B>(mut listener: Listener, handler: H) -> Server
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -129,27 +133,30 @@ async fn connection<H, F, B>(stream: Stream, peer: Peer, handler: H, state: &Sta
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let breaker = stream.breaker();
-    let of_requests = breaker.clone();
+    let exchange = Arc::<Exchange>::default();
+    let (of_requests, requests) = (breaker.clone(), exchange.clone());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let under_way = requests.begin();
         request.extensions_mut().insert(of_requests.clone());
         request.extensions_mut().insert(peer.clone());
         let response = handler(request);
-        async move { Ok::<_, Infallible>(response.await) }
+        async move { Ok::<_, Infallible>(response.await.map(|body| Answer::new(body, under_way))) }
     });
     let mut served = hyper::server::conn::http1::Builder::new()
         .auto_date_header(false)
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+        // Hyper's would close connections that rest.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(Watched::new(stream, exchange.clone())), service);
     let mut stopped = state.stop.subscribe();
     let mut draining = false;
     loop {
         let mut pinned = std::pin::Pin::new(&mut served);
-        let next = tokio_select(&mut pinned, &mut stopped, &breaker, draining).await;
+        let next = tokio_select(&mut pinned, &mut stopped, &breaker, &exchange, draining).await;
         match next {
             Next::Ended | Next::Stop => break,
             Next::Drain => {
@@ -157,10 +164,10 @@ where
                 pinned.as_mut().graceful_shutdown();
             }
             Next::Reset => {
-                let parts = served.into_parts();
-                parts.io.into_inner().reset();
+                served.into_parts().io.into_inner().into_stream().reset();
                 return;
             }
+            Next::Slow => return served.into_parts().io.into_inner().dismiss().await,
         }
     }
 }
@@ -176,12 +183,14 @@ enum Next {
     Drain,
     Stop,
     Reset,
+    Slow,
 }
 
 async fn tokio_select<C: Future + Unpin>(
     connection: &mut C,
     stopped: &mut watch::Receiver<Stop>,
     breaker: &Breaker,
+    exchange: &Exchange,
     draining: bool,
 ) -> Next {
     use futures_util::FutureExt as _;
@@ -199,5 +208,9 @@ async fn tokio_select<C: Future + Unpin>(
         () = Box::pin(broken).fuse() => Next::Reset,
         next = Box::pin(told).fuse() => next,
         _ = connection.fuse() => Next::Ended,
+        () = Box::pin(exchange.head_is_late()).fuse() => Next::Slow,
     }
 }
+
+#[cfg(test)]
+mod tests;

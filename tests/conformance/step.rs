@@ -15,7 +15,7 @@ use labsim::source::Span;
 use labsim::topology::Authority;
 use labsim::world::Net;
 use serde_json::{Value as Json, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::row::{KEY, Kind};
 
@@ -52,25 +52,28 @@ impl Player<'_> {
             return Ok(());
         }
         if let Some(steps) = step["together"].as_array() {
+            let start = Instant::now();
             let each = steps.iter().enumerate().flat_map(|(at, step)| {
                 let times = step["times"].as_u64().unwrap_or(1);
-                (0..times)
-                    .map(move |_| async move { self.exchange(step).await.map_err(|text| format!("{at}: {text}")) })
+                (0..times).map(move |_| async move {
+                    self.exchange(step, start).await.map_err(|text| format!("{at}: {text}"))
+                })
             });
             return join_all(each).await.into_iter().collect();
         }
         for _ in 0..step["repeat"].as_u64().unwrap_or(1) {
-            self.exchange(step).await?;
+            self.exchange(step, Instant::now()).await?;
         }
         Ok(())
     }
 
-    async fn exchange(&self, step: &Json) -> Result<(), String> {
-        if let Some(time) = step.get("after") {
-            tokio::time::sleep(duration(time)).await;
+    async fn exchange(&self, step: &Json, start: Instant) -> Result<(), String> {
+        let due = start + step.get("after").map_or(Duration::ZERO, duration);
+        if due > start {
+            sleep_until(due).await;
         }
         let mut expected = step["expect"].clone();
-        let answer = match self.send(step).await {
+        let answer = match self.send(step, due).await {
             Ok(_) if expected["breaks"] == true => return Err("the answer is whole".to_owned()),
             Err(_) if expected["breaks"] == true => return Ok(()),
             sent => sent.map_err(|error| format!("the exchange failed: {error}"))?,
@@ -82,7 +85,8 @@ impl Player<'_> {
         if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n  got {}", wrong.join("; "), clip(&answer.text))) }
     }
 
-    async fn send(&self, step: &Json) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    /// Times count from when it was due: whatever makes it late makes others late that it waits for.
+    async fn send(&self, step: &Json, due: Instant) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let (line, body) = request(step, self.kind);
         let (method, path) = line.split_once(' ').ok_or("a request is METHOD PATH")?;
         let mut request = http::Request::builder().method(method).uri(path).header("host", self.to.to_string());
@@ -99,7 +103,7 @@ impl Player<'_> {
         let stream = self.net.connect(self.to).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let sent = Instant::now();
+        let sent = if self.is_virtual { Instant::now() } else { due };
         let response = sender.send_request(request.body(outgoing(step, body))?).await?;
         let first_byte = sent.elapsed();
         let (head, body) = response.into_parts();

@@ -47,7 +47,16 @@ fn a_recording_holds_no_credential() {
             .output()
             .expect("labsim runs");
         let text = fs::read_to_string(&file).expect("a recording") + &String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("/Authorization"), "{}: the reference is there", scenario.display());
-        assert!(!text.contains("sk-labsim"), "{}: the key is there", scenario.display());
+        // Of a Secret, of a key in the configuration, of a variable of the environment.
+        let references = [
+            "secret:openai-secret/Authorization",
+            "secret:key-of-a/Authorization",
+            "key:openai-primary",
+            "env:OPENAI_API_KEY",
+        ];
+        let is_told = references.iter().any(|reference| text.contains(&format!("\"credential\":\"{reference}\"")));
+        assert!(is_told, "{}: the reference is there", scenario.display());
+        let keys = ["sk-labsim", "sk-primary", "sk-fallback"];
+        assert!(!keys.iter().any(|key| text.contains(key)), "{}: the key is there", scenario.display());
     }
 }

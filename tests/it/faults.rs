@@ -83,7 +83,8 @@ async fn play(case: &Case, net: Net) -> Seen {
     let rig = Rig::new(Parts {
         net,
         sinks: vec![Box::new(sink)],
-        args: "--mode echo --inter-token-latency 5ms",
+        // So slow that a stream is still under way when its client has gone, on a busy machine too.
+        args: "--mode echo --inter-token-latency 50ms",
         openai: false,
     });
     let rig = rig.await;

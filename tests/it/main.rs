@@ -7,6 +7,7 @@ mod commands;
 mod determinism;
 mod docs;
 mod faults;
+mod gateway;
 mod heredocs;
 mod invariants;
 mod layers;

@@ -183,6 +183,8 @@ struct Servers {
 
 const VLLM: &str = "vllm";
 const OPENAI: &str = "openai";
+/// A request after which the server closes.
+const LAST: &[u8] = b"GET /health HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
 
 impl Servers {
     fn new() -> Self {
@@ -226,17 +228,24 @@ impl Servers {
         exchange.map_err(|error| TestCaseError::fail(format!("the connection broke: {error}")))
     }
 
-    /// Bytes on a connection that the client then keeps open: what comes back until the server closes it.
+    /// Bytes on a connection that the client then keeps open: what comes back until the server closes it, or until
+    /// it has answered one request more.
     fn send_raw(&self, to: &str, bytes: &[u8]) -> Result<Vec<u8>, TestCaseError> {
         let exchange = async {
             let mut stream = self.net.connect(&at(to)).await.unwrap();
             let _ = stream.write_all(bytes).await;
             let mut back = Vec::new();
-            let _ = stream.read_to_end(&mut back).await;
+            if timeout(Duration::from_mins(5), stream.read_to_end(&mut back)).await.is_err() {
+                // It rests: nothing was asked, or all was answered.
+                let _ = stream.write_all(LAST).await;
+                let answers = back.len();
+                let _ = stream.read_to_end(&mut back).await;
+                assert!(back.len() > answers, "the last request has no answer");
+            }
             back
         };
-        let back = self.runtime.block_on(async { timeout(Duration::from_mins(5), exchange).await });
-        back.map_err(|_| TestCaseError::fail("the connection is never closed"))
+        let back = self.runtime.block_on(async { timeout(Duration::from_mins(10), exchange).await });
+        back.map_err(|_| TestCaseError::fail("the connection hangs"))
     }
 
     /// A task that panicked never leaves.

@@ -23,6 +23,8 @@ pub(super) struct Draft {
     manifests: Vec<String>,
     /// Secrets that the manifests refer to and do not have.
     secrets: BTreeSet<String>,
+    /// What agentgateway's own configuration calls and nothing describes, each with its model.
+    simulators: Vec<(String, String)>,
     steps: Vec<Step>,
     /// Evictions by provider, and how long.
     evictions: BTreeMap<String, usize>,
@@ -41,6 +43,7 @@ impl Draft {
         Self {
             manifests,
             secrets: missing_secrets(paths),
+            simulators: missing_simulators(paths),
             steps: Vec::new(),
             evictions: BTreeMap::new(),
             stuck: Vec::new(),
@@ -115,6 +118,7 @@ impl Draft {
             let one = |name: &String| format!("    {}: {{ Authorization: \"Bearer sk-labsim\" }}\n", quoted(name));
             let _ = write!(text, "  secrets:\n{}", self.secrets.iter().map(one).collect::<String>());
         }
+        text.push_str(&self.simulators_text());
         let _ = writeln!(text, "  gateway: {{ personality: {} }}", Personality::newest());
         for backend in &self.stuck {
             let _ = writeln!(
@@ -132,6 +136,24 @@ impl Draft {
             for (provider, count) in &self.evictions {
                 let _ = writeln!(text, "    {}: {count}", quoted(provider));
             }
+        }
+        text
+    }
+}
+
+impl Draft {
+    /// Simulators: the first one fails, so that there is something to see.
+    fn simulators_text(&self) -> String {
+        let mut text = String::new();
+        for (index, (address, model)) in self.simulators.iter().enumerate() {
+            if index == 0 {
+                text.push_str(
+                    "  # What answers at the addresses of the configuration. The first is always rate limited.\n",
+                );
+                text.push_str("  simulators:\n");
+            }
+            let failing = if index == 0 { ", --failure-injection-rate, 100, --failure-types, rate_limit" } else { "" };
+            let _ = writeln!(text, "    {}: {{ args: [--model, {}{failing}] }}", quoted(address), quoted(model));
         }
         text
     }
@@ -203,6 +225,43 @@ pub(in crate::cli) fn missing_secrets(paths: &[PathBuf]) -> BTreeSet<String> {
         }
     }
     wanted.difference(&there).cloned().collect()
+}
+
+/// Addresses of providers in agentgateway's own configuration, without those that are Services.
+fn missing_simulators(paths: &[PathBuf]) -> Vec<(String, String)> {
+    let (mut wanted, mut services) = (Vec::new(), BTreeSet::new());
+    for path in paths {
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        let mut sources = Sources::default();
+        let file = sources.add(path.display().to_string(), text);
+        for document in yaml::parse(&sources, file).unwrap_or_default() {
+            addresses(&document, &mut wanted);
+            let name = document.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str);
+            if document.get("kind").and_then(Node::as_str) == Some("Service") {
+                services.extend(name.map(str::to_owned));
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let is_service = |address: &str| address.split(['.', ':']).next().is_some_and(|name| services.contains(name));
+    wanted.retain(|(address, _)| !is_service(address) && seen.insert(address.clone()));
+    wanted
+}
+
+fn addresses(node: &Node, found: &mut Vec<(String, String)>) {
+    match &node.value {
+        Value::Seq(items) => items.iter().for_each(|item| addresses(item, found)),
+        Value::Map(entries) => {
+            let model = || node.get("provider")?.get("openAI")?.get("model")?.as_str();
+            if let Some(address) = node.get("hostOverride").and_then(Node::as_str) {
+                found.push((address.to_owned(), model().unwrap_or("mock").to_owned()));
+            }
+            for entry in entries {
+                addresses(&entry.value, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn references(node: &Node, found: &mut BTreeSet<String>) {

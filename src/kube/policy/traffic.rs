@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::TrafficPart;
 use crate::kube::fields::Fields;
 use crate::kube::route::header_change;
-use crate::source::{Diagnostic, Entry, Origin, Value};
+use crate::source::{Diagnostic, Origin, Value};
 use crate::topology::{Filter, RateLimit, RateUnit, Retry};
 
 /// Retries where a policy does not say how many.
@@ -35,8 +35,7 @@ pub(super) fn read(fields: &Fields<'_>) -> TrafficPart {
 /// Reads `retry`, of a policy or of a rule.
 pub(in crate::kube) fn retry(fields: &Fields<'_>) -> Retry {
     let attempts = fields.number("attempts", 1..=u64::from(u8::MAX));
-    let codes = fields.find("codes");
-    if codes.is_none() {
+    if fields.find("codes").is_none() {
         fields.log().push(
             Diagnostic::warning("no `codes` are retried")
                 .at(fields.place(), "only a provider that cannot be called is tried again")
@@ -45,13 +44,15 @@ pub(in crate::kube) fn retry(fields: &Fields<'_>) -> Retry {
     }
     Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(DEFAULT_ATTEMPTS),
-        codes: codes.map(|entry| statuses(fields, entry)).unwrap_or_default(),
+        codes: codes(fields),
         backoff: fields.gateway_duration("backoff").map(|backoff| backoff.value),
         origin: fields.place().into(),
     }
 }
 
-fn statuses(fields: &Fields<'_>, entry: &Entry) -> Vec<u16> {
+/// Reads the statuses that are retried.
+pub(in crate::kube) fn codes(fields: &Fields<'_>) -> Vec<u16> {
+    let Some(entry) = fields.find("codes") else { return Vec::new() };
     let Value::Seq(items) = &entry.value.value else {
         fields.log().push(Diagnostic::error("`codes` must be a list").at(entry.value.place, "expected a list"));
         return Vec::new();
@@ -69,7 +70,8 @@ fn statuses(fields: &Fields<'_>, entry: &Entry) -> Vec<u16> {
     codes
 }
 
-fn direct_response(fields: &Fields<'_>) -> Option<Filter> {
+/// Reads an answer in place of a backend's.
+pub(in crate::kube) fn direct_response(fields: &Fields<'_>) -> Option<Filter> {
     let body = fields.text("body").map(|body| body.value).unwrap_or_default();
     let status = fields.need("status", fields.number("status", 200..=599))?;
     Some(Filter::DirectResponse { status: u16::try_from(status.value).ok()?, body })

@@ -78,11 +78,8 @@ fn headers(fields: &Fields<'_>, name: &'static str) -> Vec<(String, String)> {
     for header in fields.maps(name) {
         let name = header.need_text("name").and_then(|name| header_name(&header, name));
         let value = header.need_text("value");
-        if let Some(value) = &value
-            && value.chars().any(|letter| letter.is_control() && letter != '\t')
-        {
-            let message = "the value of a header has no control characters or line breaks";
-            header.log().push(Diagnostic::error(message).at(value.place, "has one"));
+        if let Some(value) = &value {
+            is_header_value(&header, value);
         }
         if let (Some(name), Some(value)) = (name, value) {
             headers.push((name, value.value));
@@ -91,8 +88,18 @@ fn headers(fields: &Fields<'_>, name: &'static str) -> Vec<(String, String)> {
     headers
 }
 
+/// Checks the value of a header.
+pub(in crate::kube) fn is_header_value(fields: &Fields<'_>, value: &Spanned<String>) -> bool {
+    let is_sound = !value.chars().any(|letter| letter.is_control() && letter != '\t');
+    if !is_sound {
+        let message = "the value of a header has no control characters or line breaks";
+        fields.log().push(Diagnostic::error(message).at(value.place, "has one"));
+    }
+    is_sound
+}
+
 /// A header's name, if it is one.
-pub(super) fn header_name(fields: &Fields<'_>, name: Spanned<String>) -> Option<String> {
+pub(in crate::kube) fn header_name(fields: &Fields<'_>, name: Spanned<String>) -> Option<String> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.bytes().all(token) && !name.is_empty() {
         return Some(name.value);

@@ -7,14 +7,16 @@ use crate::kube::fields::Fields;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::{PathMatch, RouteMatch, TextMatch};
 
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+/// The methods that a match can ask for.
+pub(in crate::kube) const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 const EXACT: &str = "Exact";
 const REGULAR_EXPRESSION: &str = "RegularExpression";
 /// What a path to compare with does not contain; the gateway compares normal forms.
 const NOT_IN_PATHS: [&str; 6] = ["//", "/./", "/../", "%2f", "%2F", "#"];
 
 /// What a rule without matches matches.
-pub(super) fn every_path() -> RouteMatch {
+pub(in crate::kube) fn every_path() -> RouteMatch {
     RouteMatch { path: Some(PathMatch::Prefix("/".to_owned())), ..RouteMatch::default() }
 }
 
@@ -49,7 +51,8 @@ fn read_path(fields: &Fields<'_>) -> Option<PathMatch> {
     Some(if kind == EXACT { PathMatch::Exact(value.value) } else { PathMatch::Prefix(value.value) })
 }
 
-fn check_path(fields: &Fields<'_>, path: &Spanned<String>) {
+/// Checks a path to compare with.
+pub(in crate::kube) fn check_path(fields: &Fields<'_>, path: &Spanned<String>) {
     let error = |label: String| {
         let message = format!("`{}` is not a path to match", path.value);
         fields.log().push(Diagnostic::error(message).at(path.place, label));
@@ -88,7 +91,8 @@ fn pairs(fields: &Fields<'_>, name: &'static str) -> Vec<(String, TextMatch)> {
     pairs
 }
 
-fn regex(fields: &Fields<'_>, pattern: &Spanned<String>) -> Option<Regex> {
+/// Compiles a regular expression.
+pub(in crate::kube) fn regex(fields: &Fields<'_>, pattern: &Spanned<String>) -> Option<Regex> {
     match Regex::new(&pattern.value) {
         Ok(regex) => Some(regex),
         Err(error) => {

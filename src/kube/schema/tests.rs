@@ -8,9 +8,10 @@ use crate::source::{Sources, yaml};
 
 #[test]
 fn every_shape_that_is_named_is_defined_and_used() {
-    let text = include_str!("../fields.txt");
-    let named: BTreeSet<&str> = text
-        .lines()
+    let texts = [include_str!("../fields.txt"), include_str!("../standalone/fields.txt")];
+    let named: BTreeSet<&str> = texts
+        .iter()
+        .flat_map(|text| text.lines())
         .filter(|line| line.starts_with(' '))
         .filter_map(|line| line.split(' ').find(|word| word.starts_with('@')))
         .collect();

@@ -116,7 +116,7 @@ fn damaged_manifests_are_reported_and_never_panic() {
         let mut sources = Sources::default();
         let file = sources.add("damaged.yaml", text.as_str());
         let mut findings = Diagnostics::default();
-        let topology = load(&sources, &[file], &GivenSecrets::new(), &mut findings);
+        let topology = load(&sources, &[file], &Given::default(), &mut findings);
         assert!(!topology.listeners.is_empty());
         with_errors += usize::from(findings.has_errors());
         for finding in findings.all() {

@@ -287,5 +287,9 @@ pub(crate) fn warnings(config: &Config, given: &Given) -> Vec<Warning> {
             found.push(Warning { message, argument: given.position(flag.name) });
         }
     }
+    found.extend(given.former().iter().map(|(name, at)| Warning {
+        message: format!("--{name} is no flag of the original any more; it is accepted and has no effect"),
+        argument: Some(*at),
+    }));
     found
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::config::{Config, ConfigError, LoraModule};
 use super::flags::{self, Slot};
 use super::go::{self, GoDuration};
+use crate::source::diagnostic::nearest;
 
 /// What stands on a command line, in its order, before it is applied.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(crate) struct Given {
     lists: Vec<ListGiven>,
     config: Option<String>,
     positions: BTreeMap<&'static str, usize>,
+    former: Vec<(&'static str, usize)>,
 }
 
 /// `--name=value`, `--name value`, or `--name`.
@@ -51,6 +53,9 @@ const LOG_FLAGS: [(&str, bool); 15] = [
     ("stderrthreshold", true),
     ("vmodule", true),
 ];
+
+/// Flags with a value that earlier releases of the original had: they are taken, with a warning.
+const FORMER_FLAGS: [&str; 3] = ["tokenizers-cache-dir", "uds-socket-path", "zmq-max-connect-attempts"];
 
 /// Reads the words of a command line without judging their values.
 pub(crate) fn scan(args: &[String]) -> Result<Given, ConfigError> {
@@ -118,10 +123,14 @@ impl Given {
             }
             return next.map(|_| at + 2).ok_or_else(missing);
         }
+        if let Some(former) = FORMER_FLAGS.into_iter().find(|former| *former == name) {
+            self.former.push((former, at));
+            return if value.is_some() { Ok(at + 1) } else { next.map(|_| at + 2).ok_or_else(missing) };
+        }
         let (flag, negated) = match (flags::find(name), name.strip_prefix("no-").and_then(flags::find)) {
             (Some(flag), _) => (flag, false),
             (None, Some(flag)) if matches!((flag.slot)(&mut Config::default()), Slot::Toggle(_)) => (flag, true),
-            _ => return Err(ConfigError::new(format!("unknown flag: --{name}"), Some(at))),
+            _ => return Err(unknown(name, at)),
         };
         let push = |this: &mut Self, value: Option<String>, position: usize| {
             this.positions.insert(flag.name, position);
@@ -179,6 +188,11 @@ impl Given {
         self.config.as_deref()
     }
 
+    /// Flags that the original no longer has, with their places.
+    pub(crate) fn former(&self) -> &[(&'static str, usize)] {
+        &self.former
+    }
+
     /// Where the value of a flag stands that counts.
     pub(crate) fn position(&self, flag: &str) -> Option<usize> {
         self.positions.get(flag).copied()
@@ -192,7 +206,14 @@ impl Given {
             slot.set_word(word.value.as_deref(), word.negated).map_err(|cause| {
                 let value = go::quote(word.value.as_deref().unwrap_or_default());
                 let message = format!("invalid argument {value} for \"--{}\" flag: {cause}", word.name);
-                ConfigError::new(message, Some(word.position))
+                let error = ConfigError::new(message, Some(word.position));
+                match (&slot, &word.value) {
+                    // Releases before 0.8 took milliseconds.
+                    (Slot::Duration(_), Some(number)) if number.parse::<u64>().is_ok() => {
+                        error.with_hint(format!("write the unit: `--{} {number}ms`", word.name))
+                    }
+                    _ => error,
+                }
             })?;
         }
         for list in &self.lists {
@@ -201,6 +222,15 @@ impl Given {
             slot.set_list(&list.values).map_err(|cause| ConfigError::new(cause, Some(list.position)))?;
         }
         Ok(())
+    }
+}
+
+/// There is no such flag; perhaps one that looks like it.
+fn unknown(name: &str, at: usize) -> ConfigError {
+    let error = ConfigError::new(format!("unknown flag: --{name}"), Some(at));
+    match nearest(name, flags::FLAGS.iter().map(|flag| flag.name)) {
+        Some(near) => error.with_hint(format!("did you mean `--{near}`?")),
+        None => error.with_hint("`labsim vllm-sim --help` lists them all".to_owned()),
     }
 }
 

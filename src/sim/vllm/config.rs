@@ -191,15 +191,26 @@ pub struct ConfigError {
     message: String,
     argument: Option<usize>,
     help: bool,
+    hint: Option<String>,
 }
 
 impl ConfigError {
     pub(crate) fn new(message: impl Into<String>, argument: Option<usize>) -> Self {
-        Self { message: message.into(), argument, help: false }
+        Self { message: message.into(), argument, help: false, hint: None }
     }
 
     pub(crate) fn asks_for_help() -> Self {
-        Self { message: "pflag: help requested".to_owned(), argument: None, help: true }
+        Self { help: true, ..Self::new("pflag: help requested", None) }
+    }
+
+    pub(crate) fn with_hint(self, hint: String) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
+
+    /// What to do about it, where that is known: a sentence that the original does not have.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Position in the arguments of what is wrong, where it came from there.
@@ -243,14 +254,17 @@ impl Config {
     ) -> Result<(Self, Vec<Warning>), ConfigError> {
         let given = command::scan(args)?;
         let mut config = Self::default();
+        let mut warnings = Vec::new();
         if let Some(path) = given.config_file() {
-            file::apply(&mut config, path, read).map_err(|text| ConfigError::new(text, given.position("config")))?;
+            let at = given.position("config");
+            let unknown = file::apply(&mut config, path, read).map_err(|text| ConfigError::new(text, at))?;
+            warnings.extend(unknown.into_iter().map(|message| Warning { message, argument: at }));
         }
         config.apply_environment(env);
         given.apply(&mut config)?;
         config.complete(&given);
         checks::check(&mut config).map_err(|fault| fault.at(&given))?;
-        let warnings = checks::warnings(&config, &given);
+        warnings.extend(checks::warnings(&config, &given));
         Ok((config, warnings))
     }
 

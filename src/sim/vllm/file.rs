@@ -7,14 +7,16 @@ use serde_json::{Map, Value as Json};
 use super::config::{Config, LoraModule};
 use super::flags::{self, Slot};
 use super::go::GoDuration;
+use crate::source::diagnostic::nearest;
 use crate::source::{Node, Place, Sources, Value, yaml};
 
-/// Reads the file and sets what it says in `config`; the error is the original's text.
+/// Reads the file and sets what it says in `config`; the error is the original's text. Keys that are no flags
+/// are passed over, as there; here they are told.
 pub(crate) fn apply(
     config: &mut Config,
     path: &str,
     read: impl FnOnce(&str) -> io::Result<String>,
-) -> Result<(), String> {
+) -> Result<Vec<String>, String> {
     let text = read(path).map_err(|error| {
         let cause = match error.kind() {
             io::ErrorKind::NotFound => "no such file or directory".to_owned(),
@@ -27,14 +29,17 @@ pub(crate) fn apply(
     let file = sources.add(path, text);
     let documents = yaml::parse(&sources, file)
         .map_err(|diagnostic| format!("failed to unmarshal configuration: yaml: {}", diagnostic.message))?;
-    let Some(root) = documents.first() else { return Ok(()) };
+    let Some(root) = documents.first() else { return Ok(Vec::new()) };
     let line = |place: Place| sources.line_column(place).line;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
     if !matches!(root.value, Value::Map(_)) {
         wrong.push(mismatch(root, "config.Configuration", line));
     }
     for entry in root.entries() {
-        let Some(flag) = flags::find(&entry.key) else { continue };
+        let Some(flag) = flags::find(&entry.key) else {
+            unknown.push(unknown_key(path, line(entry.key_place), &entry.key));
+            continue;
+        };
         if entry.value.is_null() {
             continue;
         }
@@ -45,9 +50,15 @@ pub(crate) fn apply(
         }
     }
     if wrong.is_empty() {
-        return Ok(());
+        return Ok(unknown);
     }
     Err(format!("failed to unmarshal configuration: yaml: unmarshal errors:\n  {}", wrong.join("\n  ")))
+}
+
+fn unknown_key(path: &str, line: usize, key: &str) -> String {
+    let near = nearest(key, flags::FLAGS.iter().map(|flag| flag.name));
+    let hint = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+    format!("{path}, line {line}: `{key}` is no flag and has no effect{hint}")
 }
 
 enum Wrong<'n> {

@@ -56,6 +56,52 @@ fn what_has_no_effect_is_told() {
 }
 
 #[test]
+fn flags_of_earlier_releases_are_taken_and_told() {
+    let (config, warnings) = parse("--model m --uds-socket-path /s --tokenizers-cache-dir=/t --port 9").unwrap();
+    assert_eq!(config.port(), 9);
+    let told: Vec<_> = warnings.iter().map(|one| (one.message.as_str(), one.argument)).collect();
+    assert_eq!(
+        told,
+        [
+            ("--uds-socket-path is no flag of the original any more; it is accepted and has no effect", Some(2)),
+            ("--tokenizers-cache-dir is no flag of the original any more; it is accepted and has no effect", Some(4)),
+        ]
+    );
+}
+
+#[test]
+fn keys_of_the_file_that_are_no_flags_are_told() {
+    let args = ["--config", "f.yaml"].map(str::to_owned);
+    let text = "model: m\nfailure-injektion-rate: 50\nwhatever: 1\n";
+    let (config, warnings) = Config::parse_with(&args, &BTreeMap::new(), |_| Ok(text.to_owned())).unwrap();
+    assert_eq!(config.failures.rate, 0);
+    let told: Vec<_> = warnings.iter().map(|one| (one.message.as_str(), one.argument)).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "f.yaml, line 2: `failure-injektion-rate` is no flag and has no effect (did you mean `failure-injection-rate`?)",
+                Some(0)
+            ),
+            ("f.yaml, line 3: `whatever` is no flag and has no effect", Some(0)),
+        ]
+    );
+}
+
+#[test]
+fn an_error_says_what_to_do_where_that_is_known() {
+    for (line, hint) in [
+        ("--model m --bogus", Some("`labsim vllm-sim --help` lists them all")),
+        ("--model m --failure-type rate_limit", Some("did you mean `--failure-types`?")),
+        ("--model m --time-to-first-token 100", Some("write the unit: `--time-to-first-token 100ms`")),
+        ("--model m --time-to-first-token x", None),
+        ("--model m --port x", None),
+    ] {
+        assert_eq!(parse(line).unwrap_err().hint(), hint, "{line}");
+    }
+}
+
+#[test]
 fn help_lists_every_flag_and_sets_additions_apart() {
     assert!(parse("--model m --help").unwrap_err().is_help());
     assert!(parse("-h").unwrap_err().is_help());

@@ -1,0 +1,173 @@
+//! `labsim gateway`: the embedded gateway alone, in front of real providers.
+
+mod load;
+mod resolve;
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use super::Exit;
+use super::beside::Beside;
+use super::observe;
+use super::signals;
+use super::terminal::Stream;
+use crate::event::Sink;
+use crate::lab::{GatewayAlone, Interrupt, Opened, StartError};
+use crate::scenario::Spread;
+use crate::topology::{Backend, Personality};
+use crate::world::Clock;
+
+use load::Loaded;
+use resolve::Resolve;
+
+/// What `labsim gateway` is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Kubernetes manifests, configurations of agentgateway, or folders to search for them
+    #[arg(short, long = "filename", required = true, num_args = 1.., value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+    /// Which version of which gateway it is; the newest version of agentgateway where absent
+    #[arg(long, value_name = "NAME", value_parser = clap::value_parser!(Personality))]
+    personality: Option<Personality>,
+    /// Where a provider really is: `HOST[:PORT]=ADDRESS[:PORT]`. May be given several times. Other hosts
+    /// are looked up in the system's DNS
+    #[arg(long, value_name = "NAME=ADDR")]
+    resolve: Vec<Resolve>,
+    /// Port to listen at in place of the configuration's first; 0 lets the system pick
+    #[arg(long)]
+    port: Option<u16>,
+    /// Address to listen at
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// How many replicas, each with its own health, stand behind the port; what the manifests say, else 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::scenario::MAX_REPLICAS)))]
+    replicas: Option<u32>,
+    /// Which replica takes a request
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = SpreadChoice::RoundRobin)]
+    spread: SpreadChoice,
+    /// Seed of its choices
+    #[arg(long, value_name = "N", default_value_t = crate::lab::DEFAULT_SEED)]
+    seed: u64,
+    /// Port for metrics and health, on loopback; 0 lets the system pick
+    #[arg(long, value_name = "PORT", default_value_t = 15020)]
+    metrics_port: u16,
+    /// What operators of the gateway would look at
+    #[command(flatten)]
+    observe: observe::Args,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SpreadChoice {
+    /// One after the other
+    RoundRobin,
+    /// Any, each as likely
+    Random,
+    /// The same for all requests with the same key
+    Sticky,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let personality = args.personality.unwrap_or(Personality::newest());
+    let Loaded { topology, findings } = match load::load(&args.files, personality, &args.resolve) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    eprint!("{findings}");
+    let replicas = args.replicas.or(topology.replicas.as_ref().map(|count| count.value)).unwrap_or(1);
+    let gateway = GatewayAlone {
+        resolved: resolve::targets(&args.resolve, &topology),
+        topology: Arc::new(topology),
+        personality,
+        replicas: replicas.clamp(1, crate::scenario::MAX_REPLICAS),
+        spread: args.spread.into(),
+        seed: args.seed,
+        address: args.address,
+        port: args.port,
+        start: Clock::real().start(),
+    };
+    let interrupt = Interrupt::default();
+    let of_signals = interrupt.clone();
+    signals::watch(move |count| {
+        of_signals.trigger();
+        if count > 1 {
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+    })
+    .context("cannot wait for signals")?;
+    serve(args, &gateway, &interrupt)
+}
+
+fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::Result<Exit> {
+    let header = gateway.header();
+    let collector = gateway.topology.collector.as_ref().map(|authority| format!("http://{authority}"));
+    let observe = args.observe.clone().or_traces_to(collector.as_deref());
+    let watch = match observe.open().and_then(|outputs| outputs.watch(&header, None)) {
+        Ok(watch) => watch,
+        Err(exit) => return Ok(exit),
+    };
+    let beside = Beside::new(&header);
+    let metrics = match beside.start(args.metrics_port, watch.clone())? {
+        Ok(address) => address,
+        Err(exit) => return Ok(exit),
+    };
+    let people = Stream::for_people(observe.take_stdout());
+    let mut sinks: Vec<Box<dyn Sink>> = vec![beside.sink()];
+    if observe.any() {
+        sinks.push(watch.sink());
+    }
+    let done = gateway.serve(sinks, interrupt, |opened| {
+        beside.ready();
+        people.tell(announcement(gateway, opened, metrics));
+    });
+    let written = watch.finish();
+    Ok(match done {
+        Ok(()) => written.map_or_else(|exit| exit, |()| Exit::Passed),
+        Err(error) => failed(&error),
+    })
+}
+
+fn failed(error: &StartError) -> Exit {
+    eprintln!("error: {error}");
+    if error.is_address_in_use() {
+        eprintln!("help: another program has this port; `--port 0` lets the system pick a free one");
+    }
+    Exit::Unavailable
+}
+
+fn announcement(gateway: &GatewayAlone, opened: &Opened, metrics: SocketAddr) -> String {
+    let mut text = String::new();
+    for address in &opened.addresses {
+        let _ = writeln!(text, "gateway    http://{address}");
+    }
+    let providers = gateway.topology.backends.iter().flat_map(Backend::providers);
+    let mut endpoints: Vec<_> = providers.map(|(_, provider)| &provider.endpoint).collect();
+    endpoints.sort();
+    endpoints.dedup();
+    for endpoint in endpoints {
+        let _ = match gateway.resolved.iter().find(|(name, _)| name == endpoint) {
+            Some((_, target)) => writeln!(text, "provider   {endpoint} is {target}"),
+            None => writeln!(text, "provider   {endpoint}"),
+        };
+    }
+    let _ = writeln!(text, "version    {}", gateway.personality);
+    let _ = writeln!(text, "metrics    http://{metrics}/metrics");
+    let _ = writeln!(text, "health     http://{metrics}/health/providers");
+    text.push_str("Ctrl-C ends it\n");
+    text
+}
+
+impl From<SpreadChoice> for Spread {
+    fn from(choice: SpreadChoice) -> Self {
+        match choice {
+            SpreadChoice::RoundRobin => Self::RoundRobin,
+            SpreadChoice::Random => Self::Random,
+            SpreadChoice::Sticky => Self::Sticky,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! agentgateway's own configuration → topology: what it runs without Kubernetes.
+//!
+//! ```text
+//!   binds ─ listeners ─ routes ─┬─ matches, policies
+//!   gateways ◀─ routes ─────────┴─ backends ─ ai ─ groups ─ providers ─ hostOverride
+//!                                     └─ backend: NAME ─▶ backends
+//! ```
+//!
+//! `gateways` with `routes` beside them is how later releases write the same as `binds`.
+
+mod backend;
+mod policies;
+mod route;
+
+use super::backend::Links;
+use super::fields::Log;
+use super::fields::{Fields, did_you_mean};
+use crate::source::diagnostic::nearest;
+use crate::source::{Diagnostic, Node, Value};
+use crate::topology::{Authority, Listener, Topology};
+
+/// What may stand at the top, as far as it says that a file is such a configuration.
+const TELLING: [&str; 9] =
+    ["binds", "gateways", "routes", "frontendPolicies", "routeGroups", "tcpRoutes", "llm", "config", "backends"];
+/// What only other files have at the top.
+const OTHERS: [&str; 5] = ["apiVersion", "kind", "lab", "steps", "extends"];
+/// The name of the gateway that has the listeners, and its namespace.
+const GATEWAY: &str = "default/default";
+/// The namespace of what names none.
+const NAMESPACE: &str = "default";
+/// The gateway that routes are attached to which name none.
+const DEFAULT_GATEWAY: &str = "default";
+
+/// Whether a document is a configuration of agentgateway.
+pub(super) fn is_config(node: &Node) -> bool {
+    has_none_of_others(node) && node.entries().iter().any(|entry| TELLING.contains(&entry.key.as_str()))
+}
+
+/// Whether a document among manifests is meant as one, though its author cannot spell.
+pub(super) fn is_meant(node: &Node) -> bool {
+    let near = |key: &str| nearest(key, TELLING).is_some();
+    is_config(node)
+        || (has_none_of_others(node)
+            && node.get("metadata").is_none()
+            && node.entries().iter().any(|entry| near(&entry.key)))
+}
+
+fn has_none_of_others(node: &Node) -> bool {
+    !node.entries().iter().any(|entry| OTHERS.contains(&entry.key.as_str()))
+}
+
+/// Where the parts of a configuration go.
+struct Target<'t, 'l> {
+    links: &'t Links<'l>,
+    topology: &'t mut Topology,
+    /// Backends that routes name: the name, and which of the topology's it is.
+    shared: Vec<(String, usize)>,
+}
+
+/// Reads a configuration and adds what it describes.
+pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topology: &mut Topology) {
+    let top = Fields::document(log, node, first_line(node), "Standalone");
+    let mut target = Target { links, topology, shared: Vec::new() };
+    drop(top.map("config"));
+    if let Some(frontend) = top.map("frontendPolicies") {
+        target.topology.collector = collector(&frontend).or(target.topology.collector.take());
+    }
+    for fields in top.maps("backends") {
+        backend::shared(&fields, &mut target);
+    }
+    let binds = top.maps("binds");
+    for fields in &binds {
+        bind(fields, binds.len() > 1, &mut target);
+    }
+    let gateways = gateways(&top, &mut target);
+    for (index, fields) in top.maps("routes").iter().enumerate() {
+        let listeners = attached(fields, &gateways, &target);
+        route::add(fields, index, &listeners, "", &mut target);
+    }
+    if top.find_any(&["binds", "gateways"]).is_empty() && !top.is_any_misspelt(&["binds", "gateways"]) {
+        log.push(
+            Diagnostic::error("this configuration listens nowhere")
+                .at(top.place(), "incomplete")
+                .help("it needs `binds`, or `gateways` and `routes`"),
+        );
+    }
+}
+
+fn first_line(node: &Node) -> crate::source::Place {
+    node.entries().first().map_or(node.place, |entry| entry.key_place)
+}
+
+/// The collector of traces. One that speaks gRPC is left to a person's own command line.
+fn collector(frontend: &Fields<'_>) -> Option<Authority> {
+    let tracing = frontend.map("tracing")?;
+    let protocol = tracing.choice("protocol", &["http", "grpc"]);
+    let host = tracing.text("host")?;
+    let authority = backend::authority(&host, tracing.log());
+    authority.filter(|_| protocol.is_some_and(|protocol| protocol.value == "http"))
+}
+
+/// Adds the listeners of a port, with their routes.
+fn bind(fields: &Fields<'_>, several: bool, target: &mut Target<'_, '_>) {
+    let port = fields.need("port", fields.port("port")).map(|port| port.value);
+    let listeners = fields.need_maps("listeners", 64);
+    let several = several || listeners.len() > 1;
+    for (index, fields) in listeners.iter().enumerate() {
+        let name = fields.need_text_if_there("name").map_or_else(|| format!("listener{index}"), |name| name.value);
+        let scope = if several { format!("bind/{}/{name}/", port.unwrap_or_default()) } else { String::new() };
+        let serves = serves_http(fields);
+        let listener = port.map(|port| listener(fields, name, port, target));
+        let listeners: Vec<usize> = listener.filter(|_| serves).into_iter().collect();
+        for (index, fields) in fields.maps("routes").iter().enumerate() {
+            route::add(fields, index, &listeners, &scope, target);
+        }
+    }
+}
+
+/// Adds a listener; says which it is.
+fn listener(fields: &Fields<'_>, name: String, port: u16, target: &mut Target<'_, '_>) -> usize {
+    let hostname = fields.text("hostname").map(|host| host.value.to_ascii_lowercase());
+    target.topology.listeners.push(Listener { gateway: GATEWAY.to_owned(), name, port, hostname });
+    target.topology.listeners.len() - 1
+}
+
+/// Whether a listener serves HTTP, which is all that labsim knows.
+fn serves_http(fields: &Fields<'_>) -> bool {
+    let protocol = fields.choice("protocol", &["HTTP", "HTTPS", "TLS", "TCP", "HBONE"]);
+    let Some(protocol) = protocol.filter(|protocol| protocol.value != "HTTP") else { return true };
+    let message = match protocol.value {
+        "HTTPS" => "labsim does not model HTTPS; this listener serves plain HTTP".to_owned(),
+        other => format!("labsim does not model {other}; this listener serves nothing"),
+    };
+    fields.log().push(Diagnostic::warning(message).at(protocol.place, "not modelled"));
+    fields.find("tls");
+    protocol.value == "HTTPS"
+}
+
+/// Adds the listeners of `gateways`; gives the names by which routes refer to them.
+fn gateways(top: &Fields<'_>, target: &mut Target<'_, '_>) -> Vec<(String, usize)> {
+    let mut names = Vec::new();
+    let Some(entry) = top.find("gateways") else { return names };
+    if !matches!(entry.value.value, Value::Map(_)) {
+        top.map("gateways");
+    }
+    for gateway in entry.value.entries() {
+        let fields = Fields::document(top.log(), &gateway.value, gateway.key_place, "StandaloneGateway");
+        let port = fields.need("port", fields.port("port")).map_or(0, |port| port.value);
+        let listeners = fields.maps("listeners");
+        for (index, own) in listeners.iter().enumerate() {
+            let name = own.need_text_if_there("name").map_or_else(|| format!("listener{index}"), |name| name.value);
+            let reference = format!("{}/{name}", gateway.key);
+            serves_http(own);
+            names.push((reference.clone(), listener(own, reference, port, target)));
+        }
+        if listeners.is_empty() {
+            serves_http(&fields);
+            target.topology.listeners.push(Listener {
+                gateway: GATEWAY.to_owned(),
+                name: gateway.key.clone(),
+                port,
+                hostname: None,
+            });
+            names.push((gateway.key.clone(), target.topology.listeners.len() - 1));
+        }
+    }
+    names
+}
+
+/// The listeners that a route of the top is attached to.
+fn attached(fields: &Fields<'_>, gateways: &[(String, usize)], target: &Target<'_, '_>) -> Vec<usize> {
+    let named = match fields.find("gateways").map(|entry| &entry.value.value) {
+        Some(Value::String(_)) => fields.text("gateways").into_iter().collect(),
+        _ => fields.texts("gateways"),
+    };
+    let leads = |wanted: &str| -> Vec<usize> {
+        let below = format!("{wanted}/");
+        let found = gateways.iter().filter(|(name, _)| name == wanted || name.starts_with(&below));
+        found.map(|(_, listener)| *listener).collect()
+    };
+    if named.is_empty() {
+        let found = leads(DEFAULT_GATEWAY);
+        if found.is_empty() {
+            let diagnostic = Diagnostic::warning("this route is attached to no gateway").at(fields.place(), "");
+            fields.log().push(diagnostic.help("name one under `gateways`, or call one `default`"));
+        }
+        return found;
+    }
+    let mut listeners = Vec::new();
+    for name in named {
+        let found = leads(&name.value);
+        if found.is_empty() {
+            let diagnostic = Diagnostic::error(format!("there is no gateway `{}`", name.value));
+            let known: Vec<&str> = gateways.iter().map(|(name, _)| name.as_str()).collect();
+            target.links.log.push(did_you_mean(diagnostic.at(name.place, "dangling reference"), &name.value, &known));
+        }
+        listeners.extend(found);
+    }
+    listeners.sort_unstable();
+    listeners.dedup();
+    listeners
+}
+
+#[cfg(test)]
+mod tests;

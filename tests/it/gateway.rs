@@ -1,0 +1,158 @@
+//! The gateway alone, in front of simulators that stand alone; and agentgateway's own configuration as a
+//! scenario's manifests.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+
+use labsim::Lab;
+use labsim::event::Event;
+use serde_json::Value;
+
+use crate::servers::{CHAT, client, free_port, start_and_read};
+use crate::support::{Running, Scratch, root, run, stderr};
+
+const CONFIG: &str = "scenarios/standalone/manifests/health.yaml";
+
+/// A simulator on a port of its own.
+fn simulator(args: &[&str]) -> (Running, String) {
+    let port = free_port();
+    let (running, lines) = start_and_read(&[&["vllm-sim", "--port", &port], args].concat());
+    lines.iter().find(|line| line.contains("http://")).expect("it says where it listens");
+    drain(lines);
+    (running, format!("127.0.0.1:{port}"))
+}
+
+fn drain(lines: Receiver<String>) {
+    std::thread::spawn(move || lines.into_iter().for_each(drop));
+}
+
+/// The gateway in front of a failing simulator and one that is well; with the URLs of its port and of its
+/// metrics.
+fn in_front_of_two(more: &[&str]) -> (Vec<Running>, String, String) {
+    let (failing, at) =
+        simulator(&["--model", "mock", "--failure-injection-rate", "100", "--failure-types", "rate_limit"]);
+    let (well, beside) = simulator(&["--model", "gpt-4o"]);
+    let resolve = [format!("127.0.0.1:4101={at}"), format!("127.0.0.1:4102={beside}")];
+    let args = ["gateway", "-f", CONFIG, "--port", "0", "--metrics-port", "0"];
+    let (gateway, lines) =
+        start_and_read(&[&args[..], &["--resolve", &resolve[0], "--resolve", &resolve[1]], more].concat());
+    let mut urls = lines.iter().filter_map(|line| Some(line[line.find("http://")?..].trim().to_owned()));
+    let (url, metrics) = (urls.next().expect("a port"), urls.next().expect("another"));
+    drain(lines);
+    (vec![gateway, failing, well], url, metrics)
+}
+
+#[tokio::test]
+async fn the_gateway_alone_fails_over_between_real_servers() {
+    let scratch = Scratch::new("gateway-alone");
+    let log = scratch.path("access.log");
+    let log_name = log.display().to_string();
+    let (mut running, url, metrics) = in_front_of_two(&["--access-log", &log_name, "--access-log-format", "json"]);
+    let mut statuses = Vec::new();
+    for _ in 0..8 {
+        statuses.push(client().post(format!("{url}/openai")).body(CHAT).send().await.unwrap().status().as_u16());
+    }
+    assert!(statuses.iter().filter(|status| **status == 429).count() <= 1, "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 200).count() >= 7, "{statuses:?}");
+    let health: Value =
+        client().get(metrics.replace("/metrics", "/health/providers")).send().await.unwrap().json().await.unwrap();
+    assert!(health.to_string().contains("rate-limited"), "{health}");
+    let text = client().get(&metrics).send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("agentgateway_requests_total{"), "{text}");
+    let elsewhere = client().post(format!("{url}/elsewhere")).body(CHAT).send().await.unwrap();
+    assert_eq!(elsewhere.status(), 404);
+    running[0].signal("-INT");
+    assert_eq!(running[0].0.wait().unwrap().code(), Some(0), "Ctrl-C on a server exits 0");
+    let log = fs::read_to_string(log).unwrap();
+    assert_eq!(log.lines().count(), 9, "{log}");
+    let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["gateway"], &first["listener"], &first["route"]),
+        (&"default/default".into(), &"listener0".into(), &"default/route0".into())
+    );
+    assert!(!log.contains("sk-primary"));
+}
+
+#[test]
+fn the_gateway_alone_says_why_it_does_not_start() {
+    let scratch = Scratch::new("gateway-refused");
+    let bad = scratch.path("bad.yaml");
+    fs::write(&bad, "binds: [{ port: 3000, listners: [] }]\n").unwrap();
+    let bad = bad.display().to_string();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (args, code, told) in [
+        (&["gateway", "-f", &bad][..], 65, "did you mean `listeners`?"),
+        (&["gateway", "-f", "no-such-file.yaml"], 64, "there is no such file"),
+        (&["gateway", "-f", CONFIG, "--port", &port, "--metrics-port", "0"], 69, "cannot listen at 127.0.0.1:"),
+        (&["gateway", "-f", CONFIG, "--resolve", "nonsense"], 64, "write the name and where it is"),
+        (&["gateway", "-f", CONFIG, "--personality", "agentgateway-9"], 64, "there is no personality"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(told), "{args:?}: {}", stderr(&output));
+    }
+}
+
+/// What happened in a run, without the names that Kubernetes and the configuration give differently.
+fn told(scenario: &str) -> Vec<String> {
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let sink = heard.clone();
+    let lab = Lab::from_file(root().join(scenario)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let run = lab
+        .on_event(move |event: &Event| {
+            let event = serde_json::to_value(event).unwrap();
+            let kept =
+                ["at_us", "kind", "attempt", "status", "group", "provider", "draws", "until_us", "health", "outcome"];
+            let line: Vec<String> =
+                kept.iter().map(|key| event.get(*key).unwrap_or(&Value::Null).to_string()).collect();
+            sink.lock().unwrap().push(line.join(" "));
+        })
+        .run()
+        .unwrap();
+    assert!(run.passed(), "{run}");
+    let heard = heard.lock().unwrap();
+    heard.clone()
+}
+
+#[test]
+fn manifests_and_agentgateways_own_configuration_are_the_same_lab() {
+    let (manifests, own) =
+        (told("scenarios/health-intra-group.yaml"), told("scenarios/standalone/health-intra-group.yaml"));
+    assert_eq!(manifests, own);
+    assert!(own.iter().any(|line| line.contains("provider-evicted")), "{own:#?}");
+}
+
+#[test]
+fn a_recording_of_agentgateways_own_configuration_holds_no_key() {
+    let scratch = Scratch::new("gateway-recording");
+    let recording: PathBuf = scratch.path("run.jsonl");
+    let name = recording.display().to_string();
+    let played = run(&["run", "scenarios/standalone/health-intra-group.yaml", "--record", &name]);
+    assert_eq!(played.status.code(), Some(0), "{}", stderr(&played));
+    let text = fs::read_to_string(&recording).unwrap();
+    assert!(!text.contains("sk-primary") && !text.contains("sk-fallback"));
+    let again = run(&["replay", &name]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+}
+
+#[test]
+fn a_first_scenario_is_written_for_agentgateways_own_configuration() {
+    let scratch = Scratch::new("gateway-init");
+    let written = scratch.path("scenario.yaml").display().to_string();
+    let config = root().join(CONFIG).display().to_string();
+    let output = run(&["init", &config, "--output", &written]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = fs::read_to_string(&written).unwrap();
+    assert!(text.contains("\"127.0.0.1:4102\": { args: [--model, \"gpt-4o\"] }"), "{text}");
+    let played = run(&["run", &written]);
+    assert_eq!(played.status.code(), Some(0), "{}\n{text}", stderr(&played));
+}
+
+#[test]
+fn a_configuration_is_checked_wherever_its_hosts_are() {
+    let output = run(&["check", CONFIG]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", crate::support::stdout(&output), stderr(&output));
+}
