@@ -1,5 +1,6 @@
 //! What the user asked: one file a command.
 
+mod acting;
 mod alone;
 mod beside;
 mod breaks;

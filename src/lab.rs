@@ -293,7 +293,8 @@ impl Lab {
             world.bus.flush();
             match played {
                 Some(result) => result.map(|()| false),
-                None => Ok(true),
+                // Who only waited for somebody to act had played everything.
+                None => Ok(!commands.is_some_and(Commands::is_idle)),
             }
         });
         let played = match throttle {

@@ -37,6 +37,7 @@ pub mod pattern;
 mod read;
 mod redact;
 pub mod schema;
+pub mod session;
 pub mod step;
 
 use std::fmt;

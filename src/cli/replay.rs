@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use super::Exit;
+use super::acting::bench::Bench;
 use super::judging::Judging;
 use super::observe;
 use super::record;
@@ -63,7 +64,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         });
     }
     let judge = Judging::of_recording(&header).map(|judge| Box::new(judge) as Box<dyn Judge>);
-    tui::replay(header, events, judge, args.screen.options()?)?;
+    let bench = Box::new(Bench::of_recording(header.clone()));
+    tui::replay(header, events, judge, bench, args.screen.options()?)?;
     Ok(Exit::Passed)
 }
 

@@ -338,7 +338,7 @@ impl All<'_> {
             sinks.push(kept.sink());
         }
         let done = if on_screen {
-            screen::run(&self.args.screen, lab, self.interrupt, sinks)?
+            screen::run(&self.args.screen, lab, self.args.set.original(path), self.interrupt, sinks)?
         } else {
             let (head, live) = lines(&header, people.clone(), self.args.style(), self.args.detail());
             people.tell(head);

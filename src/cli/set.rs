@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::lab::Lab;
+use crate::scenario::session::Original;
 use crate::scenario::{LoadError, Overridden, load_from};
 use crate::topology::{Bug, Personality};
 
@@ -38,5 +39,10 @@ impl Args {
             settings.push(format!("lab.gateway.break={bug}"));
         }
         settings
+    }
+
+    /// The scenario as its author wrote it, with what is set in it, for writing a session down.
+    pub(super) fn original(&self, path: &Path) -> Option<Original> {
+        Original::read(&Overridden { settings: &self.settings }, path).ok()
     }
 }

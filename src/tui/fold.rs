@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::faults::{self, Active};
 use super::health::{Eviction, Health};
 use super::lineup::Lineup;
 use super::row::{Names, Row};
@@ -33,6 +34,8 @@ pub(super) struct Fold {
     /// Requests that ended a moment ago, for those who see them travel back.
     pub(super) recent: VecDeque<Arc<Row>>,
     pub(super) tally: Tally,
+    /// Faults that are injected and not cleared.
+    pub(super) faults: Vec<Active>,
     /// Attempts per provider.
     pub(super) chosen: Vec<u32>,
     open: BTreeMap<u32, Arc<Row>>,
@@ -89,6 +92,7 @@ impl Fold {
             note: None,
             recent: VecDeque::new(),
             tally: Tally::default(),
+            faults: Vec::new(),
             chosen: vec![0; lineup.providers.len()],
             open: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -147,10 +151,10 @@ impl Fold {
             | Kind::AttemptStarted { .. }
             | Kind::AttemptEnded { .. }
             | Kind::GatewayRequestEnded { .. } => return self.gateway(&event.kind, position, lineup, names),
+            Kind::FaultInjected { .. } | Kind::FaultStruck { .. } | Kind::FaultCleared { .. } => {
+                faults::apply(&mut self.faults, event);
+            }
             Kind::GatewayRequestRouted { .. }
-            | Kind::FaultInjected { .. }
-            | Kind::FaultStruck { .. }
-            | Kind::FaultCleared { .. }
             | Kind::ProviderRequestReceived { .. }
             | Kind::ProviderRequestEnded { .. } => {}
         }

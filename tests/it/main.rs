@@ -1,5 +1,6 @@
 //! The integration tests, in one binary that links once.
 
+mod acts;
 mod breaks;
 mod cases;
 mod chance;
