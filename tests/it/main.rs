@@ -3,6 +3,7 @@
 mod acts;
 mod breaks;
 mod cases;
+mod catalogue;
 mod chance;
 mod commands;
 mod determinism;
