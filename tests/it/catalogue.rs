@@ -134,7 +134,7 @@ fn every_scenario_tells_its_number_and_why_it_matters() {
         let scenario = labsim::scenario::load(file).unwrap_or_else(|error| panic!("{error}"));
         let name = file.display();
         let id = scenario.id.unwrap_or_else(|| panic!("{name} has no id"));
-        assert!(id.len() == 3 && "ABCDEF".contains(&id[..1]), "{name}: {id}");
+        assert!(id.len() == 3 && "ABCDEFG".contains(&id[..1]), "{name}: {id}");
         assert!(scenario.about.is_some() && scenario.why.is_some(), "{name} does not say what it is about and why");
         assert!(scenario.warnings.all().is_empty(), "{name} has warnings");
         let lines = fs::read_to_string(file).expect("a scenario").lines().count();
