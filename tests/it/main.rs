@@ -5,6 +5,7 @@ mod breaks;
 mod cases;
 mod catalogue;
 mod chance;
+mod clients;
 mod commands;
 mod determinism;
 mod docs;
