@@ -1,6 +1,7 @@
 //! What the user asked: one file a command.
 
 mod alone;
+mod apart;
 mod beside;
 mod check;
 mod exit;

@@ -5,6 +5,7 @@ mod failover;
 mod failures;
 mod lab;
 mod model;
+mod path;
 mod policies;
 mod reference;
 mod retries;

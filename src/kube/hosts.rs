@@ -70,10 +70,7 @@ impl<'l> Hosts<'l> {
             }
             return authority;
         }
-        let service = ServiceName::parse(name).and_then(|wanted| {
-            let namespace = wanted.namespace.unwrap_or(namespace);
-            self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
-        });
+        let service = self.service(name, namespace);
         let Some(service) = service else {
             let asked = ServiceName::parse(name).and_then(|wanted| wanted.namespace).unwrap_or(namespace);
             if !is_one_nameless(asked, self.services.iter().map(Service::path)) {
@@ -98,6 +95,19 @@ impl<'l> Hosts<'l> {
             return Authority::new(full_name(service), port.value);
         }
         authority
+    }
+
+    /// The Service that a host in lower case means.
+    fn service(&self, host: &str, namespace: &str) -> Option<&Service> {
+        let wanted = ServiceName::parse(host)?;
+        let namespace = wanted.namespace.unwrap_or(namespace);
+        self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
+    }
+
+    /// Whether what answers at a host and port speaks HTTP/2 without TLS.
+    pub(super) fn is_h2c(&self, at: &Authority, namespace: &str) -> bool {
+        let service = self.service(at.host.trim_end_matches('.'), namespace);
+        service.is_some_and(|service| service.ports.iter().any(|port| port.number.value == at.port && port.h2c))
     }
 
     fn no_host(&self, host: &Spanned<String>, name: &str, namespace: &str) -> Diagnostic {

@@ -14,6 +14,7 @@ mod library;
 mod observed;
 mod parity;
 mod properties;
+mod replicas;
 mod reports;
 mod rig;
 mod screen;
