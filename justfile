@@ -36,6 +36,14 @@ bench:
 curl:
     tests/clients/curl.sh
 
+# Ten minutes of whatever comes: the loader, the SSE reader, the header parsers. LABSIM_FUZZ_SECONDS says how long
+fuzz:
+    LABSIM_FUZZ_SECONDS=${LABSIM_FUZZ_SECONDS:-600} cargo test --test it fuzz -- --ignored --nocapture
+
+# What the load generator does beside oha on one static server; figures in docs/performance.md
+bench-load:
+    benches/load.sh
+
 # What CI runs
 ci:
     .ci/run

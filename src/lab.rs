@@ -31,8 +31,9 @@ pub use prepare::Prepared;
 pub use throttle::Throttle;
 pub use up::{Up, UpOptions};
 
-use crate::event::log::{BackendRecord, Header, ProviderRecord};
+use crate::event::log::{BackendRecord, Batch, Header};
 use crate::event::{Bus, Event, History, Sink};
+use crate::gateway;
 use crate::scenario::{self, LoadError, Scenario, Step};
 use crate::source::Severity;
 use crate::topology::Topology;
@@ -49,6 +50,7 @@ pub struct Lab {
     mode: Mode,
     start: Option<Timestamp>,
     count_patterns: bool,
+    batch: Option<Batch>,
     interrupt: Interrupt,
     throttle: Option<Arc<dyn Throttle>>,
     commands: Option<Commands>,
@@ -118,6 +120,7 @@ impl Lab {
             mode: Mode::Virtual,
             start: None,
             count_patterns: false,
+            batch: None,
             interrupt: Interrupt::default(),
             throttle: None,
             commands: None,
@@ -158,6 +161,13 @@ impl Lab {
     #[must_use]
     pub fn count_patterns(mut self, count: bool) -> Self {
         self.count_patterns = count;
+        self
+    }
+
+    /// Says which of several runs of a command line this is, for recordings.
+    #[must_use]
+    pub fn batch(mut self, batch: Batch) -> Self {
+        self.batch = Some(batch);
         self
     }
 
@@ -217,12 +227,13 @@ impl Lab {
             name: scenario.name.clone(),
             seed: self.effective_seed(),
             patterns_counted: self.count_patterns && scenario.seed.is_some(),
+            batch: self.batch,
             personality: scenario.gateway.personality.to_string(),
             clock: self.mode.to_string(),
             start: self.start_time().to_string(),
             sources: scenario.redacted_sources(),
             replicas: scenario.gateway.replicas,
-            backends: backends(&scenario.topology),
+            backends: backends(scenario.topologies()),
         }
     }
 
@@ -290,7 +301,8 @@ impl Lab {
             world.bus.flush();
             match played {
                 Some(result) => result.map(|()| false),
-                None => Ok(true),
+                // Who only waited for somebody to act had played everything.
+                None => Ok(!commands.is_some_and(Commands::is_idle)),
             }
         });
         let played = match throttle {
@@ -328,19 +340,29 @@ impl Lab {
     }
 }
 
-fn backends(topology: &Topology) -> Vec<BackendRecord> {
-    let provider = |provider: &crate::topology::Provider| ProviderRecord {
-        name: provider.name.value.clone(),
-        endpoint: provider.endpoint.to_string(),
-        model: provider.model.clone(),
-    };
-    let backends = topology.backends.iter();
-    backends
-        .map(|backend| BackendRecord {
-            name: format!("{}/{}", backend.namespace, backend.name),
-            groups: backend.groups.iter().map(|group| group.providers.iter().map(provider).collect()).collect(),
-        })
-        .collect()
+/// All backends that there are at one time or another, and all their providers.
+fn backends<'t>(topologies: impl IntoIterator<Item = &'t Topology>) -> Vec<BackendRecord> {
+    let mut all: Vec<BackendRecord> = Vec::new();
+    for record in topologies.into_iter().flat_map(|topology| &topology.backends).map(gateway::record) {
+        match all.iter_mut().find(|known| known.name == record.name) {
+            None => all.push(record),
+            Some(known) => join(known, record),
+        }
+    }
+    all
+}
+
+/// Adds what a later version of a backend has.
+fn join(known: &mut BackendRecord, later: BackendRecord) {
+    for (index, group) in later.groups.into_iter().enumerate() {
+        for provider in group {
+            if !known.groups.iter().flatten().any(|one| one.name == provider.name) {
+                let missing = (index + 1).saturating_sub(known.groups.len());
+                known.groups.extend(std::iter::repeat_with(Vec::new).take(missing));
+                known.groups[index].push(provider);
+            }
+        }
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -37,7 +37,9 @@ pub mod pattern;
 mod read;
 mod redact;
 pub mod schema;
+pub mod session;
 pub mod step;
+mod under;
 
 use std::fmt;
 use std::ops::Range;
@@ -47,6 +49,7 @@ use jiff::Timestamp;
 use crate::source::{Diagnostics, FileId, Sources, Span, Spanned};
 use crate::topology::Topology;
 
+pub use crate::kube::change::{Change, Manifest, Manifests};
 pub use crate::topology::Personality;
 pub use expect::{Check, Expectation};
 pub use load::{Disk, Files, LoadError, Overridden, load, load_from};
@@ -64,14 +67,23 @@ pub struct Scenario {
     pub file: FileId,
     /// Its name, for reports.
     pub name: String,
+    /// Its number in a catalogue.
+    pub id: Option<String>,
     /// What it is about, for people.
     pub about: Option<String>,
+    /// Why that matters, for people.
+    pub why: Option<String>,
+    /// Where people met it: addresses on the web.
+    pub links: Vec<String>,
     /// The seed that it pins. Without one a run chooses.
     pub seed: Option<Spanned<u64>>,
     /// Wall-clock time at which the lab starts; the lab has its own where this is absent.
     pub start: Option<Timestamp>,
     /// The gateway.
     pub gateway: GatewaySpec,
+    /// The personalities under which it holds; the gateway has one of them, unless the command line says
+    /// otherwise.
+    pub personalities: Vec<Personality>,
     /// What the tokens of models cost.
     pub prices: Vec<Price>,
     /// What is done: first the steps of the file in their order, those within another step right
@@ -85,6 +97,10 @@ pub struct Scenario {
     pub invariants_off: Vec<invariants::TurnedOff>,
     /// What the manifests describe.
     pub topology: Topology,
+    /// What they describe after each step that applies or deletes some, in the order of the file.
+    pub later: Vec<Topology>,
+    /// The manifests themselves.
+    pub manifests: Manifests,
     /// What the author should know though the lab runs.
     pub warnings: Diagnostics,
     /// See [`Scenario::redacted_sources`].
@@ -133,6 +149,11 @@ pub enum Spread {
 }
 
 impl Scenario {
+    /// What the manifests describe, at first and after each change.
+    pub fn topologies(&self) -> impl Iterator<Item = &Topology> {
+        std::iter::once(&self.topology).chain(&self.later)
+    }
+
     /// The steps that send, with their positions.
     pub fn sends(&self) -> impl Iterator<Item = (usize, &Send)> {
         let steps = self.steps.iter().enumerate();

@@ -7,6 +7,7 @@
 pub mod decode;
 pub mod diagnostic;
 pub mod duration;
+pub mod emit;
 pub mod yaml;
 
 use std::fmt;

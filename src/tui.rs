@@ -9,12 +9,15 @@
 //! ```
 //!
 //! `action`, `keys`, `theme` are what a person does and how it looks; `model` is changed by actions;
+//! `menu` is for breaking things, with what a `bench` knows of faults;
 //! `timeline` and `fold` know every moment; `view` draws one; `terminal` and `screen` own the
 //! terminal and the thread.
 
 mod action;
+mod bench;
 mod command;
 mod export;
+mod faults;
 mod filter;
 mod fold;
 mod health;
@@ -22,6 +25,7 @@ mod keys;
 mod landmarks;
 mod lineup;
 mod listing;
+mod menu;
 mod model;
 mod pace;
 mod plan;
@@ -42,9 +46,10 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use command::Command;
+pub use bench::{Complaint, FaultKind, ParameterKind, Workbench};
+pub use command::{Act, Cleared, Command, Draft};
 pub use pace::{Pace, Pacer};
-pub use screen::{Gate, Options, Screen, ScreenSink, replay};
+pub use screen::{Gate, Notices, Options, Screen, ScreenSink, replay};
 pub use terminal::restore;
 
 use crate::event::Event;

@@ -2,28 +2,39 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::acting::Acting;
+use super::acting::bench::Bench;
 use super::judging::{self, Judging};
 use crate::event::{At, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
-use crate::tui::{Command, Gate, Options, Pace, Screen};
+use crate::scenario::session::Original;
+use crate::tui::{Gate, Judge, Options, Pace, Screen};
 use crate::verdict::JudgeOptions;
 
-/// What a screen is told on the command line.
+/// What a screen over virtual time is told on the command line.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ScreenArgs {
-    /// Never open the live screen
-    #[arg(long, conflicts_with_all = ["close", "speed", "theme", "keys"])]
-    no_tui: bool,
+    /// How it looks
+    #[command(flatten)]
+    look: LookArgs,
     /// Leave the screen as soon as the run is over
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_tui")]
     close: bool,
     /// Pace of virtual time: `follow`, `max`, or virtual seconds in one second
-    #[arg(long, value_name = "SPEED", value_parser = Pace::parse)]
+    #[arg(long, value_name = "SPEED", value_parser = Pace::parse, conflicts_with = "no_tui")]
     speed: Option<Pace>,
+}
+
+/// What any screen is told on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct LookArgs {
+    /// Never open the live screen
+    #[arg(long, conflicts_with_all = ["theme", "keys"])]
+    no_tui: bool,
     /// Colours of the screen; `mono` where `NO_COLOR` is set
     #[arg(long, value_name = "THEME", value_parser = ["dark", "light", "contrast", "mono"], env = "LABSIM_THEME", hide_env = true)]
     theme: Option<String>,
@@ -32,7 +43,7 @@ pub(super) struct ScreenArgs {
     keys: Option<PathBuf>,
 }
 
-impl ScreenArgs {
+impl LookArgs {
     /// Whether there is somebody to watch and something to watch at.
     pub(super) fn is_wanted(&self) -> bool {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -41,33 +52,47 @@ impl ScreenArgs {
     }
 
     /// The options of a screen.
-    pub(super) fn options(&self) -> anyhow::Result<Options> {
+    fn options(&self) -> anyhow::Result<Options> {
         let keys = self.keys.as_ref().map(|path| {
             std::fs::read_to_string(path).with_context(|| format!("cannot read the key file {}", path.display()))
         });
-        Ok(Options {
-            theme: self.theme.clone(),
-            pace: self.speed.unwrap_or_default(),
-            keys: keys.transpose()?,
-            close: self.close,
-            ..Options::default()
-        })
+        Ok(Options { theme: self.theme.clone(), keys: keys.transpose()?, ..Options::default() })
     }
 }
 
-/// Runs a lab under a screen and returns once the person has closed it.
+impl ScreenArgs {
+    /// See [`LookArgs::is_wanted`].
+    pub(super) fn is_wanted(&self) -> bool {
+        self.look.is_wanted()
+    }
+
+    /// The options of a screen.
+    pub(super) fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options { pace: self.speed.unwrap_or_default(), close: self.close, ..self.look.options()? })
+    }
+}
+
+/// Runs a lab under a screen and returns once the person has closed it. The lab stands still when it
+/// has played its steps, and does what the person asks for, until then.
 pub(super) fn run(
     args: &ScreenArgs,
     lab: &Lab,
+    original: Option<Original>,
     interrupt: &Interrupt,
     mut sinks: Vec<Box<dyn Sink>>,
 ) -> anyhow::Result<Result<Run, RunError>> {
     let judge = Box::new(Judging::new(lab.scenario().clone(), JudgeOptions::default()));
-    let (screen, commands) =
-        Screen::open(lab.header(), Some(judge), args.options()?).context("cannot open the screen")?;
-    obey(commands, interrupt.clone())?;
+    let acting = Acting::new(lab, interrupt, true);
+    if args.close {
+        acting.commands().close();
+    }
+    let bench = Box::new(Bench::of_lab(lab.header(), &acting, original));
+    let (screen, wanted) =
+        Screen::open(lab.header(), Some(judge), bench, args.options()?).context("cannot open the screen")?;
+    acting.obey(wanted, screen.notices())?;
+    sinks.push(acting.sink());
     sinks.push(Box::new(screen.sink()));
-    let lab = lab.clone().throttle(Arc::new(Held(screen.gate())));
+    let lab = lab.clone().commands(acting.commands()).throttle(Arc::new(Held(screen.gate())));
     let run = lab.run_with(sinks);
     screen.finished(run.as_ref().ok().map(|run| judging::of_verdict(&run.verdict)));
     let closed = match &run {
@@ -78,17 +103,49 @@ pub(super) fn run(
     Ok(run)
 }
 
-/// Does what the person at the screen asks.
-fn obey(commands: mpsc::Receiver<Command>, interrupt: Interrupt) -> anyhow::Result<()> {
-    let obey = move || {
-        for command in commands {
-            if command == Command::Quit {
-                interrupt.trigger();
-            }
-        }
-    };
-    std::thread::Builder::new().name("commands".to_owned()).spawn(obey).context("cannot start a thread")?;
-    Ok(())
+/// A screen over a lab that stays up on real ports.
+pub(super) struct Above {
+    screen: Screen,
+    acting: Acting,
+}
+
+impl Above {
+    /// Opens it. `play` says whether the scenario's steps are played, and so something is expected.
+    pub(super) fn open(
+        args: &LookArgs,
+        lab: &Lab,
+        original: Option<Original>,
+        interrupt: &Interrupt,
+        play: bool,
+    ) -> anyhow::Result<Self> {
+        let judge = || Box::new(Judging::new(lab.scenario().clone(), JudgeOptions::default())) as Box<dyn Judge>;
+        let acting = Acting::new(lab, interrupt, false);
+        let bench = Box::new(Bench::of_lab(lab.header(), &acting, original).playing(play));
+        let (screen, wanted) =
+            Screen::open(lab.header(), play.then(judge), bench, args.options()?).context("cannot open the screen")?;
+        acting.obey(wanted, screen.notices())?;
+        Ok(Self { screen, acting })
+    }
+
+    /// The lab, doing what the person at the screen asks for.
+    pub(super) fn over(&self, lab: &Lab) -> Lab {
+        lab.clone().commands(self.acting.commands())
+    }
+
+    /// What hears the lab.
+    pub(super) fn sinks(&self) -> [Box<dyn Sink>; 2] {
+        [self.acting.sink(), Box::new(self.screen.sink())]
+    }
+
+    /// Tells where the lab can be reached: what, and its address.
+    pub(super) fn addresses(&self, addresses: Vec<(String, String)>) {
+        self.screen.addresses(addresses);
+    }
+
+    /// Closes it, if the person has not.
+    pub(super) fn close(self) -> anyhow::Result<()> {
+        self.screen.close().context("the screen failed")
+    }
 }
 
 /// A lab that is held by the screen's gate.

@@ -12,6 +12,7 @@ use super::beside::Beside;
 use super::observe;
 use super::reports;
 use super::run::{lines, warn};
+use super::screen;
 use super::set;
 use super::signals;
 use super::terminal::{Colour, Stream};
@@ -55,6 +56,9 @@ pub(super) struct Args {
     /// What operators of the gateway would look at
     #[command(flatten)]
     observe: observe::Args,
+    /// How the live screen looks
+    #[command(flatten)]
+    screen: screen::LookArgs,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
@@ -86,15 +90,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     })
     .context("cannot wait for signals")?;
-    let mut lab = lab.mode(Mode::Real).interrupt(interrupt);
+    let mut lab = lab.mode(Mode::Real).interrupt(interrupt.clone());
     if let Some(seed) = args.seed {
         lab = lab.seed(seed);
     }
     let lab = lab.settled();
-    stay_up(args, &lab)
+    stay_up(args, &lab, &interrupt)
 }
 
-fn stay_up(args: &Args, lab: &Lab) -> anyhow::Result<Exit> {
+fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = lab.header();
     let opened =
         recorder(args, &header).and_then(|recorder| Ok((recorder, args.observe.open()?.watch(&header, None)?)));
@@ -110,14 +114,25 @@ fn stay_up(args: &Args, lab: &Lab) -> anyhow::Result<Exit> {
     let mut sinks: Vec<Box<dyn Sink>> = vec![watch.sink(), beside.sink()];
     sinks.extend(recorder);
     let people = Stream::for_people(args.observe.take_stdout());
-    let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
-    let (head, live) = lines(&header, people.into(), args.color.on(people), detail);
-    sinks.push(live);
     let options = UpOptions { address: SocketAddr::new(args.address, args.port), play: args.play };
-    let done = lab.up(&options, sinks, |up| {
-        beside.ready();
-        people.tell(announcement(up, metrics) + &head);
-    });
+    let done = if people == Stream::Out && args.screen.is_wanted() {
+        let above = screen::Above::open(&args.screen, lab, args.set.original(&args.path), interrupt, args.play)?;
+        sinks.extend(above.sinks());
+        let done = above.over(lab).up(&options, sinks, |up| {
+            beside.ready();
+            above.addresses(addresses(up, metrics));
+        });
+        above.close()?;
+        done
+    } else {
+        let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
+        let (head, live) = lines(&header, people.into(), args.color.on(people), detail);
+        sinks.push(live);
+        lab.up(&options, sinks, |up| {
+            beside.ready();
+            people.tell(announcement(&addresses(up, metrics)) + &head);
+        })
+    };
     let written = watch.finish();
     match done {
         Ok(()) => Ok(written.map_or_else(|exit| exit, |()| Exit::Passed)),
@@ -140,16 +155,23 @@ fn recorder(args: &Args, header: &Header) -> Result<Option<Box<dyn Sink>>, Exit>
     }
 }
 
-fn announcement(up: &Up, metrics: SocketAddr) -> String {
+/// Where everything can be reached: what, and its address.
+fn addresses(up: &Up, metrics: SocketAddr) -> Vec<(String, String)> {
+    let gateway = up.gateway.iter().map(|address| ("gateway".to_owned(), format!("http://{address}")));
+    let providers = up.providers.iter().map(|(name, address)| (name.clone(), format!("http://{address}")));
+    let beside = [("metrics", "metrics"), ("health", "health/providers")];
+    let beside = beside.map(|(what, path)| (what.to_owned(), format!("http://{metrics}/{path}")));
+    gateway.chain(providers).chain(beside).collect()
+}
+
+fn announcement(addresses: &[(String, String)]) -> String {
     let mut text = String::new();
-    for address in &up.gateway {
-        let _ = writeln!(text, "gateway    http://{address}");
+    for (what, address) in addresses {
+        let _ = match what.as_str() {
+            "gateway" | "metrics" | "health" => writeln!(text, "{what:<11}{address}"),
+            provider => writeln!(text, "provider   {provider} is {address}"),
+        };
     }
-    for (name, address) in &up.providers {
-        let _ = writeln!(text, "provider   {name} is http://{address}");
-    }
-    let _ = writeln!(text, "metrics    http://{metrics}/metrics");
-    let _ = writeln!(text, "health     http://{metrics}/health/providers");
     text.push_str("Ctrl-C ends it\n\n");
     text
 }

@@ -8,5 +8,6 @@ mod model;
 mod path;
 mod policies;
 mod reference;
+mod reload;
 mod retries;
 mod streaming;

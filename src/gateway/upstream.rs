@@ -40,13 +40,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 impl Upstream {
     /// A caller on this network, for the providers of this topology.
     pub(crate) fn new(net: &Net, topology: &Topology) -> Self {
-        let client = |way: Way| {
-            let connector = Connector::new(net.clone()).within(way.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
-            if way.h2c { connector.client_of_h2c() } else { connector.client() }
-        };
+        let upstream = Self { client: client(net, Way::default()), own: BTreeMap::new() };
+        upstream.also_for(net, topology)
+    }
+
+    /// The same caller, with the connections that it has, for the providers of this topology too.
+    pub(crate) fn also_for(&self, net: &Net, topology: &Topology) -> Self {
+        let mut upstream = self.clone();
         let ways = topology.backends.iter().flat_map(Backend::providers).map(|(_, provider)| Way::to(provider));
-        let own = ways.filter(|way| *way != Way::default()).map(|way| (way, client(way))).collect();
-        Self { client: client(Way::default()), own }
+        for way in ways.filter(|way| *way != Way::default()) {
+            upstream.own.entry(way).or_insert_with(|| client(net, way));
+        }
+        upstream
     }
 
     /// Sends a request and waits for the response's head. Dropping the future breaks it off.
@@ -67,6 +72,11 @@ impl Way {
     pub(crate) fn to(provider: &Provider) -> Self {
         Self { connect_timeout: provider.connect_timeout, h2c: provider.h2c }
     }
+}
+
+fn client(net: &Net, way: Way) -> HttpClient<Full<Bytes>> {
+    let connector = Connector::new(net.clone()).within(way.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
+    if way.h2c { connector.client_of_h2c() } else { connector.client() }
 }
 
 fn call_error(error: &legacy::Error) -> Error {

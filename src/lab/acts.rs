@@ -29,6 +29,8 @@ struct Inner {
     bell: Notify,
     /// Whether the run has nothing left to do.
     idle: AtomicBool,
+    /// Rings when that becomes so.
+    at_rest: Notify,
 }
 
 #[derive(Default)]
@@ -63,6 +65,9 @@ impl Commands {
 
     pub(super) fn set_idle(&self, idle: bool) {
         self.0.idle.store(idle, Ordering::Release);
+        if idle {
+            self.0.at_rest.notify_one();
+        }
     }
 
     /// Gives every step that was asked for its moment: the first whole millisecond after `now`, or
@@ -107,6 +112,11 @@ impl Commands {
     /// Returns once something was asked for, or given its moment, or no more will come.
     pub(super) async fn changed(&self) {
         self.0.bell.notified().await;
+    }
+
+    /// Returns once the run has nothing left to do.
+    pub(super) async fn at_rest(&self) {
+        self.0.at_rest.notified().await;
     }
 
     /// Blocks this thread until something is asked for, for `limit` at most.

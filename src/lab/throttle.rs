@@ -60,9 +60,6 @@ pub(super) fn drive<T>(
     loop {
         let now = runtime.block_on(async { clock.now() });
         let counts = &pulse.0;
-        if let Some(commands) = commands {
-            commands.settle(now, true);
-        }
         // A run that rests does so at one moment, whatever the throttle allows.
         let resting = commands.filter(|commands| commands.is_idle() && !commands.has_more() && !commands.is_closed());
         if let Some(commands) = resting {
@@ -72,14 +69,27 @@ pub(super) fn drive<T>(
             Some(_) => now,
             None => throttle.turn(now, counts.in_flight.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed)),
         };
+        // What was asked for in the meantime begins within what is allowed.
+        if let Some(commands) = commands {
+            commands.settle(now, true);
+        }
         // Also where time stands still the work is asked: it may have been interrupted.
         let until = clock.instant(allowed.max(now));
         let done = runtime.block_on(async {
             let mut changed = std::pin::pin!(counts.changed.notified().fuse());
+            // A run that comes to rest does so there, however far it might have gone.
+            let at_rest = async {
+                match commands {
+                    Some(commands) => commands.at_rest().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut at_rest = std::pin::pin!(at_rest.fuse());
             let mut passed = std::pin::pin!(tokio::time::sleep_until(until).fuse());
             futures_util::select_biased! {
                 done = work.as_mut().fuse() => Some(done),
                 () = changed => None,
+                () = at_rest => None,
                 () = passed => None,
             }
         });

@@ -6,8 +6,10 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::load;
 use super::style::{Meaning, Style};
 use super::table;
+use crate::event::history::Request;
 use crate::event::log::Header;
 use crate::event::{Event, History, Kind, Outcome};
 use crate::lab::Run;
@@ -79,7 +81,7 @@ impl Live {
             Kind::ClientRequestEnded { request, .. } => self.request_lines(request),
             Kind::GatewayRequestEnded { request, .. } if self.has_no_client(request) => self.request_lines(request),
             Kind::StepStarted { verb, summary, .. }
-                if ["wait", "restart", "scale", "load"].contains(&verb.as_str()) =>
+                if ["wait", "restart", "scale", "load", "apply", "delete"].contains(&verb.as_str()) =>
             {
                 vec![self.aside(event, "·", Meaning::Faint, summary)]
             }
@@ -101,6 +103,16 @@ impl Live {
                     Meaning::Faint,
                     &format!("replica {replica} stopped: its health state is gone"),
                 )]
+            }
+            Kind::ReplicaConfigured { replica, reset, .. } => {
+                let anew: Vec<&str> = reset.iter().map(|one| one.provider.as_str()).collect();
+                let anew = if anew.is_empty() {
+                    String::new()
+                } else {
+                    format!("; health is forgotten of {}", anew.join(", "))
+                };
+                let text = format!("replica {replica} has the new configuration{anew}");
+                vec![self.aside(event, "·", Meaning::Faint, &text)]
             }
             Kind::ProviderSelected { .. } if self.detail == Detail::Verbose => {
                 self.selection_line(event).into_iter().collect()
@@ -246,7 +258,22 @@ pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
         let text = if all { "the invariants hold" } else { "the other invariants hold" };
         let _ = writeln!(out, "{} {text}", style.paint(Meaning::Good, "✓"));
     }
+    if detail > Detail::Quiet {
+        out.push_str(&loads(&run.history, style));
+    }
     out.push_str(&explanations(run, judged, style));
+    out
+}
+
+/// The figures of each load.
+fn loads(history: &History, style: Style) -> String {
+    let mut out = String::new();
+    for one in load::of(history) {
+        let _ = writeln!(out, "\n{}", style.paint(Meaning::Strong, &one.summary));
+        for line in load::lines(&one.measured, one.elapsed, style) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
     out
 }
 
@@ -298,21 +325,19 @@ pub fn summary(run: &Run, style: Style) -> String {
         format!("{} of lab time", human(Duration::from_millis(history.now.0 / 1_000))),
     ];
     let latencies = latencies(history);
-    if latencies.len() > 1 {
-        facts.push(format!("latency p50 {}ms, max {}ms", latencies.value_at_quantile(0.5), latencies.max()));
+    if let [_, .., longest] = latencies.as_slice() {
+        let median = latencies[(latencies.len() - 1) / 2];
+        facts.push(format!("latency p50 {median}ms, max {longest}ms"));
     }
     format!("{}  {} · {}", style.paint(meaning, word), run.scenario.name, facts.join(" · "))
 }
 
-/// Latencies of whole answers in milliseconds, as the client saw them.
-fn latencies(history: &History) -> hdrhistogram::Histogram<u32> {
-    let mut histogram = hdrhistogram::Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
-    for request in &history.requests {
-        if let Some(duration) = request.duration() {
-            histogram.saturating_record(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-        }
-    }
-    histogram
+/// Latencies in milliseconds, as the client saw them, the shortest first.
+fn latencies(history: &History) -> Vec<u128> {
+    let took = history.requests.iter().filter_map(Request::duration);
+    let mut latencies: Vec<u128> = took.map(|took| took.as_millis()).collect();
+    latencies.sort_unstable();
+    latencies
 }
 
 /// How often each pattern came over many seeds, step by step.

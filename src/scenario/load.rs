@@ -8,11 +8,11 @@ use super::expand::{Expansion, Named};
 use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
-use super::{Scenario, check, expand, read};
-use crate::kube::{self, Given};
+use super::{Scenario, check, expand, read, under};
+use crate::kube::{self, Given, Manifests};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
-use crate::topology::Topology;
+use crate::topology::{Personality, Topology};
 
 /// Where files and variables come from: the disk, a recording, or a test.
 pub trait Files {
@@ -159,24 +159,32 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let variables = variables(files, &reader, &texts, &mut root, &set);
     reader.expanded(&variables);
     let reader = reader;
+    let personalities = under::named(&root);
+    let others = Others::of(&root, &reader, &personalities);
+    under::resolve(&mut root, &reader, personalities[0], &personalities);
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
-    let topology = manifests(files, &reader, &lab.manifests, &lab.given, sources);
+    let (ids, topology) = manifests(files, &reader, &lab.manifests, &lab.given, sources);
+    let manifests = Manifests::new(sources, &ids, lab.given.clone());
+    let changes = read::changes(files, &reader, &root, (&ids, &lab.given, topology.as_ref()), sources);
+    let later: Vec<Topology> = changes.topologies().cloned().collect();
     if let Some(topology) = &topology {
-        reader.know(Names::of(topology));
+        reader.know(Names::of(std::iter::once(topology).chain(&later)));
     }
+    reader.know_changes(changes);
     let topology = topology.unwrap_or_default();
     let head = read::head(top);
     let gateway = read::gateway(&reader, &lab, top, &topology);
     let mut steps = read::steps(&reader, top, &topology);
     let schedule = read::schedule(&reader, top, &topology, &mut steps);
     let prices = read::prices(top);
+    others.check(&reader, &topology);
     let expect = read::run_expectations(&reader, top, &steps);
     let invariants_off = read::invariants_off(top);
 
     let mut findings = reader.finish();
-    check::steps(&steps, gateway, &topology, &mut findings);
+    check::steps(&steps, gateway, &topology, &later, &mut findings);
     if findings.has_errors() {
         return Err(Stop::Invalid(findings));
     }
@@ -185,19 +193,52 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         sources: shown,
         file,
         name: head.name,
+        id: head.id,
         about: head.about,
+        why: head.why,
+        links: head.links,
         seed: head.seed,
         start: head.start,
         gateway,
+        personalities,
         prices,
         steps,
         schedule,
         expect,
         invariants_off,
         topology,
+        later,
+        manifests,
         warnings: in_order(&findings),
         recorded,
     })
+}
+
+/// The scenario under its other personalities, where it expects something else then: only for what is
+/// wrong with it.
+struct Others(Vec<Node>);
+
+impl Others {
+    fn of(root: &Node, reader: &Reader<'_>, personalities: &[Personality]) -> Self {
+        if !under::is_anywhere(root) {
+            return Self(Vec::new());
+        }
+        let other = |personality: &Personality| {
+            let mut root = root.clone();
+            under::resolve(&mut root, reader, *personality, personalities);
+            root
+        };
+        Self(personalities.iter().skip(1).map(other).collect())
+    }
+
+    fn check(&self, reader: &Reader<'_>, topology: &Topology) {
+        for root in &self.0 {
+            let Some(top) = read::top(reader, root) else { continue };
+            let mut steps = read::steps(reader, top, topology);
+            read::schedule(reader, top, topology, &mut steps);
+            read::run_expectations(reader, top, &steps);
+        }
+    }
 }
 
 /// Expands the variables of a scenario: those of the command line, then its own, then the environment's.
@@ -258,14 +299,14 @@ pub(super) fn root_of(documents: Vec<Node>, file: FileId) -> Result<Node, Stop> 
     Ok(others.remove(0))
 }
 
-/// What the manifests describe; none where they are wrong, which has been reported.
+/// The manifests' files, and what they describe; none where they are wrong, which has been reported.
 fn manifests(
     files: &dyn Files,
     reader: &Reader<'_>,
     paths: &[Spanned<String>],
     given: &Given,
     sources: &mut Sources,
-) -> Option<Topology> {
+) -> (Vec<FileId>, Option<Topology>) {
     let mut ids = Vec::new();
     let mut complete = !paths.is_empty();
     for path in paths {
@@ -284,15 +325,15 @@ fn manifests(
     let topology = kube::load(sources, &ids, given, &mut findings);
     // With a manifest missing, what refers to it cannot be found either.
     if !complete {
-        return None;
+        return (ids, None);
     }
     let sound = !findings.has_errors();
     reader.extend(findings.all().iter().cloned());
-    sound.then_some(topology)
+    (ids, sound.then_some(topology))
 }
 
 /// A path relative to the file that names it; one on the command line is as it stands.
-fn beside(sources: &Sources, path: &Spanned<String>) -> PathBuf {
+pub(super) fn beside(sources: &Sources, path: &Spanned<String>) -> PathBuf {
     let names = &sources.file(path.place.file).name;
     let folder = Path::new(names).parent().filter(|_| names != COMMAND_LINE);
     folder.unwrap_or(Path::new("")).join(&path.value)

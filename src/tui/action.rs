@@ -22,6 +22,8 @@ pub(super) const TABS: [Tab; 6] =
 /// One thing that a person does.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
+    /// A click where there is nothing to click on.
+    Nothing,
     Quit,
     Help,
     /// Closes what is open, or takes the filter away.
@@ -63,7 +65,10 @@ pub(super) enum Action {
     Filter,
     Type(char),
     Erase,
+    EraseAll,
     Accept,
+    /// Another of the words that may stand in a field.
+    Cycle(isize),
     SortBy,
     Reverse,
     NewestFirst,
@@ -75,10 +80,16 @@ pub(super) enum Action {
     ExportText,
     ExportSvg,
     ExportCast,
+    ExportReport,
 
     BreakMenu,
     /// Opens the menu for one provider.
     BreakProvider(usize),
+    /// Puts the menu's cursor on a line, and chooses it if it was there.
+    Pick(usize),
+    /// Takes the menu's form as it is.
+    Submit,
+    ClearFaults,
     Send,
     Burst,
     ToggleLoad,

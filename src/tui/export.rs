@@ -28,8 +28,38 @@ pub(super) fn write(model: &mut Model, what: Export, size: Size, folder: &Path) 
         Export::Text => ("txt", text(&drawn(model, size))),
         Export::Svg => ("svg", svg::picture(&drawn(model, size), &model.theme)),
         Export::Cast => ("cast", cast::of_session(model, size)),
+        Export::Report => return report(model, folder),
     };
     fresh(folder, &slug(&model.header.name), ending, &text)
+}
+
+/// Writes the report of all that has happened into a new file of the folder.
+fn report(model: &Model, folder: &Path) -> io::Result<PathBuf> {
+    let bench = model.bench().ok_or(io::ErrorKind::Unsupported)?;
+    let path = fresh(folder, &slug(&model.header.name), "html", "")?;
+    bench.write_report(model.all_events(), &path).map_err(io::Error::other)?;
+    Ok(path)
+}
+
+/// Writes the session as a scenario file; what it gives is to be said to the person.
+pub(super) fn scenario(model: &mut Model, path: &Path) -> String {
+    let (acts, now) = model.acts();
+    let written = match model.bench() {
+        _ if path.exists() => Err("there is such a file already".to_owned()),
+        Some(bench) => bench.write_scenario(&acts, now, path),
+        None => Err("nobody can write it".to_owned()),
+    };
+    match written {
+        Ok(()) => {
+            model.acting.written += 1;
+            format!("written to {}; `labsim run {}` does it again", path.display(), path.display())
+        }
+        Err(error) => {
+            // The name may be mended.
+            model.acting.prompt = Some(path.display().to_string());
+            format!("not written: {error}")
+        }
+    }
 }
 
 /// Writes a file that was not there before.

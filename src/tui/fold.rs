@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::faults::{self, Active};
 use super::health::{Eviction, Health};
 use super::lineup::Lineup;
 use super::row::{Names, Row};
 use super::tally::Tally;
-use crate::event::{At, Event, Kind, Outcome, RequestId, Usage};
+use crate::event::{At, Event, Kind, Outcome, ProviderName, RequestId, Usage};
 
 /// The state of a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub(super) struct Fold {
     /// Requests that ended a moment ago, for those who see them travel back.
     pub(super) recent: VecDeque<Arc<Row>>,
     pub(super) tally: Tally,
+    /// Faults that are injected and not cleared.
+    pub(super) faults: Vec<Active>,
     /// Attempts per provider.
     pub(super) chosen: Vec<u32>,
     open: BTreeMap<u32, Arc<Row>>,
@@ -89,6 +92,7 @@ impl Fold {
             note: None,
             recent: VecDeque::new(),
             tally: Tally::default(),
+            faults: Vec::new(),
             chosen: vec![0; lineup.providers.len()],
             open: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -135,6 +139,7 @@ impl Fold {
             Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
             Kind::ReplicaStarted { replica } => self.replica_is(*replica, true, lineup),
             Kind::ReplicaStopped { replica } => self.replica_is(*replica, false, lineup),
+            Kind::ReplicaConfigured { replica, reset, .. } => self.forget(*replica, reset, lineup),
             Kind::ClientRequestSent { .. }
             | Kind::ClientResponseStarted { .. }
             | Kind::ClientFirstToken { .. }
@@ -147,10 +152,10 @@ impl Fold {
             | Kind::AttemptStarted { .. }
             | Kind::AttemptEnded { .. }
             | Kind::GatewayRequestEnded { .. } => return self.gateway(&event.kind, position, lineup, names),
+            Kind::FaultInjected { .. } | Kind::FaultStruck { .. } | Kind::FaultCleared { .. } => {
+                faults::apply(&mut self.faults, event);
+            }
             Kind::GatewayRequestRouted { .. }
-            | Kind::FaultInjected { .. }
-            | Kind::FaultStruck { .. }
-            | Kind::FaultCleared { .. }
             | Kind::ProviderRequestReceived { .. }
             | Kind::ProviderRequestEnded { .. } => {}
         }
@@ -260,6 +265,17 @@ impl Fold {
             replica.up = up;
             replica.starts += u32::from(up);
             replica.health.iter_mut().for_each(Health::forget);
+        }
+    }
+
+    /// The health state of some providers is gone.
+    fn forget(&mut self, number: u32, reset: &[ProviderName], lineup: &Lineup) {
+        let gone: Vec<usize> = reset.iter().filter_map(|one| lineup.find(&one.backend, &one.provider)).collect();
+        let Some(replica) = self.replica(number, lineup) else { return };
+        for provider in gone {
+            if let Some(health) = replica.health.get_mut(provider) {
+                health.forget();
+            }
         }
     }
 

@@ -12,8 +12,10 @@ pub(super) enum Context {
     Panels,
     /// Reading an open request, a comparison or the help.
     Reading,
-    /// Typing a filter.
+    /// Typing a filter, or the name of a file.
     Typing,
+    /// Filling in a form.
+    Form,
 }
 
 /// A key with its meaning.
@@ -182,7 +184,8 @@ const BINDINGS: &[(Topic, &str, &str, Action, &str)] = &[
     (Topic::Look, "newest", "a", Action::NewestFirst, "newest at the top or the bottom"),
     (Topic::Look, "mark", "m", Action::Mark, "mark the request"),
     (Topic::Look, "compare", "c", Action::Compare, "compare two marked requests"),
-    (Topic::Break, "break", "b", Action::BreakMenu, "break a provider or the gateway"),
+    (Topic::Break, "break", "b", Action::BreakMenu, "menu: faults, gateway, load"),
+    (Topic::Break, "clear", "B", Action::ClearFaults, "clear all faults"),
     (Topic::Break, "send", "i", Action::Send, "send one request"),
     (Topic::Break, "burst", "I", Action::Burst, "send ten at once"),
     (Topic::Break, "load", "L", Action::ToggleLoad, "start or stop load"),
@@ -191,6 +194,7 @@ const BINDINGS: &[(Topic, &str, &str, Action, &str)] = &[
     (Topic::Take, "export-text", "o", Action::ExportText, "write the screen as text"),
     (Topic::Take, "export-svg", "O", Action::ExportSvg, "write the screen as SVG"),
     (Topic::Take, "export-cast", "C", Action::ExportCast, "write the session as a cast"),
+    (Topic::Take, "export-report", "H", Action::ExportReport, "write the report as HTML"),
     (Topic::Screen, "overview", "1", Action::Show(Tab::Overview), "overview"),
     (Topic::Screen, "topology", "2", Action::Show(Tab::Topology), "topology"),
     (Topic::Screen, "requests", "3", Action::Show(Tab::Requests), "requests"),
@@ -222,8 +226,10 @@ impl Keys {
     /// What a key means in a context.
     pub(super) fn action(&self, event: KeyEvent, context: Context) -> Option<Action> {
         let key = Key::of(event);
-        if context == Context::Typing {
-            return typing(key);
+        match context {
+            Context::Typing => return typing(key),
+            Context::Form => return filling_in(key),
+            Context::Panels | Context::Reading => {}
         }
         let bound = self.bindings.iter().find(|binding| binding.keys.contains(&key));
         bound.map(|binding| binding.action.clone())
@@ -278,11 +284,22 @@ fn typing(key: Key) -> Option<Action> {
         KeyCode::Esc => Some(Action::Back),
         KeyCode::Backspace => Some(Action::Erase),
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Quit),
-        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Erase),
+        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::EraseAll),
         KeyCode::Char(char) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
             Some(Action::Type(char))
         }
         _ => None,
+    }
+}
+
+fn filling_in(key: Key) -> Option<Action> {
+    match key.code {
+        KeyCode::Up | KeyCode::BackTab => Some(Action::Move(-1)),
+        KeyCode::Down | KeyCode::Tab => Some(Action::Move(1)),
+        KeyCode::Left => Some(Action::Cycle(-1)),
+        KeyCode::Right => Some(Action::Cycle(1)),
+        KeyCode::Enter => Some(Action::Submit),
+        _ => typing(key),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the screen knows and what its actions change. No terminal here, and no wall clock: whoever
 //! drives it tells how much time has gone by.
 
+mod acting;
+
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -14,6 +16,7 @@ use super::keys::{Context, Keys};
 use super::landmarks::Sort;
 use super::lineup::Lineup;
 use super::listing::{Chooser, Column, Listing, Wanted};
+use super::menu::Menu;
 use super::pace::{Pace, Pacer};
 use super::plan::Plan;
 use super::row::Row;
@@ -23,6 +26,8 @@ use super::timeline::Timeline;
 use super::{Decision, Finding, Judge};
 use crate::event::log::Header;
 use crate::event::{At, Event};
+
+pub(super) use acting::{Acting, is_heading};
 
 /// Everything behind one screen.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -40,8 +45,12 @@ pub(super) struct Model {
     pub(super) attached: bool,
     /// Where the lab's clock stands, which may be after the last event.
     lab_now: At,
-    /// Whether more events may come.
+    /// Whether no more events will come.
     pub(super) over: bool,
+    /// Whether the lab has done everything and waits for somebody to act.
+    pub(super) resting: bool,
+    /// Where a lab on real ports can be reached: what, and its address.
+    pub(super) addresses: Vec<(String, String)>,
 
     pub(super) tab: Tab,
     pub(super) theme: Theme,
@@ -58,7 +67,7 @@ pub(super) struct Model {
     pub(super) typing: bool,
     pub(super) marks: Vec<usize>,
     pub(super) message: Option<(String, Duration)>,
-    pub(super) load: bool,
+    pub(super) acting: Acting,
     /// What is to be done outside: the driver takes these.
     pub(super) effects: Vec<Effect>,
     /// Lines that the panel with the list had when it was last drawn.
@@ -88,6 +97,8 @@ pub(super) enum Open {
     Help,
     Story(usize),
     Compare(usize, usize),
+    /// The menu for breaking things.
+    Menu,
 }
 
 /// How the requests are listed.
@@ -113,6 +124,7 @@ pub(super) enum Effect {
     Quit,
     Copy(String),
     Export(Export),
+    WriteScenario(PathBuf),
 }
 
 /// What is written to a file.
@@ -121,6 +133,7 @@ pub(super) enum Export {
     Text,
     Svg,
     Cast,
+    Report,
 }
 
 /// How long a message stands.
@@ -147,6 +160,8 @@ impl Model {
             attached: source != Source::Replay,
             lab_now: At::default(),
             over: false,
+            resting: false,
+            addresses: Vec::new(),
             tab: Tab::default(),
             theme: Theme::default(),
             keys: Keys::default(),
@@ -161,7 +176,7 @@ impl Model {
             typing: false,
             marks: Vec::new(),
             message: None,
-            load: false,
+            acting: Acting::default(),
             effects: Vec::new(),
             page: 10,
             wall: Duration::ZERO,
@@ -262,9 +277,9 @@ impl Model {
         }
     }
 
-    /// Whether the run is over and its end is shown.
+    /// Whether the run has done everything and its end is shown.
     pub(super) fn is_at_end(&self) -> bool {
-        self.over && self.at >= self.latest()
+        (self.over || self.resting) && self.at >= self.latest()
     }
 
     /// What has become of the run so far: the worst of its findings, and nothing while one is open.
@@ -333,8 +348,9 @@ impl Model {
 
     /// What a key means just now depends on this.
     pub(super) fn context(&self) -> Context {
-        match (self.typing, self.open) {
+        match (self.typing || self.acting.prompt.is_some(), self.open) {
             (true, _) => Context::Typing,
+            (false, Open::Menu) if self.acting.menu.as_ref().is_some_and(Menu::takes_text) => Context::Form,
             (false, Open::Nothing) => Context::Panels,
             (false, _) => Context::Reading,
         }
@@ -343,6 +359,7 @@ impl Model {
     /// Does what a person wants.
     pub(super) fn act(&mut self, action: &Action) {
         match *action {
+            Action::Nothing => {}
             Action::Quit => self.quit(),
             Action::Help => self.toggle(Open::Help),
             Action::Back => self.back(),
@@ -353,6 +370,7 @@ impl Model {
             Action::Page(by) => self.moved(by * self.page.max(2).cast_signed().saturating_sub(1)),
             Action::First => self.moved(-isize::MAX),
             Action::Last => self.moved(isize::MAX),
+            Action::Open if self.open == Open::Menu => self.submit(),
             Action::Open => self.open_selected(),
             Action::Select(index) => self.select(index),
             Action::TogglePause => self.toggle_pause(),
@@ -366,11 +384,14 @@ impl Model {
             Action::ToHead => self.go_to_head(),
             Action::Seek(thousandths) => self.seek(self.moment_of(thousandths)),
             Action::Filter => self.typing = true,
-            Action::Type(char) => self.type_filter(|text| text.push(char)),
-            Action::Erase => self.type_filter(|text| {
+            Action::Type(char) => self.type_text(|text| text.push(char)),
+            Action::Erase => self.type_text(|text| {
                 text.pop();
             }),
+            Action::EraseAll => self.type_text(String::clear),
+            Action::Accept if self.acting.prompt.is_some() => self.accept_name(),
             Action::Accept => self.typing = false,
+            Action::Cycle(by) => self.edit_form(|form| form.cycle(by)),
             Action::SortBy => self.table.sort = self.table.sort.next(),
             Action::Reverse => self.table.reverse = !self.table.reverse,
             Action::NewestFirst => self.table.oldest_first = !self.table.oldest_first,
@@ -382,15 +403,16 @@ impl Model {
             Action::ExportText => self.effects.push(Effect::Export(Export::Text)),
             Action::ExportSvg => self.effects.push(Effect::Export(Export::Svg)),
             Action::ExportCast => self.effects.push(Effect::Export(Export::Cast)),
-            Action::BreakMenu | Action::BreakProvider(_) => self.say("breaking things is not wired yet"),
-            Action::Send => self.ask(Command::Send, "one request is on its way"),
-            Action::Burst => self.ask(Command::Burst(10), "ten requests are on their way"),
+            Action::ExportReport => self.effects.push(Effect::Export(Export::Report)),
+            Action::BreakMenu => self.break_menu(),
+            Action::BreakProvider(number) => self.break_provider(number),
+            Action::Pick(line) => self.pick(line),
+            Action::Submit => self.submit(),
+            Action::ClearFaults => self.clear_faults(),
+            Action::Send => self.send(),
+            Action::Burst => self.burst(),
             Action::ToggleLoad => self.toggle_load(),
-            Action::WriteScenario => {
-                let path = PathBuf::from(format!("{}-session.yaml", slug(&self.header.name)));
-                let said = format!("the session goes to {}", path.display());
-                self.ask(Command::WriteScenario(path), &said);
-            }
+            Action::WriteScenario => self.ask_for_name(),
         }
     }
 
@@ -400,11 +422,19 @@ impl Model {
     }
 
     fn toggle(&mut self, what: Open) {
+        self.acting.menu = None;
         self.open = if self.open == what { Open::Nothing } else { what };
         self.scroll = 0;
     }
 
     fn back(&mut self) {
+        if self.acting.prompt.take().is_some() {
+            return;
+        }
+        if self.open == Open::Menu && !self.typing {
+            self.menu_back();
+            return;
+        }
         if self.typing || self.open == Open::Nothing {
             self.typing = false;
             self.filter_text.clear();
@@ -415,11 +445,15 @@ impl Model {
 
     fn show_tab(&mut self, tab: Tab) {
         self.tab = tab;
-        self.open = Open::Nothing;
+        self.close_menu();
         self.scroll = 0;
     }
 
     fn moved(&mut self, by: isize) {
+        if let (Open::Menu, Some(menu)) = (self.open, &mut self.acting.menu) {
+            menu.moved(by);
+            return;
+        }
         if self.open != Open::Nothing {
             self.scroll = self.scroll.saturating_add_signed(by).min(10_000);
             return;
@@ -582,7 +616,16 @@ impl Model {
         At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
     }
 
-    fn type_filter(&mut self, change: impl FnOnce(&mut String)) {
+    /// Changes what is being typed: a name, a field, or the filter.
+    fn type_text(&mut self, change: impl FnOnce(&mut String)) {
+        if let Some(name) = &mut self.acting.prompt {
+            change(name);
+            return;
+        }
+        if !self.typing && self.open == Open::Menu {
+            self.edit_form(|form| form.edit(change));
+            return;
+        }
         change(&mut self.filter_text);
         self.filter = Filter::parse(&self.filter_text);
     }
@@ -618,25 +661,6 @@ impl Model {
         } else {
             self.say("there is no request to copy");
         }
-    }
-
-    fn ask(&mut self, command: Command, said: &str) {
-        if self.source == Source::Replay {
-            self.say("this is a recording: nothing can be changed in it");
-        } else if self.tell(command) {
-            self.say(said);
-        } else {
-            self.say("the run is over");
-        }
-    }
-
-    fn toggle_load(&mut self) {
-        let load = !self.load;
-        self.ask(
-            Command::Load(if load { 20 } else { 0 }),
-            if load { "20 requests a second from now on" } else { "the load stops" },
-        );
-        self.load = load && !self.over && self.source != Source::Replay;
     }
 
     /// A request as it is at the moment that is shown.

@@ -1,7 +1,7 @@
 //! The screen's thread: takes events and keys, lets time go on, draws.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -11,6 +11,7 @@ use crossterm::event::{self as terminal_event, MouseButton, MouseEvent, MouseEve
 use tokio::time::Instant;
 
 use super::action::Action;
+use super::bench::Workbench;
 use super::command::Command;
 use super::export;
 use super::keys::Keys;
@@ -57,6 +58,8 @@ struct Inbox {
     over: AtomicBool,
     verdict: Mutex<Option<Vec<Finding>>>,
     stop: Arc<AtomicBool>,
+    notices: Mutex<Vec<String>>,
+    addresses: Mutex<Vec<(String, String)>>,
 }
 
 /// A screen over a running lab.
@@ -75,6 +78,17 @@ impl Sink for ScreenSink {
     }
 }
 
+/// A way to tell the person at a screen something. Cheap to clone.
+#[derive(Clone)]
+pub struct Notices(Arc<Inbox>);
+
+impl Notices {
+    /// Shows a sentence for a while.
+    pub fn say(&self, text: impl Into<String>) {
+        self.0.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
+    }
+}
+
 impl Screen {
     /// Takes the terminal and opens a screen over a lab that is about to run.
     ///
@@ -83,6 +97,7 @@ impl Screen {
     pub fn open(
         header: Header,
         judge: Option<Box<dyn Judge>>,
+        bench: Box<dyn Workbench>,
         options: Options,
     ) -> io::Result<(Self, mpsc::Receiver<Command>)> {
         let (commands, received) = mpsc::channel();
@@ -101,6 +116,7 @@ impl Screen {
             };
             let _ = ready.send(Ok(()));
             let mut model = configured(Model::new(header, source, judge), &options);
+            model.equip(bench);
             let (to_lab, from_screen) = mpsc::channel();
             model.command(to_lab);
             let driver = Driver {
@@ -110,6 +126,8 @@ impl Screen {
                 gate: Some((gate_of_screen.clone(), from_screen, commands)),
                 rest: None,
                 drawn: Drawn::default(),
+                began: Instant::now(),
+                lab_began: None,
             };
             let done = driver.run(guard);
             if done.is_err() {
@@ -131,6 +149,17 @@ impl Screen {
     #[must_use]
     pub fn sink(&self) -> ScreenSink {
         ScreenSink(self.inbox.clone())
+    }
+
+    /// A way to tell the person something.
+    #[must_use]
+    pub fn notices(&self) -> Notices {
+        Notices(self.inbox.clone())
+    }
+
+    /// Tells where a lab on real ports can be reached: what, and its address. The first is the one to ask.
+    pub fn addresses(&self, addresses: Vec<(String, String)>) {
+        *self.inbox.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
     /// What holds a virtual lab back.
@@ -289,12 +318,22 @@ pub fn replay(
     header: Header,
     events: impl Iterator<Item = Result<Event, ReadError>> + 'static,
     judge: Option<Box<dyn Judge>>,
+    bench: Box<dyn Workbench>,
     options: Options,
 ) -> io::Result<()> {
     let inbox = Arc::new(Inbox::default());
-    let model = configured(Model::new(header, Source::Replay, judge), &options);
-    let rest = Some(Box::new(events) as Recording);
-    let mut driver = Driver { model, inbox: inbox.clone(), options, gate: None, rest, drawn: Drawn::default() };
+    let mut model = configured(Model::new(header, Source::Replay, judge), &options);
+    model.equip(bench);
+    let mut driver = Driver {
+        model,
+        inbox: inbox.clone(),
+        options,
+        gate: None,
+        rest: Some(Box::new(events) as Recording),
+        drawn: Drawn::default(),
+        began: Instant::now(),
+        lab_began: None,
+    };
     driver.read_on(READ_FIRST);
     let guard = Guard::take()?;
     terminal::watch_signals(&inbox.stop)?;
@@ -325,6 +364,11 @@ fn configured(mut model: Model, options: &Options) -> Model {
     model
 }
 
+/// A name in a folder; that of where we are goes without saying.
+fn within(folder: &Path, name: PathBuf) -> PathBuf {
+    if folder == Path::new(".") { name } else { folder.join(name) }
+}
+
 /// Drives a model with a terminal.
 struct Driver {
     model: Model,
@@ -333,15 +377,18 @@ struct Driver {
     gate: Option<(Gate, mpsc::Receiver<Command>, mpsc::Sender<Command>)>,
     rest: Option<Recording>,
     drawn: Drawn,
+    began: Instant,
+    /// When a lab in real time began, as far as its events tell.
+    lab_began: Option<Instant>,
 }
 
 impl Driver {
     fn run(mut self, mut guard: Guard) -> io::Result<()> {
-        let began = Instant::now();
         loop {
             self.take_events();
+            self.take_notices();
             self.read_on(READ_ON);
-            self.model.tick(began.elapsed());
+            self.model.tick(self.began.elapsed());
             if !terminal::is_taken() {
                 // A panic elsewhere has given the terminal back.
                 self.pass(Command::Quit);
@@ -352,7 +399,11 @@ impl Driver {
             if self.is_done() {
                 return Ok(());
             }
-            self.wait_for_input(self.pause())?;
+            if !self.wait_for_input(self.pause())? {
+                // Nobody can see or press anything any more.
+                self.pass(Command::Quit);
+                return Ok(());
+            }
             self.pass_commands();
             if self.do_effects(&mut guard) {
                 return Ok(());
@@ -362,10 +413,15 @@ impl Driver {
 
     fn take_events(&mut self) {
         // In this order: what comes before the end must not be missed.
+        let resting = self.model.bench().is_some_and(Workbench::is_resting);
         let over = self.inbox.over.load(Ordering::SeqCst);
         let events = std::mem::take(&mut *self.inbox.events.lock().unwrap_or_else(PoisonError::into_inner));
-        if !events.is_empty() {
+        if let Some(last) = events.last() {
+            self.lab_is_at(last.at_us);
             self.model.feed(events);
+        }
+        if let Some(began) = self.lab_began {
+            self.model.lab_at(At::after(began.elapsed()));
         }
         let told = self.inbox.now.load(Ordering::Relaxed);
         let asked = self.gate.as_ref().map_or(At(0), |(gate, ..)| gate.now());
@@ -373,6 +429,25 @@ impl Driver {
         if over && !self.model.over {
             let verdict = self.inbox.verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
             self.model.conclude(verdict);
+        }
+        self.model.rests(resting);
+    }
+
+    /// In real time the lab's clock goes on between events as the machine's does.
+    fn lab_is_at(&mut self, at: At) {
+        if self.model.source == Source::Real {
+            let began = Instant::now().checked_sub(Duration::from_micros(at.0));
+            self.lab_began = self.lab_began.into_iter().chain(began).min();
+        }
+    }
+
+    fn take_notices(&mut self) {
+        for notice in std::mem::take(&mut *self.inbox.notices.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.model.say(notice);
+        }
+        let mut addresses = self.inbox.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if !addresses.is_empty() {
+            self.model.addresses = std::mem::take(&mut addresses);
         }
     }
 
@@ -418,7 +493,11 @@ impl Driver {
         self.options.close && self.model.is_at_end()
     }
 
-    fn wait_for_input(&mut self, mut wait: Duration) -> io::Result<()> {
+    /// Takes what a person does; false once there is no terminal any more.
+    fn wait_for_input(&mut self, mut wait: Duration) -> io::Result<bool> {
+        if terminal::is_gone() {
+            return Ok(false);
+        }
         while terminal_event::poll(wait)? {
             match terminal_event::read()? {
                 terminal_event::Event::Key(key) if key.kind != terminal_event::KeyEventKind::Release => {
@@ -432,7 +511,7 @@ impl Driver {
             // What else has come in the meantime is taken before the next frame.
             wait = Duration::ZERO;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn mouse(&mut self, mouse: MouseEvent) {
@@ -462,6 +541,11 @@ impl Driver {
                         Ok(path) => format!("written to {}", path.display()),
                         Err(error) => format!("cannot write: {error}"),
                     };
+                    self.model.say(said);
+                }
+                Effect::WriteScenario(name) => {
+                    let path = within(&self.options.folder, name);
+                    let said = export::scenario(&mut self.model, &path);
                     self.model.say(said);
                 }
             }
@@ -516,7 +600,8 @@ mod tests {
         gate.obey(Command::StepTime(Duration::from_secs(1)), 4);
         assert_eq!(gate.turn(At(6_000), 0, 4), At(1_006_000));
         assert_eq!(gate.turn(At(1_006_000), 0, 9), At(1_006_000));
-        assert_eq!(gate.obey(Command::Send, 9), Some(Command::Send));
+        let send = Command::Act(crate::tui::Act::Send(1));
+        assert_eq!(gate.obey(send.clone(), 9), Some(send));
         gate.obey(Command::Resume, 9);
         assert!(gate.turn(At(1_006_000), 0, 9) > At(2_000_000));
     }

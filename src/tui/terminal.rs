@@ -48,6 +48,15 @@ pub(super) fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
+/// Whether the other side of the terminal is closed: then reading gives nothing for ever, without waiting.
+pub(super) fn is_gone() -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let input = io::stdin();
+    let mut asked = [PollFd::new(&input, PollFlags::IN)];
+    let answered = poll(&mut asked, Some(&rustix::event::Timespec::default())).is_ok();
+    answered && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
 /// Gives the terminal back, if it was not given back yet. Errors are passed over: it may be gone.
 pub fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {

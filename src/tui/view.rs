@@ -18,8 +18,10 @@ pub(super) mod canvas;
 mod charts;
 mod clock;
 mod events;
+mod faults;
 mod help;
 mod letters;
+mod menu;
 mod note;
 mod requests;
 mod scenario;
@@ -114,6 +116,7 @@ pub(super) fn draw_on(model: &Model, buffer: &mut Buffer, area: Rect) -> Drawn {
     match model.open {
         Open::Nothing => {}
         Open::Help => help::draw(model, &mut middle),
+        Open::Menu => menu::draw(model, &mut middle),
         Open::Story(index) => story::draw(model, index, &mut middle),
         Open::Compare(one, two) => story::compare(model, one, two, &mut middle),
     }

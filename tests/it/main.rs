@@ -1,11 +1,14 @@
 //! The integration tests, in one binary that links once.
 
+mod acts;
 mod cases;
+mod catalogue;
 mod chance;
 mod commands;
 mod determinism;
 mod docs;
 mod faults;
+mod fuzz;
 mod gateway;
 mod heredocs;
 mod invariants;

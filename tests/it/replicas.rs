@@ -33,8 +33,11 @@ struct Seen {
     whole: bool,
 }
 
+/// Requests in the order of their beginnings, and when which replica stopped.
+type Told = (Vec<Seen>, Vec<(u64, u32)>);
+
 /// What happened in a run: requests in the order of their beginnings, and when which replica stopped.
-fn play(name: &str, gateway: &str, steps: &str) -> (Vec<Seen>, Vec<(u64, u32)>) {
+fn play(name: &str, gateway: &str, steps: &str) -> Told {
     let scratch = Scratch::new(name);
     fs::write(scratch.path("config.yaml"), CONFIG).expect("a configuration");
     let text = format!(
@@ -42,7 +45,7 @@ fn play(name: &str, gateway: &str, steps: &str) -> (Vec<Seen>, Vec<(u64, u32)>) 
     );
     let file = scratch.path("scenario.yaml");
     fs::write(&file, text).expect("a scenario");
-    let told: Arc<Mutex<(Vec<Seen>, Vec<(u64, u32)>)>> = Arc::default();
+    let told: Arc<Mutex<Told>> = Arc::default();
     let heard = told.clone();
     let lab = Lab::from_file(&file).unwrap_or_else(|wrong| panic!("{wrong}"));
     let run = lab

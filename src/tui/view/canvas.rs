@@ -110,6 +110,15 @@ impl<'a> Canvas<'a> {
         if width < 2 || height < 2 {
             return self.part(0, 0, 0, 0);
         }
+        self.frame(title, role);
+        self.part(1, 1, width - 2, height - 2)
+    }
+
+    fn frame(&mut self, title: &str, role: Role) {
+        let (width, height) = (self.width(), self.height());
+        if width < 2 || height < 2 {
+            return;
+        }
         let line = "─".repeat(usize::from(width - 2));
         self.text(0, 0, format!("╭{line}╮"), role);
         self.text(0, height - 1, format!("╰{line}╯"), role);
@@ -122,7 +131,17 @@ impl<'a> Canvas<'a> {
             let (start, spaced) = if width >= 20 { (2, format!(" {title} ")) } else { (1, title.to_owned()) };
             self.text(start, 0, fitted(&spaced, width - 2 * start), Role::Title);
         }
-        self.part(1, 1, width - 2, height - 2)
+    }
+
+    /// A part that lies over what was drawn, with a frame; clicks on it no longer reach what is below.
+    pub(in crate::tui) fn cover(&mut self, x: u16, y: u16, width: u16, height: u16, title: &str) -> Canvas<'_> {
+        let area = self.absolute(x, y, width, height);
+        self.hits.push(area, Action::Nothing);
+        let mut over = Canvas { buffer: self.buffer, hits: self.hits, area, theme: self.theme };
+        over.clear();
+        over.frame(title, Role::Accent);
+        let inner = over.absolute(1, 1, width.saturating_sub(2), height.saturating_sub(2));
+        Canvas { area: inner, ..over }
     }
 
     /// A bar of which `share` is full.

@@ -9,6 +9,7 @@ use crate::tui::theme::Role;
 pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let (room, height) = (canvas.width(), canvas.height());
     let lines = lines(model);
+    let reached = u16::try_from(model.addresses.len()).unwrap_or(0).min(height / 3);
     let columns = if room >= 130 {
         3
     } else if room >= 76 {
@@ -17,11 +18,11 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         1
     };
     let wide = (columns * 44).min(room);
-    let tall = (u16::try_from(lines.len()).unwrap_or(u16::MAX).div_ceil(columns) + 4).min(height);
+    let tall = (u16::try_from(lines.len()).unwrap_or(u16::MAX).div_ceil(columns) + 4 + reached).min(height);
     let mut over = canvas.part((room - wide) / 2, (height - tall) / 2, wide, tall);
     over.clear();
     let mut inside = over.framed("What the keys do here", Role::Accent);
-    let inner = inside.height().saturating_sub(1);
+    let inner = inside.height().saturating_sub(1 + reached);
     let each = inside.width() / columns;
     let top = model.scroll.min(lines.len().saturating_sub(usize::from(inner * columns)));
     for (place, line) in lines.iter().skip(top).enumerate() {
@@ -31,6 +32,10 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
             break;
         }
         draw_line(model, line, column * each + 1, y, each.saturating_sub(2), &mut inside);
+    }
+    for (y, (what, address)) in (inner + 1..inner + 1 + reached).zip(&model.addresses) {
+        let x = inside.text(1, y, address, Role::Accent);
+        inside.text(x + 2, y, what, Role::Text);
     }
     inside.text(1, inner, "states  ", Role::Faint);
     let mut x = 9;
@@ -88,8 +93,15 @@ fn lines(model: &Model) -> Vec<Line<'_>> {
 
 /// Whether an action does anything where we are.
 fn means_something(model: &Model, action: &Action) -> bool {
-    let breaks =
-        matches!(action, Action::BreakMenu | Action::Send | Action::Burst | Action::ToggleLoad | Action::WriteScenario);
+    let breaks = matches!(
+        action,
+        Action::BreakMenu
+            | Action::ClearFaults
+            | Action::Send
+            | Action::Burst
+            | Action::ToggleLoad
+            | Action::WriteScenario
+    );
     let paces = matches!(action, Action::Faster | Action::Slower | Action::FollowPace | Action::TogglePause);
     match model.source {
         Source::Replay => !breaks,

@@ -2,6 +2,7 @@
 
 use super::canvas::{Canvas, width};
 use crate::tui::action::{Action, TABS};
+use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
 
@@ -19,9 +20,13 @@ pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
     };
     let room = end.saturating_sub(title_end + 3);
     let short = format!("seed {}", header.seed);
-    let facts = format!("{short} · {} · {kind}", header.personality);
-    if let Some(facts) = [facts, short].into_iter().find(|facts| width(facts) <= room) {
-        canvas.text(title_end + 2, 0, facts, Role::Faint);
+    let facts = match model.addresses.first() {
+        Some((_, address)) => [format!("{address} · {}", header.personality), address.clone()],
+        None => [format!("{short} · {} · {kind}", header.personality), short],
+    };
+    let role = if model.addresses.is_empty() { Role::Faint } else { Role::Accent };
+    if let Some(facts) = facts.into_iter().find(|facts| width(facts) <= room) {
+        canvas.text(title_end + 2, 0, facts, role);
     }
 }
 
@@ -48,6 +53,14 @@ fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
 
 /// A message, the filter that is typed, or the keys that matter here.
 pub(super) fn keys(model: &Model, canvas: &mut Canvas<'_>) {
+    if let Some(name) = &model.acting.prompt {
+        let at = canvas.text(1, 0, "write the session to ", Role::Accent);
+        let at = canvas.text(at, 0, name, Role::Strong);
+        let at = canvas.text(at, 0, "▏", Role::Accent);
+        let told = model.message.as_ref().map_or("enter writes it · esc leaves it", |(message, _)| message.as_str());
+        canvas.text(at + 2, 0, told, if model.message.is_some() { Role::Note } else { Role::Faint });
+        return;
+    }
     if model.typing {
         let at = canvas.text(1, 0, "filter ", Role::Accent);
         let at = canvas.text(at, 0, &model.filter_text, Role::Strong);
@@ -93,6 +106,14 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
             (Action::CopyCurl, "copy as curl"),
             (Action::StepEvent(1), "next event"),
             (Action::TogglePause, "pause"),
+        ],
+        Open::Menu if model.context() == Context::Form => Vec::new(),
+        Open::Menu => vec![
+            (Action::Back, "back"),
+            (Action::Move(1), "down"),
+            (Action::Move(-1), "up"),
+            (Action::Open, "choose"),
+            (Action::BreakMenu, "close"),
         ],
         Open::Compare(..) => vec![(Action::Back, "close"), (Action::Move(1), "scroll")],
         Open::Nothing => {

@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::canvas::{Canvas, fitted, width};
-use super::letters;
 use super::wires::{Way, Wires};
+use super::{faults, letters};
 use crate::event::At;
 use crate::tui::action::Action;
 use crate::tui::fold::{Fold, Replica};
@@ -64,13 +64,16 @@ pub(super) fn height(model: &Model, _width: u16) -> u16 {
     let groups = model.timeline.lineup.groups();
     let providers = model.timeline.lineup.providers.len();
     let lines = groups.len() * 2 + providers * 3;
-    u16::try_from(lines.saturating_sub(1)).unwrap_or(u16::MAX).max(5)
+    u16::try_from(lines.saturating_sub(1)).unwrap_or(u16::MAX).max(5).saturating_add(faults::height(model))
 }
 
 /// The panel with its frame.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
     let mut inside = canvas.framed("Topology", Role::Border);
-    draw(model, &mut inside);
+    let (width, height) = (inside.width(), inside.height());
+    let below = faults::height(model).min(height / 3);
+    draw(model, &mut inside.part(0, 0, width, height - below));
+    faults::draw(model, &mut inside.part(0, height - below, width, below));
 }
 
 fn draw(model: &Model, canvas: &mut Canvas<'_>) {

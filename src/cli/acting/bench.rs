@@ -1,0 +1,119 @@
+//! What the screen is given to work with: the catalogue of faults, and who writes sessions and reports.
+
+use std::path::Path;
+
+use super::{Acting, drafts};
+use crate::cli::record;
+use crate::event::log::Header;
+use crate::event::{At, Event, Kind};
+use crate::fault::{self, Fault, Target};
+use crate::report::html;
+use crate::scenario::session::{Original, Performed, Session};
+use crate::tui::{Complaint, Draft, FaultKind, ParameterKind, Workbench};
+
+/// The bench of a running lab, or of a recording.
+pub(in crate::cli) struct Bench {
+    header: Header,
+    /// Who acts; nobody in a recording.
+    acting: Option<Acting>,
+    /// The scenario as its author wrote it; none in a recording.
+    original: Option<Original>,
+    /// Whether the scenario's steps are played.
+    played: bool,
+}
+
+impl Bench {
+    /// The bench of a lab that runs.
+    pub(in crate::cli) fn of_lab(header: Header, acting: &Acting, original: Option<Original>) -> Self {
+        Self { header, acting: Some(acting.clone()), original, played: true }
+    }
+
+    /// The lab plays its steps, or not.
+    pub(in crate::cli) fn playing(self, played: bool) -> Self {
+        Self { played, ..self }
+    }
+
+    /// The bench of a recording.
+    pub(in crate::cli) fn of_recording(header: Header) -> Self {
+        Self { header, acting: None, original: None, played: true }
+    }
+
+    fn session(&self, acts: &[Event], now: At) -> Session {
+        let likenesses = self.acting.as_ref().map(Acting::likenesses).unwrap_or_default();
+        let performed = acts.iter().enumerate().filter_map(|(number, event)| match &event.kind {
+            Kind::StepStarted { act: Some(step), .. } => Some(Performed {
+                at: event.at_us.since(At(0)),
+                step: step.clone(),
+                like: likenesses.get(number).copied().flatten(),
+            }),
+            _ => None,
+        });
+        Session {
+            seed: self.header.seed,
+            personality: self.header.personality.clone(),
+            start: (self.header.clock == "virtual").then(|| self.header.start.clone()),
+            played: self.played,
+            acts: performed.collect(),
+            until: now.since(At(0)),
+        }
+    }
+}
+
+impl Workbench for Bench {
+    fn catalogue(&self) -> Vec<FaultKind> {
+        let parameter = |one: fault::Parameter| ParameterKind {
+            default: one.default_text(),
+            name: one.name,
+            kind: one.kind.to_owned(),
+            about: one.about,
+        };
+        let kind = |fault: &Fault| {
+            let about = fault.about();
+            FaultKind {
+                name: about.name.to_owned(),
+                about: about.line().to_owned(),
+                on_link: fault.acts().on_link(),
+                parameters: about.parameters.into_iter().map(parameter).collect(),
+            }
+        };
+        Fault::all().iter().map(kind).collect()
+    }
+
+    fn check(&self, draft: &Draft) -> Vec<Complaint> {
+        let topology = self.acting.as_ref().map(|acting| &acting.0.scenario.topology);
+        match (drafts::injection(draft), topology) {
+            (Err(complaints), _) => complaints,
+            (Ok(injection), Some(topology)) => {
+                let wrong = injection.aim(topology).err();
+                wrong.into_iter().map(|finding| Complaint { field: None, message: finding.message }).collect()
+            }
+            (Ok(_), None) => Vec::new(),
+        }
+    }
+
+    fn target(&self, backend: &str, provider: &str) -> String {
+        let whole = format!("{backend}/{provider}");
+        let Some(acting) = &self.acting else { return provider.to_owned() };
+        let within = backend.rsplit_once('/').map_or(backend, |(_, name)| name);
+        let spellings = [provider.to_owned(), format!("{within}/{provider}")];
+        let means = |text: &String| Target::parse(text).is_ok_and(|one| one.aim(&acting.0.scenario.topology).is_ok());
+        spellings.into_iter().find(means).unwrap_or(whole)
+    }
+
+    fn is_resting(&self) -> bool {
+        // A lab that stays up is never at its end.
+        self.acting.as_ref().is_some_and(|acting| acting.0.ends && acting.0.commands.is_idle())
+    }
+
+    fn write_scenario(&self, acts: &[Event], now: At, path: &Path) -> Result<(), String> {
+        let original = self.original.as_ref().ok_or("the scenario cannot be read any more")?;
+        let text = original.with(&self.session(acts, now), path)?;
+        std::fs::write(path, text).map_err(|error| error.to_string())
+    }
+
+    fn write_report(&self, events: Vec<Event>, path: &Path) -> Result<(), String> {
+        let run = record::replayed(&self.header, &events).map_err(|error| error.to_string())?;
+        let text = html::render(&[record::of_run(&run, self.header.clone(), events)]);
+        std::fs::write(path, text).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,69 @@
+//! What the screen is given to work with, since it knows no faults, scenarios or reports itself.
+
+use std::path::Path;
+
+use super::command::Draft;
+use crate::event::{At, Event};
+
+/// Somebody who knows what can be broken, and who writes what a person takes away.
+pub trait Workbench: Send {
+    /// The faults that there are.
+    fn catalogue(&self) -> Vec<FaultKind>;
+
+    /// What is wrong with a fault, before it is injected. Nothing where it can be.
+    fn check(&self, draft: &Draft) -> Vec<Complaint>;
+
+    /// The name that faults know a provider by; its backend is `namespace/name`.
+    fn target(&self, backend: &str, provider: &str) -> String;
+
+    /// Whether the lab has done all that it was told to, and stands still.
+    fn is_resting(&self) -> bool;
+
+    /// Writes the session up to a moment as a scenario file. The acts are the events that tell of a
+    /// person's steps, in order.
+    ///
+    /// # Errors
+    /// Why it cannot be written, in words.
+    fn write_scenario(&self, acts: &[Event], now: At, path: &Path) -> Result<(), String>;
+
+    /// Writes a report of what these events tell, as HTML.
+    ///
+    /// # Errors
+    /// Why it cannot be written, in words.
+    fn write_report(&self, events: Vec<Event>, path: &Path) -> Result<(), String>;
+}
+
+/// A fault as the menu shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FaultKind {
+    /// Its name.
+    pub name: String,
+    /// What it does, in a line.
+    pub about: String,
+    /// Whether it is the network that is faulty, and not an answer.
+    pub on_link: bool,
+    /// What can be set.
+    pub parameters: Vec<ParameterKind>,
+}
+
+/// Something that can be set of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ParameterKind {
+    /// Its name.
+    pub name: String,
+    /// What may stand there: `a duration`, …
+    pub kind: String,
+    /// What stands there where nobody sets it.
+    pub default: String,
+    /// What it means, a sentence.
+    pub about: String,
+}
+
+/// What is wrong with a part of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The parameter, `probability`, or a part of the window; none for the whole.
+    pub field: Option<String>,
+    /// What is wrong, in a line.
+    pub message: String,
+}

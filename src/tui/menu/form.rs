@@ -1,0 +1,228 @@
+//! A form of the menu: fields with their defaults, and what is wrong with what stands in them.
+
+use super::{Check, Question};
+use crate::tui::bench::FaultKind;
+use crate::tui::command::{Act, Draft};
+
+/// Fields to be filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::tui) struct Form {
+    pub(in crate::tui) title: String,
+    pub(in crate::tui) about: String,
+    pub(in crate::tui) fields: Vec<Field>,
+    pub(in crate::tui) cursor: usize,
+    /// What is wrong with the whole.
+    pub(in crate::tui) complaint: Option<String>,
+    /// What `enter` does, in a word.
+    pub(in crate::tui) verb: &'static str,
+    purpose: Purpose,
+}
+
+/// What a form is for.
+#[derive(Debug, Clone, PartialEq)]
+enum Purpose {
+    Inject { target: String, fault: String },
+    Number(Question),
+}
+
+/// A field of a form.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::tui) struct Field {
+    pub(in crate::tui) name: String,
+    /// What may stand there.
+    pub(in crate::tui) kind: String,
+    pub(in crate::tui) about: String,
+    pub(in crate::tui) default: String,
+    pub(in crate::tui) value: String,
+    pub(in crate::tui) complaint: Option<String>,
+    part: Part,
+}
+
+/// To which part of a draft a field belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Parameter,
+    Probability,
+    Window,
+}
+
+/// What goes around every fault: name, what may stand there, default, what it means.
+const AROUND: [(&str, &str, &str, &str); 5] = [
+    ("probability", "0 to 1", "1", "How likely each request, or each connection, is struck."),
+    ("after", "a duration", "", "How long from now it begins; at once where empty."),
+    ("for", "a duration", "", "How long it lasts; until it is cleared where empty."),
+    ("first", "a whole number", "", "How often it strikes at most."),
+    ("every", "a whole number from 1", "", "Of those that it meets it strikes only every Nth."),
+];
+
+impl Form {
+    /// The form of a fault that meets a target.
+    pub(super) fn of_fault(target: &str, kind: &FaultKind) -> Self {
+        let own = kind.parameters.iter().map(|one| Field::new(&one.name, &one.kind, &one.default, &one.about));
+        let around = AROUND.iter().map(|(name, kind, default, about)| Field {
+            part: if *name == "probability" { Part::Probability } else { Part::Window },
+            ..Field::new(name, kind, default, about)
+        });
+        Self {
+            title: format!("{} at {target}", kind.name),
+            about: kind.about.clone(),
+            fields: own.chain(around).collect(),
+            cursor: 0,
+            complaint: None,
+            verb: "inject",
+            purpose: Purpose::Inject { target: target.to_owned(), fault: kind.name.clone() },
+        }
+    }
+
+    /// The form of a number.
+    pub(super) fn of_number(question: Question) -> Self {
+        let (title, field, default, about, verb) = match &question {
+            Question::Scale => ("Scale the gateway", "replicas", "2", "How many replicas there shall be.", "scale"),
+            Question::Burst => ("A burst", "requests", "10", "How many are sent at once.", "send"),
+            Question::Load => ("Load", "rate", "20", "Requests a second, until the load is stopped.", "start"),
+            Question::FailureRate(_) => {
+                ("Failure rate", "percent", "50", "How many of its answers are failures, from now on.", "set")
+            }
+        };
+        let (least, most) = question.bounds();
+        let kind = format!("a whole number from {least} to {most}");
+        let about_whom = match &question {
+            Question::FailureRate(provider) => format!("of {provider}"),
+            Question::Burst | Question::Load => "like the scenario's latest step that sends".to_owned(),
+            Question::Scale => String::new(),
+        };
+        Self {
+            title: title.to_owned(),
+            about: about_whom,
+            fields: vec![Field::new(field, &kind, default, about)],
+            cursor: 0,
+            complaint: None,
+            verb,
+            purpose: Purpose::Number(question),
+        }
+    }
+
+    pub(super) fn moved(&mut self, by: isize) {
+        self.cursor = self.cursor.saturating_add_signed(by).min(self.fields.len().saturating_sub(1));
+    }
+
+    /// Changes the text of the field under the cursor.
+    pub(in crate::tui) fn edit(&mut self, change: impl FnOnce(&mut String)) {
+        if let Some(field) = self.fields.get_mut(self.cursor) {
+            change(&mut field.value);
+        }
+    }
+
+    /// Goes on to another of the words that may stand in the field under the cursor.
+    pub(in crate::tui) fn cycle(&mut self, by: isize) {
+        let Some(field) = self.fields.get_mut(self.cursor) else { return };
+        let choices = field.choices();
+        let count = choices.len().cast_signed();
+        if count > 1 {
+            let here = choices.iter().position(|choice| *choice == field.value).unwrap_or(0);
+            let next = (here.cast_signed() + by).rem_euclid(count).cast_unsigned();
+            field.value = choices[next].to_owned();
+        }
+    }
+
+    /// Finds out what is wrong with it.
+    pub(super) fn judge(&mut self, check: Check<'_>) {
+        self.complaint = None;
+        for field in &mut self.fields {
+            field.complaint = None;
+        }
+        if let Purpose::Number(question) = &self.purpose {
+            let wrong = self.fields.first().is_some_and(|field| question.number(&field.value).is_none());
+            self.complaint = wrong.then(|| format!("write {}", self.fields[0].kind));
+            return;
+        }
+        for complaint in self.draft().map(|draft| check(&draft)).unwrap_or_default() {
+            let named = |field: &&mut Field| Some(&field.name) == complaint.field.as_ref();
+            match self.fields.iter_mut().find(named) {
+                Some(field) => field.complaint = Some(complaint.message),
+                None => self.complaint = Some(complaint.message),
+            }
+        }
+    }
+
+    /// Whether nothing is wrong with it.
+    pub(in crate::tui) fn is_sound(&self) -> bool {
+        self.complaint.is_none() && self.fields.iter().all(|field| field.complaint.is_none())
+    }
+
+    /// What it asks for, if nothing is wrong with it.
+    pub(super) fn done(&self) -> Option<(Act, String)> {
+        if !self.is_sound() {
+            return None;
+        }
+        match &self.purpose {
+            Purpose::Number(question) => question.act(question.number(&self.fields.first()?.value)?),
+            Purpose::Inject { target, fault } => {
+                Some((Act::Inject(self.draft()?), format!("{fault} is injected at {target}")))
+            }
+        }
+    }
+
+    /// The fault as it is filled in; what stands as it would anyhow is left out.
+    fn draft(&self) -> Option<Draft> {
+        let Purpose::Inject { target, fault } = &self.purpose else { return None };
+        let of = |part: Part| {
+            let fields = self.fields.iter().filter(move |field| field.part == part && field.value != field.default);
+            fields.map(|field| (field.name.clone(), field.value.trim().to_owned()))
+        };
+        Some(Draft {
+            target: target.clone(),
+            fault: fault.clone(),
+            parameters: of(Part::Parameter).collect(),
+            probability: of(Part::Probability).next().map(|(_, value)| value).unwrap_or_default(),
+            window: of(Part::Window).filter(|(_, value)| !value.is_empty()).collect(),
+        })
+    }
+}
+
+impl Field {
+    fn new(name: &str, kind: &str, default: &str, about: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            about: about.to_owned(),
+            default: default.to_owned(),
+            value: default.to_owned(),
+            complaint: None,
+            part: Part::Parameter,
+        }
+    }
+
+    /// The words that may stand there, where they can be counted: those in backticks.
+    pub(in crate::tui) fn choices(&self) -> Vec<&str> {
+        self.kind.split('`').skip(1).step_by(2).collect()
+    }
+}
+
+impl Question {
+    fn bounds(&self) -> (u32, u32) {
+        match self {
+            Self::Scale => (1, 64),
+            Self::Burst | Self::Load => (1, 10_000),
+            Self::FailureRate(_) => (0, 100),
+        }
+    }
+
+    fn number(&self, text: &str) -> Option<u32> {
+        let (least, most) = self.bounds();
+        text.trim().parse().ok().filter(|number| (least..=most).contains(number))
+    }
+
+    fn act(&self, number: u32) -> Option<(Act, String)> {
+        Some(match self {
+            Self::Scale => (Act::Scale(number), format!("the gateway goes to {number} replicas")),
+            Self::Burst => (Act::Send(number), format!("{number} requests are on their way")),
+            Self::Load => (Act::Load(number), format!("{number} requests a second from now on")),
+            Self::FailureRate(provider) => {
+                let percent = u8::try_from(number).ok()?;
+                let said = format!("{provider} fails {percent} % of its requests from now on");
+                (Act::SetFailureRate { provider: provider.clone(), percent }, said)
+            }
+        })
+    }
+}

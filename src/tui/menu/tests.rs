@@ -1,0 +1,148 @@
+//! Going through the menu with a lab of two providers.
+
+use super::things::{self, Lab};
+use super::*;
+use crate::tui::bench::ParameterKind;
+use crate::tui::command::Cleared;
+
+fn catalogue() -> Vec<FaultKind> {
+    let parameter = |name: &str, kind: &str, default: &str| ParameterKind {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        default: default.to_owned(),
+        about: String::new(),
+    };
+    let kind = |name: &str, on_link, parameters| FaultKind {
+        name: name.to_owned(),
+        about: "It fails.".to_owned(),
+        on_link,
+        parameters,
+    };
+    vec![
+        kind(
+            "cut",
+            false,
+            vec![parameter("after", "a whole number", "20"), parameter("how", "`end`, `close` or `reset`", "close")],
+        ),
+        kind("latency", true, vec![parameter("time", "a duration", "100ms")]),
+    ]
+}
+
+fn menu() -> Menu {
+    let providers = ["one", "two"].map(|name| (name.to_owned(), String::new())).to_vec();
+    Menu::new(things::things(&Lab { providers, replicas: 2, faults: &[], load: false }))
+}
+
+fn nothing_wrong(_: &Draft) -> Vec<Complaint> {
+    Vec::new()
+}
+
+fn choose(menu: &mut Menu, text: &str) -> Option<(Act, String)> {
+    let Some(Level::List(list)) = menu.level() else { panic!("a list is open") };
+    let line = list.items.iter().position(|item| item.text == text).unwrap_or_else(|| panic!("no {text}"));
+    menu.point(line);
+    menu.choose(&catalogue(), &nothing_wrong)
+}
+
+fn write(menu: &mut Menu, text: &str) {
+    menu.edit(&nothing_wrong, |form| form.edit(|value| text.clone_into(value)));
+}
+
+#[test]
+fn the_cursor_passes_over_headings() {
+    let mut menu = menu();
+    let at = |menu: &Menu| match menu.level() {
+        Some(Level::List(list)) => list.items[list.cursor].text.clone(),
+        _ => String::new(),
+    };
+    assert_eq!(at(&menu), "one");
+    menu.moved(-1);
+    assert_eq!(at(&menu), "one");
+    menu.moved(2);
+    assert_eq!(at(&menu), "client -> gateway");
+    menu.moved(-1);
+    assert_eq!(at(&menu), "two");
+    menu.moved(isize::MAX);
+    assert_eq!(at(&menu), "start a load…");
+}
+
+#[test]
+fn a_fault_is_aimed_filled_in_and_injected() {
+    let mut menu = menu();
+    assert_eq!(choose(&mut menu, "two"), None);
+    assert_eq!(choose(&mut menu, "cut"), None);
+    write(&mut menu, "3");
+    menu.moved(1);
+    menu.edit(&nothing_wrong, |form| form.cycle(1));
+    menu.moved(3);
+    write(&mut menu, "60s");
+    let (act, said) = menu.choose(&catalogue(), &nothing_wrong).expect("it is sound");
+    let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let wanted = Draft {
+        target: "two".to_owned(),
+        fault: "cut".to_owned(),
+        parameters: vec![text("after", "3"), text("how", "reset")],
+        probability: String::new(),
+        window: vec![text("for", "60s")],
+    };
+    assert_eq!(act, Act::Inject(wanted));
+    assert_eq!(said, "cut is injected at two");
+}
+
+#[test]
+fn a_link_has_faults_of_the_network_only() {
+    let mut menu = menu();
+    choose(&mut menu, "gateway/1 -> one");
+    let Some(Level::List(list)) = menu.level() else { panic!("a list is open") };
+    let shown: Vec<_> = list.items.iter().map(|item| item.text.as_str()).collect();
+    assert_eq!(shown, ["Faults of the network", "latency"]);
+}
+
+#[test]
+fn what_is_wrong_stands_at_its_field_and_nothing_is_done() {
+    let wrong = |_: &Draft| vec![Complaint { field: Some("for".to_owned()), message: "no duration".to_owned() }];
+    let mut menu = menu();
+    choose(&mut menu, "one");
+    choose(&mut menu, "cut");
+    menu.moved(4);
+    menu.edit(&wrong, |form| form.edit(|value| value.push('x')));
+    let Some(Level::Form(form)) = menu.level() else { panic!("a form is open") };
+    assert_eq!(form.fields[4].complaint.as_deref(), Some("no duration"));
+    assert_eq!(menu.choose(&catalogue(), &wrong), None);
+    assert!(menu.takes_text(), "it is still open");
+}
+
+#[test]
+fn numbers_have_bounds() {
+    let mut menu = menu();
+    choose(&mut menu, "scale the gateway…");
+    for (text, wanted) in [("0", None), ("65", None), ("x", None), ("3", Some(Act::Scale(3)))] {
+        write(&mut menu, text);
+        assert_eq!(menu.choose(&catalogue(), &nothing_wrong).map(|(act, _)| act), wanted, "{text}");
+    }
+    assert!(menu.back());
+    assert!(!menu.back());
+}
+
+#[test]
+fn active_faults_can_be_cleared_also_where_they_are() {
+    use crate::event::{At, Event, Kind};
+    let injected = Kind::FaultInjected {
+        fault_id: 4,
+        fault: "cut".to_owned(),
+        target: "two".to_owned(),
+        injection: serde_json::json!({ "probability": 0.5 }),
+        from_us: At(0),
+        until_us: None,
+    };
+    let mut faults = Vec::new();
+    crate::tui::faults::apply(&mut faults, &Event { seq: 0, at_us: At(0), kind: injected });
+    let providers = ["one", "two"].map(|name| (name.to_owned(), String::new())).to_vec();
+    let lab = Lab { providers, replicas: 1, faults: &faults, load: true };
+    let mut menu = Menu::new(things::things(&lab));
+    let cleared = choose(&mut menu, "clear cut at two").map(|(act, _)| act);
+    assert_eq!(cleared, Some(Act::Clear(Cleared::One(4))));
+    choose(&mut menu, "two");
+    let cleared = choose(&mut menu, "clear cut at two").map(|(act, _)| act);
+    assert_eq!(cleared, Some(Act::Clear(Cleared::One(4))));
+}
