@@ -112,7 +112,7 @@ fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::
     let header = gateway.header();
     let collector = gateway.topology.collector.as_ref().map(|authority| format!("http://{authority}"));
     let observe = args.observe.clone().or_traces_to(collector.as_deref());
-    let watch = match observe.open().and_then(|outputs| outputs.watch(&header, None)) {
+    let watch = match observe.open_in_heaps().and_then(|outputs| outputs.watch(&header, None)) {
         Ok(watch) => watch,
         Err(exit) => return Ok(exit),
     };

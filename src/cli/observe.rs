@@ -1,7 +1,7 @@
 //! What a gateway's operators would look at, written to files or sent on: access log, metrics, traces.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -101,12 +101,24 @@ impl Args {
     /// # Errors
     /// [`Exit::Unavailable`], after telling why.
     pub(super) fn open(&self) -> Result<Outputs, Exit> {
+        self.open_as(|file| Box::new(LineWriter::new(file)))
+    }
+
+    /// The same, with the access log written in heaps: it takes [`Watch::flush`] for the last lines.
+    ///
+    /// # Errors
+    /// As [`Args::open`].
+    pub(super) fn open_in_heaps(&self) -> Result<Outputs, Exit> {
+        self.open_as(|file| Box::new(BufWriter::with_capacity(LOG_BUFFER, file)))
+    }
+
+    fn open_as(&self, log_file: fn(File) -> Box<dyn Write + Send>) -> Result<Outputs, Exit> {
         let log: Option<Box<dyn Write + Send>> = match &self.access_log {
             None => None,
             Some(path) if is_stdout(path) => Some(Box::new(io::stdout())),
             Some(path) => {
                 let file = File::create(path).map_err(|error| unwritable("access log", path, &error))?;
-                Some(Box::new(BufWriter::with_capacity(LOG_BUFFER, file)))
+                Some(log_file(file))
             }
         };
         Ok(Outputs { args: self.clone(), log: log.map(|log| Arc::new(Mutex::new(log))) })

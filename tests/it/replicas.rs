@@ -72,8 +72,10 @@ fn play(name: &str, gateway: &str, steps: &str) -> Told {
         .run()
         .unwrap();
     assert!(run.passed(), "{run}");
-    let told = told.lock().unwrap();
-    told.clone()
+    let (mut seen, stopped) = told.lock().unwrap().clone();
+    // In the order in which they were sent.
+    seen.sort_by_key(|one| one.id.trim_start_matches("req-").parse::<u32>().expect("a number"));
+    (seen, stopped)
 }
 
 fn replicas(seen: &[Seen]) -> Vec<u32> {
