@@ -39,6 +39,7 @@ bench:
     benches/throughput.sh
     benches/streams.sh
     benches/cold_start.py
+    benches/gateway.sh
 
 # What the live screen costs a lab, and how it holds a million events; figures in docs/performance.md
 bench-screen:
