@@ -16,6 +16,10 @@ test:
 storm:
     cargo test --test it storm -- --include-ignored
 
+# A virtual day at 5 requests a second while things break at random, for each personality; some minutes
+soak:
+    CARGO_PROFILE_TEST_OPT_LEVEL=2 cargo test --test soak -- --include-ignored --nocapture --test-threads 1
+
 # Formatting, and clippy with warnings denied (the fence against real time and chance is in clippy.toml)
 lint:
     cargo fmt --check

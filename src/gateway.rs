@@ -249,11 +249,19 @@ impl Call<'_> {
                 return result;
             }
             exchange.attempt_failed(&result);
-            if behaviour.retries == Retries::Failover && !self.replica.pay_for_retry(self.backend) {
+            if behaviour.retries != Retries::Failover {
+                drop(result);
+                self.pause(deadline).await?;
+                continue;
+            }
+            // It goes on only to where it has not been, and with a budget; else this was its answer.
+            if exchange.would_turn_back(self.backend) || !self.replica.pay_for_retry(self.backend) {
                 return result;
             }
-            drop(result);
             self.pause(deadline).await?;
+            if exchange.would_turn_back(self.backend) {
+                return result;
+            }
         }
     }
 

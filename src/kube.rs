@@ -210,7 +210,7 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
     if listeners.is_empty() && configs.is_empty() {
         listeners.push(gateway::implied());
     }
-    let linked_services = service::link(&mut services, &deployments, &indices, log);
+    let linked_services = service::link(&mut services, &deployments, (&indices, given.real_hosts), log);
     let links = Links { hosts: Hosts::new(&services, given), secrets: &secrets, given: &given.secrets, log };
     let sections = policy::Sections::of(&routes, &backends);
     let mut topology = Topology {

@@ -263,20 +263,29 @@ impl Lab {
         sinks.push(Box::new(move |event: &Event| {
             fold.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
         }));
+        let interrupted = self.play(sinks)?;
+        let history = std::mem::take(&mut *history.lock().unwrap_or_else(PoisonError::into_inner));
+        let options = JudgeOptions { count_patterns: self.count_patterns };
+        let verdict = verdict::judge(self.scenario(), &history, options);
+        Ok(Run { scenario: self.prepared.scenario.clone(), seed: self.effective_seed(), history, verdict, interrupted })
+    }
+
+    /// Runs the scenario to its end and keeps nothing of it, however long it is: whoever listens judges.
+    /// Says whether it was interrupted.
+    ///
+    /// # Errors
+    /// As [`Lab::run`].
+    pub fn play(&self, mut sinks: Vec<Box<dyn Sink>>) -> Result<bool, RunError> {
         for listener in &self.listeners {
             let listener = listener.clone();
             sinks.push(Box::new(move |event: &Event| listener(event)));
         }
         // A thread of its own: the caller may be inside a runtime, where no other may block.
-        let interrupted = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("lab".to_owned());
             let running = thread.spawn_scoped(scope, || self.run_here(sinks)).map_err(StartError::Machine)?;
             running.join().unwrap_or_else(|panic| Err(RunError::Defect(panic_text(panic.as_ref()))))
-        })?;
-        let history = std::mem::take(&mut *history.lock().unwrap_or_else(PoisonError::into_inner));
-        let options = JudgeOptions { count_patterns: self.count_patterns };
-        let verdict = verdict::judge(self.scenario(), &history, options);
-        Ok(Run { scenario: self.prepared.scenario.clone(), seed: self.effective_seed(), history, verdict, interrupted })
+        })
     }
 
     fn run_here(&self, mut sinks: Vec<Box<dyn Sink>>) -> Result<bool, RunError> {

@@ -2,6 +2,8 @@
 //!
 //! The fold that verdicts, reports and the screen share. It can be fed one event at a time.
 
+mod carried;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub struct History {
     pub now: At,
     /// How many events there were.
     pub events: u64,
+    /// How many there were when it was carried on; evictions that began before have been judged.
+    pub since: u64,
     by_id: BTreeMap<RequestId, usize>,
     /// Faults that have struck a request of which its provider has not told yet.
     struck: BTreeMap<(RequestId, u32, String), String>,

@@ -254,6 +254,12 @@ impl Replica {
         !nobody && state.budget.retry()
     }
 
+    /// The group that serves in a backend now.
+    pub(crate) fn serving_group(&self, backend: usize) -> Option<usize> {
+        let now = self.world.clock.now();
+        self.state().pools.get(backend).map(|pool| pool.serving_group(now).0)
+    }
+
     /// Chooses a provider for an attempt.
     pub(crate) fn select(&self, backend: usize, request: &RequestId, attempt: u32) -> Result<Choice, Error> {
         let mut state = self.state();

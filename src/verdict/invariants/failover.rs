@@ -99,10 +99,12 @@ pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<Breach> {
     broken
 }
 
+/// Of evictions from before the history the causes are gone, and were judged.
 pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<Breach> {
     run.history
         .evictions
         .iter()
+        .filter(|one| one.began_seq >= run.history.since)
         .filter_map(|one| {
             let what = format!("{}: {}", eviction_line(run.history, one), blame(run, one)?);
             let request = run.history.request(&one.request).map(|request| of_request(run, request));
