@@ -4,6 +4,7 @@ mod acts;
 mod cases;
 mod catalogue;
 mod chance;
+mod clients;
 mod commands;
 mod determinism;
 mod docs;

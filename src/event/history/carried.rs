@@ -25,6 +25,7 @@ impl History {
             faults: self.faults.iter().filter(|one| one.cleared.is_none()).cloned().collect(),
             steps: self.steps.clone(),
             replicas: self.replicas,
+            configurations: self.configurations.clone(),
             starts: self.starts,
             now: self.now,
             events: self.events,
