@@ -25,7 +25,7 @@ impl Args {
     /// The same with one more setting, before those of the command line.
     pub(super) fn with(&self, setting: String) -> Self {
         let settings = std::iter::once(setting).chain(self.settings.iter().cloned()).collect();
-        Self { settings, broken: self.broken }
+        Self { settings, ..self.clone() }
     }
 
     /// Reads and checks a scenario with what is set in it.
