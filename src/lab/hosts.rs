@@ -54,6 +54,7 @@ struct Replica {
 /// One pod of a simulator.
 struct RunningPod {
     name: String,
+    simulator: vllm::Simulator,
     server: Server,
 }
 
@@ -213,7 +214,7 @@ impl Hosts {
             let authority = pod.authority();
             let running = vllm::Simulator::new(pod.config, self.world.clone(), &pod.name);
             let server = self.listen(&authority, running.router()).await?;
-            pods.push(RunningPod { name: pod.name, server });
+            pods.push(RunningPod { name: pod.name, simulator: running, server });
         }
         let surplus = pods.split_off(pods.len().min(count as usize));
         let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
@@ -222,6 +223,20 @@ impl Hosts {
             pod.server.drain().await;
         }
         Ok(())
+    }
+
+    /// Changes the configuration of every pod of a simulator, by its index in the topology. Pods that come
+    /// later begin as their manifest says.
+    ///
+    /// # Errors
+    /// What is wrong with the changes, in the simulator's own words.
+    pub(super) async fn configure(
+        &self,
+        simulator: usize,
+        changes: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), String> {
+        let all = self.pods.lock().await;
+        all.get(simulator).map_or(&[][..], Vec::as_slice).iter().try_for_each(|pod| pod.simulator.change(changes))
     }
 
     /// Serves a simulator, with the faults of the lab before it.

@@ -153,6 +153,7 @@ impl Player {
                 Scaled::Gateway => hosts.scale_gateway(scale.count).await?,
                 Scaled::Simulator { index, .. } => hosts.scale_simulator(*index, scale.count).await?,
             },
+            Step::Configure(one) => return Ok(hosts.configure(one.index, &one.changes).await.err()),
             Step::Inject(inject) => {
                 hosts.board().inject(inject.injection.clone(), inject.aim.clone());
             }

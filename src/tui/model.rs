@@ -655,9 +655,14 @@ impl Model {
             Open::Story(index) => Some(index),
             _ => self.selected(),
         };
-        if let Some(curl) = index.and_then(|index| self.story(index)).and_then(|story| story.curl()) {
-            self.effects.push(Effect::Copy(curl));
-            self.say("copied as curl; put the key in where it says so");
+        if let Some(story) = index.and_then(|index| self.story(index)) {
+            let address = self.addresses.first().map(|(_, address)| address.as_str());
+            self.effects.push(Effect::Copy(story.curl(address)));
+            self.say(if story.is_whole() {
+                "copied as curl; put the key in where it says so"
+            } else {
+                "copied as curl; its body and its key are not known here: put them in"
+            });
         } else {
             self.say("there is no request to copy");
         }

@@ -3,5 +3,6 @@
 mod builder;
 mod chance;
 mod long;
+mod manual;
 mod screens;
 mod taken_away;

@@ -80,8 +80,13 @@ impl Session {
         assert!(std::process::Command::new("kill").args([name, &id]).status().expect("kill runs").success());
     }
 
-    /// Waits for labsim to end, and sees that the terminal is as it was.
+    /// Waits for labsim to end with this status, and sees that the terminal is as it was.
     fn ends(&mut self, code: u32) {
+        assert_eq!(self.ended(), code, "{}", self.text());
+    }
+
+    /// Waits for labsim to end, and sees that the terminal is as it was; gives its status.
+    fn ended(&mut self) -> u32 {
         let mut status = None;
         for _ in 0..1_500 {
             status = self.child.try_wait().expect("labsim can be asked");
@@ -91,13 +96,13 @@ impl Session {
             std::thread::park_timeout(Duration::from_millis(20));
         }
         let Some(status) = status else { panic!("it does not end:\n{}", self.text()) };
-        assert_eq!(status.exit_code(), code, "{}", self.text());
         assert_eq!(modes(&self.terminal), self.modes, "the terminal's modes");
         std::thread::park_timeout(Duration::from_millis(100));
         let screen = self.screen.lock().expect("the screen");
         assert!(!screen.screen().alternate_screen(), "it is still on the other screen");
         assert!(!screen.screen().hide_cursor(), "the cursor is gone");
         assert_eq!(screen.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is still told");
+        status.exit_code()
     }
 }
 
@@ -178,6 +183,136 @@ fn a_recording_is_watched_again_and_its_pace_was_not_recorded() {
     session.sees("Topology");
     session.press("\u{1b}[F");
     session.sees("PASS");
+    session.press("q");
+    session.ends(0);
+}
+
+impl Session {
+    /// Waits until the screen no longer shows a text.
+    fn sees_no(&self, text: &str) {
+        for _ in 0..1_500 {
+            if !self.text().contains(text) {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        panic!("still “{text}” on\n{}", self.text());
+    }
+
+    /// Leaves what is open. Escape and the next key in one breath would be another key.
+    fn escape(&mut self, gone: &str) {
+        self.press("\u{1b}");
+        self.sees_no(gone);
+    }
+
+    /// Chooses a line of a list.
+    fn choose(&mut self, text: &str) {
+        for _ in 0..60 {
+            if self.text().lines().any(|line| line.contains(&format!("▸ {text}"))) {
+                self.press("\r");
+                return;
+            }
+            let before = self.text();
+            self.press("\u{1b}[B");
+            for _ in 0..500 {
+                if self.text() != before {
+                    break;
+                }
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        }
+        panic!("no “{text}” to choose on\n{}", self.text());
+    }
+}
+
+/// The events of a recording without where their steps came from.
+fn events(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).expect("a recording");
+    let plain = |line: &str| {
+        let mut event: serde_json::Value = serde_json::from_str(line).expect("an event");
+        event.as_object_mut().expect("an event").remove("act");
+        event.to_string()
+    };
+    text.lines().skip(1).map(plain).collect()
+}
+
+#[test]
+fn a_session_is_watched_broken_wound_back_written_down_and_run_again() {
+    let scratch = Scratch::new("screen-session");
+    let name = |file: &str| scratch.path(file).display().to_string();
+    let (live, again, written) = (name("live.jsonl"), name("again.jsonl"), name("session.yaml"));
+    let mut session = Session::open(&["run", SCENARIO, "--speed", "100", "--record", &live], (120, 40));
+    session.sees("all 5 steps · PASS");
+    session.press("\r");
+    session.sees("Request 11");
+    session.escape("Request 11");
+    session.press("b");
+    session.sees("Break things");
+    session.choose("openai-provider-primary");
+    session.sees("What happens at openai-provider-primary");
+    session.choose("status");
+    session.sees("status at openai-provider-primary");
+    // The first of its fields is the status.
+    session.press("\u{15}5x");
+    session.sees("5x▏");
+    session.press("\r");
+    session.sees("[ inject ]");
+    session.press("\u{15}503");
+    session.sees("503▏");
+    session.press("\r");
+    session.sees("⚡ status at openai-provider-primary");
+    session.press("I");
+    session.sees("21 sent");
+    session.sees("struck");
+    session.press("\u{1b}[H");
+    session.sees("‖ past");
+    session.sees_no("⚡");
+    session.sees("0 sent");
+    session.press("\u{1b}[F");
+    session.sees("⚡ status at openai-provider-primary");
+    session.press("w");
+    session.sees("write the session to");
+    session.press("\u{15}");
+    session.press(&written);
+    session.press("\r");
+    session.sees("written to");
+    session.press("q");
+    let code = session.ended();
+    let mut session = Session::open(&["run", &written, "--no-tui", "--record", &again], (120, 40));
+    assert_eq!(session.ended(), code, "{}", session.text());
+    let (live, again) = (events(Path::new(&live)), events(Path::new(&again)));
+    assert!(live.iter().any(|event| event.contains("fault-struck")), "nothing was broken");
+    for (one, other) in live.iter().zip(&again) {
+        assert_eq!(one, other);
+    }
+    assert_eq!(live.len(), again.len());
+}
+
+#[test]
+fn a_lab_on_real_ports_shows_what_others_ask_and_goes_down_with_the_screen() {
+    let mut session = Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0"], (100, 30));
+    session.sees("127.0.0.1:");
+    let text = session.text();
+    let address = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
+    let mut stream = std::net::TcpStream::connect(address).expect("the gateway");
+    let body = r#"{"model":"","messages":[{"role":"user","content":"hi"}]}"#;
+    let head =
+        format!("POST /openai HTTP/1.1\r\nhost: lab\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    stream.write_all(format!("{head}{body}").as_bytes()).expect("a request");
+    stream.read_to_end(&mut Vec::new()).expect("an answer");
+    session.sees("1 sent");
+    session.press(" ");
+    session.sees("real time cannot be paused");
+    session.press("b");
+    session.sees("Break things");
+    session.choose("client -> gateway");
+    session.sees("What happens at client -> gateway");
+    session.choose("refuse");
+    session.sees("refuse at client -> gateway");
+    session.press("\r");
+    session.sees("⚡ refuse at client -> gateway");
+    session.press("B");
+    session.sees_no("⚡");
     session.press("q");
     session.ends(0);
 }
