@@ -263,11 +263,11 @@ fn a_session_is_watched_broken_wound_back_written_down_and_run_again() {
     session.sees("⚡ status at openai-provider-primary");
     session.press("I");
     session.sees("21 sent");
-    session.sees("struck");
+    session.sees("· struck ");
     session.press("\u{1b}[H");
     session.sees("‖ past");
     session.sees_no("⚡");
-    session.sees("0 sent");
+    session.sees("1 sent");
     session.press("\u{1b}[F");
     session.sees("⚡ status at openai-provider-primary");
     session.press("w");
