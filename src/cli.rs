@@ -11,6 +11,7 @@ mod generate;
 mod init;
 mod invariants;
 mod judging;
+mod labs;
 mod list;
 mod many;
 mod observe;

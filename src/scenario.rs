@@ -39,6 +39,7 @@ mod redact;
 pub mod schema;
 pub mod session;
 pub mod step;
+mod under;
 
 use std::fmt;
 use std::ops::Range;
@@ -65,14 +66,23 @@ pub struct Scenario {
     pub file: FileId,
     /// Its name, for reports.
     pub name: String,
+    /// Its number in a catalogue.
+    pub id: Option<String>,
     /// What it is about, for people.
     pub about: Option<String>,
+    /// Why that matters, for people.
+    pub why: Option<String>,
+    /// Where people met it: addresses on the web.
+    pub links: Vec<String>,
     /// The seed that it pins. Without one a run chooses.
     pub seed: Option<Spanned<u64>>,
     /// Wall-clock time at which the lab starts; the lab has its own where this is absent.
     pub start: Option<Timestamp>,
     /// The gateway.
     pub gateway: GatewaySpec,
+    /// The personalities under which it holds; the gateway has one of them, unless the command line says
+    /// otherwise.
+    pub personalities: Vec<Personality>,
     /// What the tokens of models cost.
     pub prices: Vec<Price>,
     /// What is done: first the steps of the file in their order, those within another step right

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Origin, Place, Spanned};
 pub use cel::Condition;
-pub use personality::Personality;
+pub use personality::{Personality, UnknownPersonality};
 pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};
 
 /// A host name and a port, such as `api.openai.com:443`.

@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::Exit;
-use super::files::{self, Candidate};
+use super::files;
+use super::labs::{self, Labs, Personalities};
 use super::many;
 use super::observe::{self, Outputs, Watch};
 use super::record::{self, Kept};
@@ -20,12 +21,11 @@ use super::signals;
 use super::terminal::{Colour, People, Stream};
 use crate::event::log::{Header, Recorder};
 use crate::event::{Event, Sink};
-use crate::lab::{Interrupt, Lab, Mode, Run, RunError};
+use crate::lab::{Interrupt, Lab, Run, RunError};
 use crate::lint;
 use crate::report::RunRecord;
 use crate::report::console::{self, Detail, Live};
 use crate::report::style::Style;
-use crate::scenario::LoadError;
 use crate::source::diagnostic;
 use crate::verdict::Outcome;
 use crate::world::Clock;
@@ -35,22 +35,26 @@ use crate::world::Clock;
 pub(super) struct Args {
     /// Scenario files, or folders to search for them (manifests are passed over)
     #[arg(required = true, value_name = "FILE|DIR")]
-    paths: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     /// Seed in place of the file's
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
+    /// Play each scenario as this personality, if it is one of its own, or as `all` of them; as the
+    /// first of them where absent
+    #[arg(long, value_name = "NAME", value_parser = labs::personalities)]
+    pub(super) personality: Option<Personalities>,
     /// What is set in the scenario
     #[command(flatten)]
-    set: set::Args,
+    pub(super) set: set::Args,
     /// Run this many seeds, from the first on, and count the patterns that come
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), conflicts_with_all = ["access_log", "metrics", "traces"])]
     pub(super) seeds: Option<u64>,
     /// Whose time a run takes: the lab's own, or the machine's over loopback TCP
     #[arg(long, value_enum, default_value_t = ClockChoice::Virtual)]
-    clock: ClockChoice,
+    pub(super) clock: ClockChoice,
     /// Wall-clock time at which the lab starts: RFC 3339, or `now`
     #[arg(long, value_name = "TIME", value_parser = start_time)]
-    start: Option<Timestamp>,
+    pub(super) start: Option<Timestamp>,
     /// Write the events as JSON Lines; for several runs this is a folder
     #[arg(long, value_name = "PATH")]
     record: Option<PathBuf>,
@@ -65,7 +69,7 @@ pub(super) struct Args {
     screen: screen::ScreenArgs,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
-    color: Colour,
+    pub(super) color: Colour,
     /// Show failures and the summary only
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -82,7 +86,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ClockChoice {
+pub(super) enum ClockChoice {
     /// Waiting costs nothing, and the same seed gives the same events
     Virtual,
     /// Loopback TCP and real waiting
@@ -115,22 +119,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     })
     .context("cannot wait for signals")?;
-    let mut worst = Exit::Passed;
-    let mut labs: Vec<(PathBuf, Lab)> = Vec::new();
-    for candidate in &candidates {
-        match load(args, candidate) {
-            Ok(Some(lab)) => labs.push((candidate.path.clone(), lab.interrupt(interrupt.clone()))),
-            Ok(None) => {}
-            Err(exit) => worst = worst.max(exit),
-        }
-    }
-    if args.fail_fast && worst > Exit::Passed {
-        return Ok(worst);
-    }
-    if labs.is_empty() && worst == Exit::Passed {
-        eprintln!("error: no scenario found in {}", shown(&args.paths));
-        return Ok(Exit::Usage);
-    }
+    let Labs { labs, mut worst } = match Labs::load(args, &candidates, &interrupt) {
+        Ok(labs) => labs,
+        Err(exit) => return Ok(exit),
+    };
     let single = matches!(args.paths.as_slice(), [path] if path.is_file());
     let watched = single && args.seeds.is_none() && args.for_people() == Stream::Out && !args.quiet;
     let (reports, outputs) = match args.reports.open().and_then(|reports| Ok((reports, args.observe.open()?))) {
@@ -166,39 +158,8 @@ pub(super) struct All<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
-fn shown(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn tell(args: &Args, finding: &crate::source::Diagnostic) {
+pub(super) fn tell(args: &Args, finding: &crate::source::Diagnostic) {
     eprintln!("{}", finding.render(&crate::source::Sources::default(), args.color.for_stderr().colour));
-}
-
-/// Reads a scenario; none for a manifest that was found in a folder.
-fn load(args: &Args, candidate: &Candidate) -> Result<Option<Lab>, Exit> {
-    let colour = args.color.for_stderr().colour;
-    match args.set.lab(&candidate.path) {
-        Ok(lab) => {
-            warn(&lab, colour);
-            Ok(Some(configured(args, lab)))
-        }
-        Err(LoadError::NotAScenario) if !candidate.named => Ok(None),
-        Err(LoadError::NotAScenario) => {
-            eprintln!(
-                "error: {} holds manifests, no scenario; name them under `lab: manifests:` of one",
-                candidate.path.display()
-            );
-            Err(Exit::Invalid)
-        }
-        Err(LoadError::Unreadable(finding)) => {
-            tell(args, &finding);
-            Err(Exit::Usage)
-        }
-        Err(LoadError::Invalid { sources, findings }) => {
-            eprint!("{}", findings.render(&sources, colour));
-            Err(Exit::Invalid)
-        }
-    }
 }
 
 /// Tells what the author of a scenario should know, although its lab runs.
@@ -207,20 +168,6 @@ pub(super) fn warn(lab: &Lab, colour: bool) {
     for warning in lab.warnings().chain(&unasked) {
         eprintln!("{}\n", warning.render(&lab.scenario().sources, colour));
     }
-}
-
-fn configured(args: &Args, lab: Lab) -> Lab {
-    let mut lab = match args.clock {
-        ClockChoice::Virtual => lab.mode(Mode::Virtual),
-        ClockChoice::Real => lab.mode(Mode::Real),
-    };
-    if let Some(seed) = args.seed {
-        lab = lab.seed(seed);
-    }
-    if let Some(start) = args.start {
-        lab = lab.start(start);
-    }
-    lab
 }
 
 impl Args {
@@ -245,22 +192,28 @@ impl Args {
     }
 
     /// Where the recording of a run goes: the path itself, or a file of that name in the folder.
-    pub(super) fn recording(
-        &self,
-        scenario: &Path,
-        seed: Option<u64>,
-        several: bool,
-    ) -> anyhow::Result<Option<PathBuf>> {
+    pub(super) fn recording(&self, scenario: &Path, header: &Header, several: bool) -> anyhow::Result<Option<PathBuf>> {
         let Some(path) = &self.record else { return Ok(None) };
-        if !several && seed.is_none() && !path.is_dir() {
+        if !several && self.seeds.is_none() && !path.is_dir() {
             return Ok(Some(path.clone()));
         }
         std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-        let mut name = file_name(scenario);
-        if let Some(seed) = seed {
-            name = format!("{name}-seed-{seed}");
+        let mut name = self.name_of(scenario, header);
+        if self.seeds.is_some() {
+            name = format!("{name}-seed-{}", header.seed);
         }
         Ok(Some(path.join(format!("{name}.jsonl"))))
+    }
+
+    /// What files of a scenario's run are called: `scenarios/a/x.yaml` and `scenarios/b/x.yaml` must not
+    /// meet in one, nor two personalities of one scenario.
+    fn name_of(&self, scenario: &Path, header: &Header) -> String {
+        let path = scenario.with_extension("");
+        let mut name = path.to_string_lossy().replace(['/', '\\'], "-").trim_start_matches(['.', '-']).to_owned();
+        if self.personality.is_some() {
+            name = format!("{name}-{}", header.personality);
+        }
+        name
     }
 }
 
@@ -280,7 +233,7 @@ fn recorder(
     several: bool,
     header: &Header,
 ) -> anyhow::Result<Result<Option<Box<dyn Sink>>, Exit>> {
-    let Some(path) = args.recording(path, None, several)? else { return Ok(Ok(None)) };
+    let Some(path) = args.recording(path, header, several)? else { return Ok(Ok(None)) };
     Ok(match File::create(&path) {
         Ok(file) => Ok(Some(Box::new(Recorder::new(file, header)))),
         Err(error) => {
@@ -288,13 +241,6 @@ fn recorder(
             Err(Exit::Unavailable)
         }
     })
-}
-
-/// What files of a scenario's run are called: `scenarios/a/x.yaml` and `scenarios/b/x.yaml` must not
-/// meet in one.
-fn file_name(scenario: &Path) -> String {
-    let path = scenario.with_extension("");
-    path.to_string_lossy().replace(['/', '\\'], "-").trim_start_matches(['.', '-']).to_owned()
 }
 
 impl All<'_> {
@@ -368,7 +314,7 @@ impl All<'_> {
             Ok(recorder) => sinks.extend(recorder),
             Err(exit) => return Ok(Err(exit)),
         }
-        let name = self.several.then(|| file_name(path));
+        let name = self.several.then(|| self.args.name_of(path, header));
         let watch = match self.outputs.watch(header, name.as_deref()) {
             Ok(watch) => watch,
             Err(exit) => return Ok(Err(exit)),

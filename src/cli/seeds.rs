@@ -64,7 +64,7 @@ pub(super) fn run(
             let lab = lab.clone().seed(first.wrapping_add(index)).settled();
             let header = lab.header();
             let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-            if let Some(path) = args.recording(path, Some(lab.effective_seed()), true)? {
+            if let Some(path) = args.recording(path, &header, true)? {
                 sinks.push(Box::new(Recorder::new(File::create(path)?, &header)));
             }
             let kept = Kept::default();

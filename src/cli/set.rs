@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::lab::Lab;
 use crate::scenario::session::Original;
-use crate::scenario::{LoadError, Overridden, load_from};
+use crate::scenario::{LoadError, Overridden, Personality, load_from};
 
 /// What the command line sets.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,6 +23,16 @@ impl Args {
     /// As [`Lab::from_file`].
     pub(super) fn lab(&self, path: &Path) -> Result<Lab, LoadError> {
         Lab::new(load_from(&Overridden { settings: &self.settings }, path)?)
+    }
+
+    /// The same as this personality: a setting like any other, so that a recording has it too.
+    ///
+    /// # Errors
+    /// As [`Lab::from_file`].
+    pub(super) fn lab_as(&self, path: &Path, personality: Personality) -> Result<Lab, LoadError> {
+        let mut settings = self.settings.clone();
+        settings.push(format!("lab.gateway.personality={personality}"));
+        Lab::new(load_from(&Overridden { settings: &settings }, path)?)
     }
 
     /// The scenario as its author wrote it, with what is set in it, for writing a session down.

@@ -13,6 +13,7 @@ use crate::sim;
 use crate::sim::openai::{self, FakeOpenai};
 use crate::sim::vllm;
 use crate::topology::{Auth, Authority, Topology};
+use crate::world::net::LINK_LATENCY;
 use crate::world::serve::{Server, serve};
 use crate::world::{FaultBoard, World};
 
@@ -184,6 +185,9 @@ impl Hosts {
         for server in &replica.servers {
             server.drain().await;
         }
+        // Clients hear a hop later that their idle connections are closed; a request sent into one would
+        // be lost.
+        tokio::time::sleep(2 * LINK_LATENCY).await;
         self.world.bus.emit(Kind::ReplicaStopped { replica: number });
     }
 

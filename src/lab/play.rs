@@ -17,6 +17,7 @@ use super::load;
 use super::prepare::Prepared;
 use super::watch::Watch;
 use crate::event::{At, Kind};
+use crate::fault::target::CLIENT_HOST;
 use crate::scenario::step::{Order, Scaled, Until};
 use crate::scenario::{Restart, Send, Spread, Step};
 use crate::topology::Authority;
@@ -68,7 +69,7 @@ impl Player {
             world: world.clone(),
             prepared: prepared.clone(),
             hosts,
-            client: Client::new(world.clone()),
+            client: Client::new(World { net: world.net.of(CLIENT_HOST), ..world.clone() }),
             watch,
             state: Mutex::new(state),
             stopped: watch::Sender::new(0),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::style::{Meaning, Style};
 use super::table;
+use crate::event::history::Request;
 use crate::event::log::Header;
 use crate::event::{Event, History, Kind, Outcome};
 use crate::lab::Run;
@@ -298,21 +299,19 @@ pub fn summary(run: &Run, style: Style) -> String {
         format!("{} of lab time", human(Duration::from_millis(history.now.0 / 1_000))),
     ];
     let latencies = latencies(history);
-    if latencies.len() > 1 {
-        facts.push(format!("latency p50 {}ms, max {}ms", latencies.value_at_quantile(0.5), latencies.max()));
+    if let [_, .., longest] = latencies.as_slice() {
+        let median = latencies[(latencies.len() - 1) / 2];
+        facts.push(format!("latency p50 {median}ms, max {longest}ms"));
     }
     format!("{}  {} · {}", style.paint(meaning, word), run.scenario.name, facts.join(" · "))
 }
 
-/// Latencies of whole answers in milliseconds, as the client saw them.
-fn latencies(history: &History) -> hdrhistogram::Histogram<u32> {
-    let mut histogram = hdrhistogram::Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
-    for request in &history.requests {
-        if let Some(duration) = request.duration() {
-            histogram.saturating_record(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-        }
-    }
-    histogram
+/// Latencies in milliseconds, as the client saw them, the shortest first.
+fn latencies(history: &History) -> Vec<u128> {
+    let took = history.requests.iter().filter_map(Request::duration);
+    let mut latencies: Vec<u128> = took.map(|took| took.as_millis()).collect();
+    latencies.sort_unstable();
+    latencies
 }
 
 /// How often each pattern came over many seeds, step by step.

@@ -83,7 +83,8 @@ fn is_about_the_gateway(send: &Send) -> bool {
         Check::Frequencies(frequencies) => {
             frequencies.patterns.iter().any(|(pattern, _)| pattern.pieces.iter().any(|piece| any_item(piece, &own)))
         }
-        Check::Evictions { .. }
+        Check::Cancelled { .. }
+        | Check::Evictions { .. }
         | Check::Exercises(_)
         | Check::Group { .. }
         | Check::Share { .. }

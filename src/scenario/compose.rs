@@ -103,7 +103,7 @@ fn plain_path(path: &Path) -> PathBuf {
 }
 
 /// `own` on top of `base`.
-fn merged(base: Node, own: Node) -> Node {
+pub(super) fn merged(base: Node, own: Node) -> Node {
     let place = own.place;
     match (base.value, own.value) {
         (Value::Map(base), Value::Map(own)) => Node { value: Value::Map(merged_entries(base, own)), place },

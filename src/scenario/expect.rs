@@ -8,6 +8,7 @@
 //!   status: { 200: 8, 4xx: "<=1" }           # how many requests ended so
 //!   reached: { mock: "0..1", openai: ">=1" } # how many attempts each provider got
 //!   never-reached: [fallback]                # none at all
+//!   cancelled: { mock: 1 }                   # how many of them the provider saw given up
 //!   model: gpt-4o                            # every answer comes from this model
 //!   headers: { content-type: { contains: json } }
 //!   body: { contains: "Four." }              # or `json: {…}`, a subset
@@ -85,6 +86,13 @@ pub enum Check {
     },
     /// So many attempts are made at a provider; or so many requests are answered by the gateway itself.
     Reached {
+        /// Who.
+        target: Target,
+        /// How many.
+        count: Bounds<u64>,
+    },
+    /// So many attempts at a provider are given up before their end, and the provider hears of it.
+    Cancelled {
         /// Who.
         target: Target,
         /// How many.
@@ -286,9 +294,9 @@ pub enum Feat {
     Eviction,
     /// An evicted provider came back at its deadline.
     Return,
-    /// A provider that had come back was tried again.
+    /// A provider was tried again once its eviction had ended.
     Probe,
-    /// A provider that had come back was tried again, and evicted again.
+    /// A provider was tried again once its eviction had ended, and evicted again.
     FailedProbe,
     /// A request was answered by a group below the first.
     LowerGroup,
@@ -304,8 +312,8 @@ impl Feat {
         (Self::Reached, "reached", "a provider", "is tried"),
         (Self::Eviction, "eviction", "a provider", "is evicted"),
         (Self::Return, "return", "a provider", "comes back when its eviction ends"),
-        (Self::Probe, "probe", "a provider", "is tried again after it came back"),
-        (Self::FailedProbe, "failed-probe", "a provider", "is evicted again after it came back"),
+        (Self::Probe, "probe", "a provider", "is tried again after its eviction"),
+        (Self::FailedProbe, "failed-probe", "a provider", "is evicted again after its eviction"),
         (Self::LowerGroup, "lower-group", "a group below the first", "answers"),
         (Self::AllEvicted, "all-evicted", "a request", "is served while every provider is evicted"),
         (Self::Retry, "retry", "a request", "takes more than one attempt"),

@@ -71,8 +71,10 @@ impl<'r> Reader<'r> {
     pub(super) fn push(&self, diagnostic: Diagnostic) {
         // What is wrong with a value whose variable is not set is only that.
         let follows = |(place, _): &(Place, String)| self.broken.contains(place);
-        if !diagnostic.primary.as_ref().is_some_and(follows) {
-            self.findings.borrow_mut().push(diagnostic);
+        let mut findings = self.findings.borrow_mut();
+        // What holds under several personalities is read once for each of them.
+        if !diagnostic.primary.as_ref().is_some_and(follows) && !findings.all().contains(&diagnostic) {
+            findings.push(diagnostic);
         }
     }
 

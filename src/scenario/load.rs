@@ -8,11 +8,11 @@ use super::expand::{Expansion, Named};
 use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
-use super::{Scenario, check, expand, read};
+use super::{Scenario, check, expand, read, under};
 use crate::kube::{self, Given};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
-use crate::topology::Topology;
+use crate::topology::{Personality, Topology};
 
 /// Where files and variables come from: the disk, a recording, or a test.
 pub trait Files {
@@ -159,6 +159,9 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let variables = variables(files, &reader, &texts, &mut root, &set);
     reader.expanded(&variables);
     let reader = reader;
+    let personalities = under::named(&root);
+    let others = Others::of(&root, &reader, &personalities);
+    under::resolve(&mut root, &reader, personalities[0], &personalities);
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
@@ -172,6 +175,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let mut steps = read::steps(&reader, top, &topology);
     let schedule = read::schedule(&reader, top, &topology, &mut steps);
     let prices = read::prices(top);
+    others.check(&reader, &topology);
     let expect = read::run_expectations(&reader, top, &steps);
     let invariants_off = read::invariants_off(top);
 
@@ -185,10 +189,14 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         sources: shown,
         file,
         name: head.name,
+        id: head.id,
         about: head.about,
+        why: head.why,
+        links: head.links,
         seed: head.seed,
         start: head.start,
         gateway,
+        personalities,
         prices,
         steps,
         schedule,
@@ -198,6 +206,33 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         warnings: in_order(&findings),
         recorded,
     })
+}
+
+/// The scenario under its other personalities, where it expects something else then: only for what is
+/// wrong with it.
+struct Others(Vec<Node>);
+
+impl Others {
+    fn of(root: &Node, reader: &Reader<'_>, personalities: &[Personality]) -> Self {
+        if !under::is_anywhere(root) {
+            return Self(Vec::new());
+        }
+        let other = |personality: &Personality| {
+            let mut root = root.clone();
+            under::resolve(&mut root, reader, *personality, personalities);
+            root
+        };
+        Self(personalities.iter().skip(1).map(other).collect())
+    }
+
+    fn check(&self, reader: &Reader<'_>, topology: &Topology) {
+        for root in &self.0 {
+            let Some(top) = read::top(reader, root) else { continue };
+            let mut steps = read::steps(reader, top, topology);
+            read::schedule(reader, top, topology, &mut steps);
+            read::run_expectations(reader, top, &steps);
+        }
+    }
 }
 
 /// Expands the variables of a scenario: those of the command line, then its own, then the environment's.

@@ -3,6 +3,7 @@
 pub(super) mod expectations;
 mod invariants;
 pub(super) mod load;
+mod personality;
 mod prices;
 pub(super) mod steps;
 mod vars;
@@ -15,7 +16,7 @@ use super::fields::{Fields, Reader, not_among};
 use super::{GatewaySpec, MAX_REPLICAS, Spread};
 use crate::kube::{Answering, Given, GivenSecrets, GivenSimulator};
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
-use crate::topology::{Authority, Personality, Topology};
+use crate::topology::{Authority, Topology};
 
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
@@ -30,7 +31,10 @@ pub(super) use vars::vars;
 /// What may stand at the top of a scenario.
 pub(super) const TOP: &[&str] = &[
     "name",
+    "id",
     "about",
+    "why",
+    "links",
     "extends",
     "seed",
     "start",
@@ -48,13 +52,16 @@ pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "simulators", "gate
 /// What may stand under an address of `lab.simulators`.
 pub(super) const OF_SIMULATOR: &[&str] = &["name", "args", "replicas"];
 /// What may stand under `lab.gateway`.
-pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "spread"];
+pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "personalities", "spread"];
 
 /// What stands above the steps.
 #[derive(Default)]
 pub(super) struct Head {
     pub(super) name: String,
+    pub(super) id: Option<String>,
     pub(super) about: Option<String>,
+    pub(super) why: Option<String>,
+    pub(super) links: Vec<String>,
     pub(super) seed: Option<Spanned<u64>>,
     pub(super) start: Option<Timestamp>,
 }
@@ -78,10 +85,29 @@ pub(super) fn top<'n>(reader: &'n Reader<'n>, root: &'n Node) -> Option<Fields<'
 pub(super) fn head(top: Fields<'_>) -> Head {
     Head {
         name: top.required_text("name", "Failover to OpenAI").map(|name| name.value).unwrap_or_default(),
+        id: top.get("id"),
         about: top.get("about"),
+        why: top.get("why"),
+        links: links(top),
         seed: top.whole("seed", 0..=u64::MAX),
         start: start(top),
     }
+}
+
+/// Addresses on the web.
+fn links(top: Fields<'_>) -> Vec<String> {
+    let reader = top.reader();
+    let items = top.value("links").map_or(&[][..], |entry| reader.items(&entry.value, "of addresses on the web"));
+    let links = items.iter().filter_map(|item| reader.decode::<Spanned<String>>(item));
+    links
+        .map(|link| {
+            if !link.value.starts_with("https://") {
+                let diagnostic = Diagnostic::error(format!("`{}` is no address on the web", link.value));
+                reader.push(diagnostic.at(link.place, "").help("it begins with `https://`"));
+            }
+            link.value
+        })
+        .collect()
 }
 
 fn start(top: Fields<'_>) -> Option<Timestamp> {
@@ -235,25 +261,11 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
     }
     GatewaySpec {
         replicas: own.or(manifest.map(|count| count.value)).unwrap_or(1),
-        personality: personality(reader, fields, lab.place.unwrap_or(top.first_line())),
-        named: fields.is_some_and(|fields| fields.entry("personality").is_some()),
+        personality: personality::own(reader, fields, lab.place.unwrap_or(top.first_line())),
+        named: fields
+            .is_some_and(|fields| ["personality", "personalities"].iter().any(|key| fields.entry(key).is_some())),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
     }
-}
-
-fn personality(reader: &Reader<'_>, fields: Option<Fields<'_>>, place: Place) -> Personality {
-    let newest = Personality::newest();
-    let Some(entry) = fields.and_then(|fields| fields.value("personality")) else {
-        let diagnostic = Diagnostic::warning(format!("no personality is named, so the gateway behaves as {newest}"));
-        let diagnostic = diagnostic.help(format!("write `gateway: {{ personality: {newest} }}` to keep it so"));
-        reader.push(diagnostic.at(place, "").code("personality-unnamed"));
-        return newest;
-    };
-    let Some(name) = reader.text(entry) else { return newest };
-    name.value.parse().unwrap_or_else(|_| {
-        reader.push(not_among(&name, "personality", &Personality::ALL.map(Personality::name)));
-        newest
-    })
 }
 
 /// The name of a header, in lower case.

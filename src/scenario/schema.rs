@@ -10,7 +10,7 @@ mod steps;
 use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
-use super::{MAX_REPLICAS, Spread, invariants};
+use super::{MAX_REPLICAS, Spread, invariants, under};
 use crate::topology::Personality;
 
 /// A key of a map: its name, what it means, and what may stand there.
@@ -18,7 +18,10 @@ type Key = (&'static str, &'static str, fn() -> Json);
 
 const TOP: &[Key] = &[
     ("name", "What the scenario is called in reports", text),
+    ("id", "Its number in a catalogue", text),
     ("about", "What it is about, for people", text),
+    ("why", "Why that matters, for people", text),
+    ("links", "Where people met it: addresses on the web", || list(&text())),
     (
         "extends",
         "Another scenario that this one begins with: maps are merged, all else is replaced, and a list under `+key` is appended",
@@ -27,7 +30,7 @@ const TOP: &[Key] = &[
     ("seed", "Pins one outcome of chance", whole),
     ("start", "Wall-clock time of the lab's start, such as 2026-01-01T00:00:00Z", text),
     ("vars", "Variables: `${name}` in any value stands for them", variables),
-    ("lab", "What the lab is made from", || map(LAB)),
+    ("lab", "What the lab is made from", lab),
     ("prices", "What a million tokens of each model cost", || open(&map(PRICE))),
     ("steps", "What is done, in order", || list(&reference("step"))),
     ("schedule", "What is done at certain moments of the run, beside the steps", || list(&steps::scheduled())),
@@ -55,6 +58,7 @@ const SIMULATOR: &[Key] = &[
 const GATEWAY: &[Key] = &[
     ("replicas", "Replicas, each with its own health state", || between(1, u64::from(MAX_REPLICAS))),
     ("personality", "Which version of which gateway it is", || one_of(Personality::ALL.map(Personality::name))),
+    ("personalities", "Those under which the scenario holds; the first is its own", personalities),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];
 
@@ -69,6 +73,9 @@ const EXPECT: &[Key] = &[
     ("status", "How many requests ended so, by status, class or ending", || open(&count())),
     ("reached", "How many attempts each provider got", || open(&count())),
     ("never-reached", "Providers that get no attempt at all", one_or_more),
+    ("cancelled", "How many requests were given up at each provider before their end, and it heard of it", || {
+        open(&count())
+    }),
     ("model", "Every answer comes from this model", text),
     ("provider", "Every answer comes from this provider", text),
     ("endpoint", "Every answer comes from this address, `host:port`", text),
@@ -86,6 +93,7 @@ const EXPECT: &[Key] = &[
     ("cost", "What those tokens cost, by `prices`", bounds),
     ("evictions", "How many evictions of each provider, how long, and when they end", evictions),
     ("exercises", "What must have happened for the run to mean anything", exercises),
+    ("under", "What is expected otherwise under a personality", under_personalities),
     (
         "frequencies",
         "How often patterns come over many seeds, and within which `tolerance` or at which `level`",
@@ -119,7 +127,7 @@ pub fn schema() -> Json {
     let mut schema = map(TOP);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("A labsim scenario");
-    schema["patternProperties"] = json!({ "^\\+": { "type": "array", "description": "Appended to the list of the scenario that this one extends" } });
+    schema["patternProperties"] = appended();
     schema["anyOf"] = json!([{ "required": ["name", "lab"] }, { "required": ["extends"] }]);
     schema["$defs"] = json!({
         "step": steps::step(),
@@ -135,6 +143,17 @@ pub fn schema() -> Json {
 #[must_use]
 pub fn file() -> String {
     format!("{:#}\n", schema())
+}
+
+/// Lists under a key with a plus sign.
+fn appended() -> Json {
+    json!({ "^\\+": { "type": "array", "description": "Appended to the list of the scenario that this one extends" } })
+}
+
+fn lab() -> Json {
+    let mut lab = map(LAB);
+    lab["patternProperties"] = appended();
+    lab
 }
 
 /// A map with these keys and no others.
@@ -260,6 +279,15 @@ fn headers_to_send() -> Json {
     open(&text())
 }
 
+fn personalities() -> Json {
+    let names = json!({ "enum": Personality::ALL.map(Personality::name) });
+    json!({ "anyOf": [{ "const": under::ALL }, list(&names)] })
+}
+
+fn under_personalities() -> Json {
+    keyed(&Personality::ALL.map(Personality::name), || reference("expect"))
+}
+
 fn evictions() -> Json {
     open(&json!({ "anyOf": [count(), map(EVICTION)] }))
 }
@@ -299,7 +327,8 @@ mod tests {
         assert_eq!(names(GATEWAY), of(read::OF_GATEWAY));
         assert_eq!(names(INVARIANTS), of(read::OF_INVARIANTS));
         assert_eq!(names(PRICE), of(read::OF_PRICE));
-        assert_eq!(names(EXPECT), of(read::expectations::KNOWN));
+        let expected = [read::expectations::KNOWN, &[under::UNDER]].concat();
+        assert_eq!(names(EXPECT), of(&expected));
         assert_eq!(names(ANSWER), of(read::expectations::OF_ANSWERS));
         assert_eq!(names(BODY), of(read::expectations::OF_BODY));
         assert_eq!(names(EVICTION), of(read::expectations::OF_EVICTIONS));

@@ -2,6 +2,7 @@
 
 mod composed;
 mod mutations;
+mod personalities;
 
 use std::collections::BTreeMap;
 use std::io;

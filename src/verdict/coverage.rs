@@ -1,6 +1,7 @@
 //! What a run has exercised. What it has not makes its verdict unknown.
 
 use super::expectations::{Came, Scope, eviction_line, line};
+use crate::event::At;
 use crate::event::history::{Eviction, Request};
 use crate::scenario::expect::{Exercise, Feat};
 
@@ -33,11 +34,11 @@ fn evidence(scope: &Scope<'_>, exercise: &Exercise) -> Vec<String> {
         Feat::Return => evictions(&|one| came_back(one).is_some()),
         Feat::Probe => {
             let tried = last_tried(scope);
-            evictions(&|one| came_back(one).is_some_and(|back| tried.after(one, back)))
+            evictions(&|one| !one.forgotten && tried.is_since(one))
         }
         Feat::FailedProbe => {
             let evicted = last_evicted(scope);
-            evictions(&|one| came_back(one).is_some_and(|back| evicted.after(one, back)))
+            evictions(&|one| !one.forgotten && evicted.is_since(one))
         }
         Feat::LowerGroup => requests(&|request| request.last_attempt().is_some_and(|attempt| attempt.group > 0)),
         Feat::AllEvicted => requests(&|request| request.attempts.iter().any(|attempt| attempt.fallback)),
@@ -50,20 +51,23 @@ fn came_back(eviction: &Eviction) -> Option<u64> {
     eviction.returned_seq.filter(|_| !eviction.forgotten)
 }
 
-/// Where in the stream something happened last to each provider of each replica.
+/// When something happened last to each provider of each replica.
+///
+/// The deadline of an eviction says when a probe may come, not the event of the return: a gateway may
+/// let one request through first, and tell of the return once that has succeeded.
 #[derive(Default)]
-struct Last<'h>(std::collections::BTreeMap<(u32, &'h str, &'h str), u64>);
+struct Last<'h>(std::collections::BTreeMap<(u32, &'h str, &'h str), At>);
 
 impl<'h> Last<'h> {
-    fn saw(&mut self, replica: u32, backend: &'h str, provider: &'h str, seq: u64) {
-        let last = self.0.entry((replica, backend, provider)).or_insert(seq);
-        *last = seq.max(*last);
+    fn saw(&mut self, replica: u32, backend: &'h str, provider: &'h str, at: At) {
+        let last = self.0.entry((replica, backend, provider)).or_insert(at);
+        *last = at.max(*last);
     }
 
-    /// Whether it happened to the provider of an eviction after the event `seq`.
-    fn after(&self, one: &Eviction, seq: u64) -> bool {
+    /// Whether it happened to the provider of an eviction since its deadline.
+    fn is_since(&self, one: &Eviction) -> bool {
         let last = self.0.get(&(one.replica, one.backend.as_str(), one.provider.as_str()));
-        last.is_some_and(|last| *last > seq)
+        one.until > one.began && last.is_some_and(|last| *last >= one.until)
     }
 }
 
@@ -72,7 +76,7 @@ fn last_tried<'h>(scope: &Scope<'h>) -> Last<'h> {
     for request in &scope.history.requests {
         for attempt in &request.attempts {
             let replica = request.replica.unwrap_or(0);
-            last.saw(replica, &attempt.backend, &attempt.provider, attempt.selected_seq);
+            last.saw(replica, &attempt.backend, &attempt.provider, attempt.selected);
         }
     }
     last
@@ -81,7 +85,7 @@ fn last_tried<'h>(scope: &Scope<'h>) -> Last<'h> {
 fn last_evicted<'h>(scope: &Scope<'h>) -> Last<'h> {
     let mut last = Last::default();
     for one in &scope.history.evictions {
-        last.saw(one.replica, &one.backend, &one.provider, one.began_seq);
+        last.saw(one.replica, &one.backend, &one.provider, one.began);
     }
     last
 }

@@ -47,6 +47,7 @@ pub(super) fn judge(scenario: &Scenario, history: &History, step: Option<usize>,
         Check::Pattern(pattern) => follows(&scope, pattern),
         Check::Status { answer, count } => status(&scope, answer, count),
         Check::Reached { target, count } => reached(&scope, target, count),
+        Check::Cancelled { target, count } => figures::cancelled(&scope, target, count),
         Check::Answers { of, that } => traits::every(&scope, of.as_ref(), that),
         Check::Evictions { target, count, lasts, ends } => {
             evicted(&scope, target, count, lasts.as_ref(), ends.as_ref())

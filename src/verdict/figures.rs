@@ -1,7 +1,10 @@
 //! Counts and shares over the requests of a step or a run.
 
+use std::collections::BTreeSet;
+
 use super::answers::{by_gateway, ended_with, observed, observed_pattern};
 use super::expectations::{Came, Scope, line, times, too_many};
+use crate::event::Outcome;
 use crate::event::history::Request;
 use crate::scenario::expect::{Bounds, Ratio, Share};
 use crate::scenario::names::Target;
@@ -18,6 +21,23 @@ pub(super) fn group(scope: &Scope<'_>, group: usize, count: &Bounds<u64>) -> Cam
     }
     let all = observed_pattern(scope.requests.iter().copied());
     let lines = std::iter::once(format!("all answers: {all}")).chain(answered.iter().map(|request| line(request)));
+    Came::fail(count.times(), times(found)).because(lines).certain(too_many(count, found))
+}
+
+/// How many attempts were given up before their end, as the provider saw it.
+pub(super) fn cancelled(scope: &Scope<'_>, target: &Target, count: &Bounds<u64>) -> Came {
+    let given_up = scope.history.served.iter().filter(|one| one.outcome == Some(Outcome::Cancelled));
+    let given_up: BTreeSet<_> = given_up.filter_map(|one| Some((one.request.as_deref()?, one.attempt))).collect();
+    let mut attempts = scope.attempts_at(target);
+    if attempts.is_empty() {
+        return Came::unknown(count.times(), format!("{target} was never tried"));
+    }
+    attempts.retain(|(request, attempt)| given_up.contains(&(request.id.as_str(), attempt.attempt)));
+    let found = attempts.len() as u64;
+    if count.contain(found) {
+        return Came::pass(times(found));
+    }
+    let lines = attempts.iter().map(|(request, _)| line(request));
     Came::fail(count.times(), times(found)).because(lines).certain(too_many(count, found))
 }
 

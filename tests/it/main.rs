@@ -2,6 +2,7 @@
 
 mod acts;
 mod cases;
+mod catalogue;
 mod chance;
 mod commands;
 mod determinism;

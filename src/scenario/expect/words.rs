@@ -16,6 +16,10 @@ impl fmt::Display for Check {
                 "never" => write!(f, "{target} is never reached"),
                 times => write!(f, "{target} is reached {times}"),
             },
+            Self::Cancelled { target, count } => match count.times().as_str() {
+                "never" => write!(f, "no request is given up at {target}"),
+                times => write!(f, "a request is given up at {target} {times}"),
+            },
             Self::Answers { of: None, that } => write!(f, "every answer {that}"),
             Self::Answers { of: Some(item), that } => write!(f, "every {item} {that}"),
             Self::Evictions { target, count, lasts, ends } => {

@@ -28,6 +28,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "status",
     "reached",
     "never-reached",
+    "cancelled",
     "model",
     "provider",
     "endpoint",
@@ -96,6 +97,7 @@ pub(super) fn read(reader: &Reader<'_>, node: &Node, scope: &Scope) -> Vec<Expec
     read.status(fields);
     read.reached(fields);
     read.never_reached(fields);
+    read.cancelled(fields);
     read.traits(fields, None);
     read.answers(fields);
     read.figures(fields);
@@ -188,6 +190,17 @@ impl Read<'_> {
             let count = self.count(one);
             if let (Some(target), Some(count)) = (target, count) {
                 self.add(whole_entry(one), Check::Reached { target, count });
+            }
+        }
+    }
+
+    fn cancelled(&mut self, fields: Fields<'_>) {
+        let Some(entry) = fields.value("cancelled") else { return };
+        for one in self.reader.entries(&entry.value, "from a provider to its count") {
+            let target = self.provider(&one.key, one.key_place);
+            let count = self.count(one);
+            if let (Some(target), Some(count)) = (target, count) {
+                self.add(whole_entry(one), Check::Cancelled { target, count });
             }
         }
     }

@@ -137,10 +137,13 @@ fn blame(run: &Run<'_>, one: &Eviction) -> Option<String> {
     // What broke off or never came is a failure, whatever its head said.
     let came_whole = attempt.outcome.is_none_or(|outcome| outcome == Outcome::Complete);
     if one.status < 400 && came_whole {
-        return Some("that is no failure".to_owned());
+        let by_policy = run.is_unhealthy(request, attempt, one.status);
+        return (!by_policy).then(|| "that is no failure".to_owned());
     }
+    // What cannot be read is a failure as well; the gateway says so in words of its own.
+    let unreadable = request.gateway.as_ref().is_some_and(|gateway| gateway.error.is_some());
     match attempt.status {
-        Some(status) if status < 400 && came_whole => Some(format!("its answer was {status}")),
+        Some(status) if status < 400 && came_whole && !unreadable => Some(format!("its answer was {status}")),
         _ => None,
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
 use super::step_ended;
 use crate::event::history::{Attempt, Eviction, Request, Served};
 use crate::event::{History, Outcome};
 use crate::fault::Fault;
 use crate::scenario::Scenario;
+use crate::topology::cel::Subject;
 use crate::topology::{Auth, Backend, HealthPolicy, Personality, Provider, Rule, Topology};
 
 /// A provider on one replica: replica, backend, provider.
@@ -136,11 +139,29 @@ impl<'r> Run<'r> {
 
     /// Whether a health policy has words of its own for what a failure of a provider is.
     pub(super) fn has_condition(&self, request: &Request, attempt: &Attempt) -> bool {
+        self.policies(request, attempt).any(|policy| policy.unhealthy.is_some())
+    }
+
+    /// Whether a health policy calls an answer with this status, and with the headers that the client got,
+    /// a failure.
+    pub(super) fn is_unhealthy(&self, request: &Request, attempt: &Attempt, status: u16) -> bool {
+        let Ok(status) = StatusCode::from_u16(status) else { return false };
+        let headers = request
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)));
+        let headers: HeaderMap = headers.collect();
+        let subject = Subject { request: None, response: Some((status, &headers)) };
+        let conditions = self.policies(request, attempt).filter_map(|policy| policy.unhealthy.as_ref());
+        conditions.into_iter().any(|condition| condition.holds(&subject))
+    }
+
+    /// The health policies that may speak of an attempt.
+    fn policies(&self, request: &Request, attempt: &Attempt) -> impl Iterator<Item = &'r HealthPolicy> {
         let own = self.provider(&attempt.backend, &attempt.provider).and_then(|one| one.health.as_ref());
         let backend = self.backend(&attempt.backend).and_then(|one| one.health.as_ref());
         let rule = self.rule(request).and_then(|one| one.health.as_ref());
-        let has = |policy: &HealthPolicy| policy.unhealthy.is_some();
-        [own, backend, rule].into_iter().flatten().any(has)
+        [own, backend, rule].into_iter().flatten()
     }
 
     /// The reference that stands for all credentials equal to this one.

@@ -39,6 +39,24 @@ fn figures_pass_fail_and_are_unknown_where_they_should() {
     }
 }
 
+#[test]
+fn a_request_that_is_given_up_counts_where_the_provider_heard_of_it() {
+    use Outcome::{Fail, Pass, Unknown};
+    let left = failover().changed(|kind| {
+        if let Kind::ProviderRequestEnded { outcome, status: 200, .. } = kind {
+            *outcome = crate::event::Outcome::Cancelled;
+        }
+    });
+    for (expect, on_failover, on_left) in [
+        ("cancelled: { openai-provider-primary: 2, mock-ratelimit-provider: 0 }", Fail, Pass),
+        ("cancelled: { openai-provider-primary: 0 }", Pass, Fail),
+        ("cancelled: { openai-provider-fallback: 0 }", Unknown, Unknown),
+    ] {
+        assert_eq!(outcome(3, expect, &failover()), on_failover, "{expect}");
+        assert_eq!(outcome(3, expect, &left), on_left, "{expect}");
+    }
+}
+
 /// The failing provider spends 10 and 0 tokens, each of the two others 100 and 20.
 fn spending() -> Tape {
     failover().changed(|kind| {
