@@ -49,6 +49,7 @@ pub(super) struct Model {
     pub(super) over: bool,
     /// Whether the lab has done everything and waits for somebody to act.
     pub(super) resting: bool,
+    has_rested: bool,
     /// Where a lab on real ports can be reached: what, and its address.
     pub(super) addresses: Vec<(String, String)>,
 
@@ -161,6 +162,7 @@ impl Model {
             lab_now: At::default(),
             over: false,
             resting: false,
+            has_rested: false,
             addresses: Vec::new(),
             tab: Tab::default(),
             theme: Theme::default(),
@@ -393,6 +395,8 @@ impl Model {
             Action::Accept => self.typing = false,
             Action::Cycle(by) => self.edit_form(|form| form.cycle(by)),
             Action::SortBy => self.table.sort = self.table.sort.next(),
+            Action::SortOn(column) if self.table.sort == column => self.table.reverse = !self.table.reverse,
+            Action::SortOn(column) => self.table.sort = column,
             Action::Reverse => self.table.reverse = !self.table.reverse,
             Action::NewestFirst => self.table.oldest_first = !self.table.oldest_first,
             Action::Mark => self.mark(),

@@ -1,7 +1,7 @@
 //! The screen's thread: takes events and keys, lets time go on, draws.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -364,11 +364,6 @@ fn configured(mut model: Model, options: &Options) -> Model {
     model
 }
 
-/// A name in a folder; that of where we are goes without saying.
-fn within(folder: &Path, name: PathBuf) -> PathBuf {
-    if folder == Path::new(".") { name } else { folder.join(name) }
-}
-
 /// Drives a model with a terminal.
 struct Driver {
     model: Model,
@@ -494,11 +489,12 @@ impl Driver {
     }
 
     /// Takes what a person does; false once there is no terminal any more.
-    fn wait_for_input(&mut self, mut wait: Duration) -> io::Result<bool> {
-        if terminal::is_gone() {
+    fn wait_for_input(&mut self, wait: Duration) -> io::Result<bool> {
+        if !terminal::wait(wait) {
             return Ok(false);
         }
-        while terminal_event::poll(wait)? {
+        // What has come is taken before the next frame.
+        while terminal_event::poll(Duration::ZERO)? {
             match terminal_event::read()? {
                 terminal_event::Event::Key(key) if key.kind != terminal_event::KeyEventKind::Release => {
                     if let Some(action) = self.model.keys.action(key, self.model.context()) {
@@ -508,8 +504,6 @@ impl Driver {
                 terminal_event::Event::Mouse(mouse) => self.mouse(mouse),
                 _ => {}
             }
-            // What else has come in the meantime is taken before the next frame.
-            wait = Duration::ZERO;
         }
         Ok(true)
     }
@@ -544,7 +538,7 @@ impl Driver {
                     self.model.say(said);
                 }
                 Effect::WriteScenario(name) => {
-                    let path = within(&self.options.folder, name);
+                    let path = export::within(&self.options.folder, name);
                     let said = export::scenario(&mut self.model, &path);
                     self.model.say(said);
                 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
@@ -48,13 +49,18 @@ pub(super) fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
-/// Whether the other side of the terminal is closed: then reading gives nothing for ever, without waiting.
-pub(super) fn is_gone() -> bool {
-    use rustix::event::{PollFd, PollFlags, poll};
+/// Waits until a person does something, or for a time; false once the other side of the terminal is closed.
+///
+/// Reading gives nothing then, for ever and without waiting, and whoever reads until there is an event
+/// never comes back. So events are read only where there is something.
+pub(super) fn wait(time: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let input = io::stdin();
     let mut asked = [PollFd::new(&input, PollFlags::IN)];
-    let answered = poll(&mut asked, Some(&rustix::event::Timespec::default())).is_ok();
-    answered && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+    let time = Timespec::try_from(time).unwrap_or_default();
+    // A signal may cut it short, which does no harm.
+    let answered = poll(&mut asked, Some(&time)).is_ok();
+    !(answered && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
 }
 
 /// Gives the terminal back, if it was not given back yet. Errors are passed over: it may be gone.

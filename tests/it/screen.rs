@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,9 +13,12 @@ use crate::support::{Scratch, root};
 /// A session of labsim at a terminal.
 struct Session {
     /// Keeps the terminal open.
-    _master: Box<dyn MasterPty + Send>,
+    master: Option<Box<dyn MasterPty + Send>>,
     child: Box<dyn Child + Send + Sync>,
-    keyboard: Box<dyn std::io::Write + Send>,
+    keyboard: Option<Box<dyn std::io::Write + Send>>,
+    /// Whether nobody looks any more, and who looked.
+    blind: Arc<AtomicBool>,
+    eyes: Option<std::thread::JoinHandle<()>>,
     screen: Arc<Mutex<vt100::Parser>>,
     /// The terminal's modes before labsim came.
     modes: String,
@@ -40,15 +44,21 @@ impl Session {
         let parser = vt100::Parser::new(rows.try_into().expect("rows"), columns.try_into().expect("columns"), 0);
         let screen = Arc::new(Mutex::new(parser));
         let seen = screen.clone();
-        std::thread::spawn(move || {
+        let blind = Arc::new(AtomicBool::new(false));
+        let closed = blind.clone();
+        let eyes = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 seen.lock().expect("the screen").process(&bytes[..count]);
+                if closed.load(Ordering::SeqCst) {
+                    return;
+                }
             }
         });
         // The other side stays open with the session, so that its modes can be read after labsim is gone.
         std::mem::forget(pair.slave);
-        Self { _master: pair.master, child, keyboard, screen, modes, terminal }
+        let (master, keyboard, eyes) = (Some(pair.master), Some(keyboard), Some(eyes));
+        Self { master, child, keyboard, blind, eyes, screen, modes, terminal }
     }
 
     fn text(&self) -> String {
@@ -71,8 +81,9 @@ impl Session {
     }
 
     fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("the keyboard");
-        self.keyboard.flush().expect("the keyboard");
+        let keyboard = self.keyboard.as_mut().expect("the terminal is open");
+        keyboard.write_all(keys.as_bytes()).expect("the keyboard");
+        keyboard.flush().expect("the keyboard");
     }
 
     fn signal(&self, name: &str) {
@@ -188,6 +199,20 @@ fn a_recording_is_watched_again_and_its_pace_was_not_recorded() {
 }
 
 impl Session {
+    /// Closes the other side of the terminal, as a window does that is closed; gives labsim's status.
+    fn closed(&mut self) -> u32 {
+        self.blind.store(true, Ordering::SeqCst);
+        self.eyes.take().map(std::thread::JoinHandle::join);
+        drop((self.keyboard.take(), self.master.take()));
+        for _ in 0..1_500 {
+            if let Some(status) = self.child.try_wait().expect("labsim can be asked") {
+                return status.exit_code();
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        panic!("it does not end without its terminal");
+    }
+
     /// Waits until the screen no longer shows a text.
     fn sees_no(&self, text: &str) {
         for _ in 0..1_500 {
@@ -234,6 +259,16 @@ fn events(path: &Path) -> Vec<String> {
         event.to_string()
     };
     text.lines().skip(1).map(plain).collect()
+}
+
+#[test]
+fn a_closed_terminal_ends_what_was_shown_on_it() {
+    let mut session = Session::open(&["run", SCENARIO, "--speed", "0.1"], (100, 30));
+    session.sees("Topology");
+    assert_eq!(session.closed(), 130);
+    let mut session = Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0"], (100, 30));
+    session.sees("Topology");
+    assert_eq!(session.closed(), 0);
 }
 
 #[test]
