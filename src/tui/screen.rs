@@ -389,7 +389,13 @@ impl Driver {
                 self.pass(Command::Quit);
                 return Ok(());
             }
-            guard.terminal.draw(|frame| self.drawn = view::draw(&self.model, frame))?;
+            let drawn = guard.terminal.draw(|frame| self.drawn = view::draw(&self.model, frame)).map(drop);
+            if let Err(error) = drawn {
+                self.pass(Command::Quit);
+                let there = terminal::wait(Duration::ZERO);
+                guard.abandon();
+                return if there { Err(error) } else { Ok(()) };
+            }
             self.model.page = self.drawn.page;
             if self.is_done() {
                 return Ok(());
@@ -397,6 +403,7 @@ impl Driver {
             if !self.wait_for_input(self.pause())? {
                 // Nobody can see or press anything any more.
                 self.pass(Command::Quit);
+                guard.abandon();
                 return Ok(());
             }
             self.pass_commands();

@@ -38,6 +38,14 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// Gives the terminal back where it may be gone: whoever drops it would complain to nobody, and panic.
+    pub(super) fn abandon(self) {
+        restore();
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         restore();

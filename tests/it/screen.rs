@@ -107,7 +107,7 @@ impl Session {
             std::thread::park_timeout(Duration::from_millis(20));
         }
         let Some(status) = status else { panic!("it does not end:\n{}", self.text()) };
-        assert_eq!(modes(&self.terminal), self.modes, "the terminal's modes");
+        assert_eq!(modes(&self.terminal), self.modes, "the terminal's modes after {status:?}");
         std::thread::park_timeout(Duration::from_millis(100));
         let screen = self.screen.lock().expect("the screen");
         assert!(!screen.screen().alternate_screen(), "it is still on the other screen");
