@@ -16,6 +16,10 @@ test:
 storm:
     cargo test --test it storm -- --include-ignored
 
+# A virtual day at 5 requests a second while things break at random, for each personality; some minutes
+soak:
+    CARGO_PROFILE_TEST_OPT_LEVEL=2 cargo test --test soak -- --include-ignored --nocapture --test-threads 1
+
 # Formatting, and clippy with warnings denied (the fence against real time and chance is in clippy.toml)
 lint:
     cargo fmt --check
@@ -35,6 +39,14 @@ bench:
 # The lab's own curl commands against `labsim up`, on port 8080
 curl:
     tests/clients/curl.sh
+
+# Ten minutes of whatever comes: the loader, the SSE reader, the header parsers. LABSIM_FUZZ_SECONDS says how long
+fuzz:
+    LABSIM_FUZZ_SECONDS=${LABSIM_FUZZ_SECONDS:-600} cargo test --test it fuzz -- --ignored --nocapture
+
+# What the load generator does beside oha on one static server; figures in docs/performance.md
+bench-load:
+    benches/load.sh
 
 # What CI runs
 ci:

@@ -13,6 +13,7 @@ mod invariants;
 mod judging;
 mod labs;
 mod list;
+mod load;
 mod many;
 mod observe;
 mod openai;
@@ -65,6 +66,8 @@ enum Command {
     Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
     Up(up::Args),
+    /// Make load on an address outside a lab, and tell its figures
+    Load(load::Args),
     /// Run the gateway alone, in real time, in front of real providers
     Gateway(gateway::Args),
     /// Run the vLLM simulator alone; it takes the original's arguments
@@ -72,8 +75,8 @@ enum Command {
     VllmSim(vllm_sim::Args),
     /// Run the fake OpenAI alone
     Openai(openai::Args),
-    /// Print the JSON Schema of scenario files, for editors
-    Schema,
+    /// Print the JSON Schema of scenario files, for editors, or of JSON reports
+    Schema(generate::Schema),
     /// Print a completion script for a shell
     Completions(generate::Completions),
     /// Print the manual page, or write those of all commands to a folder
@@ -94,6 +97,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => Ok(check::run(&args)),
         Command::Replay(args) => replay::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Up(args) => up::run(&args),
         Command::Gateway(args) => gateway::run(&args),
         Command::VllmSim(args) => vllm_sim::run(&args),
@@ -101,7 +105,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(args) => list::run(&args),
         Command::Invariants(args) => invariants::run(&args),
         Command::Init(args) => Ok(init::run(&args)),
-        Command::Schema => Ok(generate::schema()),
+        Command::Schema(args) => Ok(generate::schema(&args)),
         Command::Completions(args) => Ok(generate::completions(&args, Cli::command())),
         Command::Man(args) => generate::man(&args, Cli::command()),
     };

@@ -8,6 +8,7 @@ pub mod bus;
 pub mod facts;
 pub mod history;
 pub mod log;
+pub mod measured;
 pub mod trace;
 
 use std::fmt;
@@ -19,6 +20,8 @@ use serde_json::Value as Json;
 pub use bus::{Bus, Sink};
 pub use facts::{Answer, Arrival, Digest, Parameters};
 pub use history::History;
+pub use log::{BackendRecord, ProviderRecord};
+pub use measured::{Aims, Measured};
 
 /// A moment: microseconds since the lab's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -58,6 +61,9 @@ pub enum Kind {
         /// The step as a scenario would have it, where a person asked for it in mid-run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         act: Option<Json>,
+        /// What counts as good, where it is a load.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        load: Option<Aims>,
     },
     /// A step of the scenario is over.
     StepEnded {
@@ -76,6 +82,17 @@ pub enum Kind {
     ReplicaStopped {
         /// Number of the replica, from 0.
         replica: u32,
+    },
+
+    /// A replica of the gateway has taken another configuration, since manifests were applied or
+    /// deleted. Requests under way finish with the one before.
+    ReplicaConfigured {
+        /// Number of the replica, from 0.
+        replica: u32,
+        /// The backends that it has from now on.
+        backends: Vec<BackendRecord>,
+        /// Providers whose health state ends here: they are gone, or begin anew.
+        reset: Vec<ProviderName>,
     },
 
     /// The client sends a request.
@@ -412,6 +429,15 @@ pub enum Outcome {
     Cancelled,
     /// Something else went wrong.
     Failed,
+}
+
+/// A provider of a backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderName {
+    /// Backend as `namespace/name`.
+    pub backend: String,
+    /// The provider.
+    pub provider: String,
 }
 
 /// Tokens of one answer.

@@ -40,11 +40,12 @@ pub mod personality;
 mod provider;
 mod replica;
 mod route;
+mod succession;
 mod tap;
 mod upstream;
 pub mod wait;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -64,6 +65,7 @@ use personality::{ClientErrors, Retries};
 use provider::{Marks, Target};
 use replica::Replica;
 use route::Found;
+pub use succession::record;
 use tap::Tap;
 
 use crate::event::{At, Outcome};
@@ -80,18 +82,64 @@ const REPLAY_LIMIT: usize = 64 * 1024;
 /// It emits some events while it holds that state, so that their order is the order in which it
 /// changed: a listener of the bus must not call it.
 #[derive(Clone)]
-pub struct Gateway(Arc<Replica>);
+pub struct Gateway {
+    /// The configuration that new requests take.
+    current: Arc<Mutex<Arc<Replica>>>,
+    personality: Personality,
+}
+
+/// The configuration that a request takes, to its end.
+struct Here(Arc<Replica>);
 
 impl Gateway {
     /// Replica number `replica` with an empty health state.
     #[must_use]
     pub fn new(world: World, topology: Arc<Topology>, personality: Personality, replica: u32) -> Self {
-        Self(Arc::new(Replica::new(world, topology, personality, replica)))
+        let replica = Arc::new(Replica::new(world, topology, personality, replica));
+        Self { current: Arc::new(Mutex::new(replica)), personality }
     }
 
     /// Answers a request that has come in at a listener, by its index in the topology. Dropping the
     /// future, or the response's body, breaks off what is under way upstream.
     pub async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
+        Here(self.current()).handle(listener, request).await
+    }
+
+    /// Answers a request that has come in at a port.
+    pub async fn handle_at(&self, port: u16, request: Request<Incoming>) -> Response<Body> {
+        let here = Here(self.current());
+        let listeners = here.0.topology.listeners.iter();
+        let listener = listeners.enumerate().find(|(_, listener)| listener.port == port).map(|(index, _)| index);
+        here.handle(listener.unwrap_or(usize::MAX), request).await
+    }
+
+    /// Takes another configuration for requests that come from now on. Those under way finish with the
+    /// one that they began with. What becomes of the health state is the personality's.
+    pub fn configure(&self, topology: Arc<Topology>) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = current.succeeded_by(topology, self.personality);
+        *current = next;
+    }
+
+    /// Tells that it has another configuration than the lab had at its start.
+    pub fn tell_configuration(&self) {
+        let replica = self.current();
+        replica.emit(|| replica.configured(Vec::new()));
+    }
+
+    /// The health state at this moment, backend by backend.
+    #[must_use]
+    pub fn health(&self) -> Vec<BackendHealth> {
+        self.current().health()
+    }
+
+    fn current(&self) -> Arc<Replica> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Here {
+    async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let arrival = listener::arrival(&self.0.topology, listener, &head);
         let mut exchange = Exchange::open(&self.0, &head, arrival);
@@ -109,12 +157,6 @@ impl Gateway {
             exchange.close(Outcome::Complete);
         }
         response.map(|source| Body::new(source, exchange))
-    }
-
-    /// The health state at this moment, backend by backend.
-    #[must_use]
-    pub fn health(&self) -> Vec<BackendHealth> {
-        self.0.health()
     }
 
     /// The way through the layers. `taken` is the rule, once it is found.
@@ -207,11 +249,19 @@ impl Call<'_> {
                 return result;
             }
             exchange.attempt_failed(&result);
-            if behaviour.retries == Retries::Failover && !self.replica.pay_for_retry(self.backend) {
+            if behaviour.retries != Retries::Failover {
+                drop(result);
+                self.pause(deadline).await?;
+                continue;
+            }
+            // It goes on only to where it has not been, and with a budget; else this was its answer.
+            if exchange.would_turn_back(self.backend) || !self.replica.pay_for_retry(self.backend) {
                 return result;
             }
-            drop(result);
             self.pause(deadline).await?;
+            if exchange.would_turn_back(self.backend) {
+                return result;
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! at addresses that no manifest describes is said from outside ([`Given`]).
 
 mod backend;
+pub mod change;
 mod deployment;
 mod duration;
 mod fields;
@@ -49,6 +50,7 @@ use route::HttpRoute;
 use secret::Secret;
 use service::Service;
 
+pub use change::{Change, Manifests, ObjectName};
 pub use hidden::secret_places;
 pub use simulators::{Answering, GivenSimulator};
 
@@ -95,26 +97,39 @@ pub fn is_manifest(node: &Node) -> bool {
 ///
 /// Of two objects with the same kind, namespace and name the later one counts, as with `kubectl apply`.
 pub fn load(sources: &Sources, files: &[FileId], given: &Given, findings: &mut Diagnostics) -> Topology {
-    let mut documents: Vec<Node> = Vec::new();
+    let changes: Vec<Change<FileId>> = files.iter().copied().map(Change::Apply).collect();
+    load_changed(sources, &changes, given, findings)
+}
+
+/// The same after one change after the other.
+pub fn load_changed(
+    sources: &Sources,
+    changes: &[Change<FileId>],
+    given: &Given,
+    findings: &mut Diagnostics,
+) -> Topology {
+    let mut documents: Vec<Vec<Node>> = Vec::new();
     let mut all_read = true;
-    for file in files {
-        match yaml::parse(sources, *file) {
-            Ok(nodes) => documents.extend(nodes),
-            Err(diagnostic) => {
-                all_read = false;
-                findings.push(hide_values(diagnostic, sources));
-            }
-        }
+    for change in changes {
+        let read = change.file().map_or_else(|| Ok(Vec::new()), |file| yaml::parse(sources, *file));
+        documents.push(read.unwrap_or_else(|diagnostic| {
+            all_read = false;
+            findings.push(hide_values(diagnostic, sources));
+            Vec::new()
+        }));
     }
-    let log = Log::new(sources, Hidden::find(sources, files, &documents));
-    let mut objects = Vec::new();
-    let (configs, manifests): (Vec<&Node>, Vec<&Node>) = documents.iter().partition(|one| standalone::is_meant(one));
-    for document in manifests {
-        object::objects(&log, document, &mut objects);
+    let files: Vec<FileId> = changes.iter().filter_map(Change::file).copied().collect();
+    let log = Log::new(sources, Hidden::find(sources, &files, documents.iter().flatten()));
+    let (mut objects, mut gone, mut configs) = (Vec::new(), Vec::new(), Vec::new());
+    for (change, documents) in changes.iter().zip(&documents) {
+        let (own, manifests): (Vec<&Node>, Vec<&Node>) = documents.iter().partition(|one| standalone::is_meant(one));
+        change::make(change, &manifests, &log, &mut objects, &mut gone);
+        change::configure(change, own, &mut configs);
     }
-    let parts = read(objects, &log);
+    let parts = read(objects, gone, &log);
     // What a file has that is not YAML is unknown: a reference may lead there.
     let references = Log::new(sources, Hidden::default());
+    let configs: Vec<&Node> = configs.into_iter().map(|(_, config)| config).collect();
     let topology = link(parts, &configs, given, if all_read { &log } else { &references }, &log);
     log.finish(findings);
     topology
@@ -133,11 +148,12 @@ struct Parts {
     replicas: Vec<Spanned<u32>>,
 }
 
-fn read(objects: Vec<Object<'_>>, log: &Log<'_>) -> Parts {
+fn read<'r>(objects: Vec<Object<'r>>, gone: Vec<Object<'r>>, log: &Log<'_>) -> Parts {
     let mut parts = Parts::default();
-    // What a later object replaces is read for its mistakes and then forgotten.
+    // What a later object replaces, or what is deleted, is read for its mistakes and then forgotten.
     let mut forgotten = Parts::default();
-    for (object, counts) in replace(objects, log) {
+    let gone = gone.into_iter().map(|object| (object, false));
+    for (object, counts) in replace(objects, log).into_iter().chain(gone) {
         let parts = if counts { &mut parts } else { &mut forgotten };
         match object.kind.role {
             Role::Deployment => parts.deployments.push(deployment::read(object)),
@@ -194,7 +210,7 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
     if listeners.is_empty() && configs.is_empty() {
         listeners.push(gateway::implied());
     }
-    let linked_services = service::link(&mut services, &deployments, &indices, log);
+    let linked_services = service::link(&mut services, &deployments, (&indices, given.real_hosts), log);
     let links = Links { hosts: Hosts::new(&services, given), secrets: &secrets, given: &given.secrets, log };
     let sections = policy::Sections::of(&routes, &backends);
     let mut topology = Topology {

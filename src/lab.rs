@@ -31,8 +31,9 @@ pub use prepare::Prepared;
 pub use throttle::Throttle;
 pub use up::{Up, UpOptions};
 
-use crate::event::log::{BackendRecord, Header, ProviderRecord};
+use crate::event::log::{BackendRecord, Batch, Header};
 use crate::event::{Bus, Event, History, Sink};
+use crate::gateway;
 use crate::scenario::{self, LoadError, Scenario, Step};
 use crate::source::Severity;
 use crate::topology::Topology;
@@ -49,6 +50,7 @@ pub struct Lab {
     mode: Mode,
     start: Option<Timestamp>,
     count_patterns: bool,
+    batch: Option<Batch>,
     interrupt: Interrupt,
     throttle: Option<Arc<dyn Throttle>>,
     commands: Option<Commands>,
@@ -118,6 +120,7 @@ impl Lab {
             mode: Mode::Virtual,
             start: None,
             count_patterns: false,
+            batch: None,
             interrupt: Interrupt::default(),
             throttle: None,
             commands: None,
@@ -158,6 +161,13 @@ impl Lab {
     #[must_use]
     pub fn count_patterns(mut self, count: bool) -> Self {
         self.count_patterns = count;
+        self
+    }
+
+    /// Says which of several runs of a command line this is, for recordings.
+    #[must_use]
+    pub fn batch(mut self, batch: Batch) -> Self {
+        self.batch = Some(batch);
         self
     }
 
@@ -217,12 +227,13 @@ impl Lab {
             name: scenario.name.clone(),
             seed: self.effective_seed(),
             patterns_counted: self.count_patterns && scenario.seed.is_some(),
+            batch: self.batch,
             personality: scenario.gateway.personality.to_string(),
             clock: self.mode.to_string(),
             start: self.start_time().to_string(),
             sources: scenario.redacted_sources(),
             replicas: scenario.gateway.replicas,
-            backends: backends(&scenario.topology),
+            backends: backends(scenario.topologies()),
         }
     }
 
@@ -252,20 +263,29 @@ impl Lab {
         sinks.push(Box::new(move |event: &Event| {
             fold.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
         }));
+        let interrupted = self.play(sinks)?;
+        let history = std::mem::take(&mut *history.lock().unwrap_or_else(PoisonError::into_inner));
+        let options = JudgeOptions { count_patterns: self.count_patterns };
+        let verdict = verdict::judge(self.scenario(), &history, options);
+        Ok(Run { scenario: self.prepared.scenario.clone(), seed: self.effective_seed(), history, verdict, interrupted })
+    }
+
+    /// Runs the scenario to its end and keeps nothing of it, however long it is: whoever listens judges.
+    /// Says whether it was interrupted.
+    ///
+    /// # Errors
+    /// As [`Lab::run`].
+    pub fn play(&self, mut sinks: Vec<Box<dyn Sink>>) -> Result<bool, RunError> {
         for listener in &self.listeners {
             let listener = listener.clone();
             sinks.push(Box::new(move |event: &Event| listener(event)));
         }
         // A thread of its own: the caller may be inside a runtime, where no other may block.
-        let interrupted = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("lab".to_owned());
             let running = thread.spawn_scoped(scope, || self.run_here(sinks)).map_err(StartError::Machine)?;
             running.join().unwrap_or_else(|panic| Err(RunError::Defect(panic_text(panic.as_ref()))))
-        })?;
-        let history = std::mem::take(&mut *history.lock().unwrap_or_else(PoisonError::into_inner));
-        let options = JudgeOptions { count_patterns: self.count_patterns };
-        let verdict = verdict::judge(self.scenario(), &history, options);
-        Ok(Run { scenario: self.prepared.scenario.clone(), seed: self.effective_seed(), history, verdict, interrupted })
+        })
     }
 
     fn run_here(&self, mut sinks: Vec<Box<dyn Sink>>) -> Result<bool, RunError> {
@@ -329,19 +349,29 @@ impl Lab {
     }
 }
 
-fn backends(topology: &Topology) -> Vec<BackendRecord> {
-    let provider = |provider: &crate::topology::Provider| ProviderRecord {
-        name: provider.name.value.clone(),
-        endpoint: provider.endpoint.to_string(),
-        model: provider.model.clone(),
-    };
-    let backends = topology.backends.iter();
-    backends
-        .map(|backend| BackendRecord {
-            name: format!("{}/{}", backend.namespace, backend.name),
-            groups: backend.groups.iter().map(|group| group.providers.iter().map(provider).collect()).collect(),
-        })
-        .collect()
+/// All backends that there are at one time or another, and all their providers.
+fn backends<'t>(topologies: impl IntoIterator<Item = &'t Topology>) -> Vec<BackendRecord> {
+    let mut all: Vec<BackendRecord> = Vec::new();
+    for record in topologies.into_iter().flat_map(|topology| &topology.backends).map(gateway::record) {
+        match all.iter_mut().find(|known| known.name == record.name) {
+            None => all.push(record),
+            Some(known) => join(known, record),
+        }
+    }
+    all
+}
+
+/// Adds what a later version of a backend has.
+fn join(known: &mut BackendRecord, later: BackendRecord) {
+    for (index, group) in later.groups.into_iter().enumerate() {
+        for provider in group {
+            if !known.groups.iter().flatten().any(|one| one.name == provider.name) {
+                let missing = (index + 1).saturating_sub(known.groups.len());
+                known.groups.extend(std::iter::repeat_with(Vec::new).take(missing));
+                known.groups[index].push(provider);
+            }
+        }
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -49,6 +49,7 @@ use jiff::Timestamp;
 use crate::source::{Diagnostics, FileId, Sources, Span, Spanned};
 use crate::topology::Topology;
 
+pub use crate::kube::change::{Change, Manifest, Manifests};
 pub use crate::topology::Personality;
 pub use expect::{Check, Expectation};
 pub use load::{Disk, Files, LoadError, Overridden, load, load_from};
@@ -96,6 +97,10 @@ pub struct Scenario {
     pub invariants_off: Vec<invariants::TurnedOff>,
     /// What the manifests describe.
     pub topology: Topology,
+    /// What they describe after each step that applies or deletes some, in the order of the file.
+    pub later: Vec<Topology>,
+    /// The manifests themselves.
+    pub manifests: Manifests,
     /// What the author should know though the lab runs.
     pub warnings: Diagnostics,
     /// See [`Scenario::redacted_sources`].
@@ -144,6 +149,11 @@ pub enum Spread {
 }
 
 impl Scenario {
+    /// What the manifests describe, at first and after each change.
+    pub fn topologies(&self) -> impl Iterator<Item = &Topology> {
+        std::iter::once(&self.topology).chain(&self.later)
+    }
+
     /// The steps that send, with their positions.
     pub fn sends(&self) -> impl Iterator<Item = (usize, &Send)> {
         let steps = self.steps.iter().enumerate();

@@ -363,6 +363,15 @@ impl Simulator {
     }
 }
 
+impl Simulator {
+    /// Whether the two are the same pods with the same command line.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let args = |one: &Self| one.args.iter().map(|arg| arg.value.clone()).collect::<Vec<_>>();
+        self.replicas == other.replicas && args(self) == args(other) && self.env == other.env
+    }
+}
+
 impl Service {
     /// Every name under which the Service is found: short, with namespace, and fully qualified.
     #[must_use]
@@ -390,6 +399,43 @@ impl Backend {
             .iter()
             .enumerate()
             .flat_map(|(index, group)| group.providers.iter().map(move |provider| (index, provider)))
+    }
+}
+
+impl Backend {
+    /// Its name as `namespace/name`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether the two go by one name.
+    #[must_use]
+    pub fn is_named(&self, other: &Self) -> bool {
+        (&self.namespace, &self.name) == (&other.namespace, &other.name)
+    }
+
+    /// Whether the two have the same providers in the same groups, whatever their policies.
+    #[must_use]
+    pub fn same_providers(&self, other: &Self) -> bool {
+        let same = |(one, two): (&Group, &Group)| {
+            one.providers.len() == two.providers.len()
+                && one.providers.iter().zip(&two.providers).all(|(one, two)| {
+                    one.name.value == two.name.value
+                        && one.is_same(two)
+                        && one.auth == two.auth
+                        && one.connect_timeout == two.connect_timeout
+                })
+        };
+        self.groups.len() == other.groups.len() && self.groups.iter().zip(&other.groups).all(same)
+    }
+}
+
+impl Provider {
+    /// Whether the two are asked the same way at the same place.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.endpoint, &self.model, &self.path) == (&other.endpoint, &other.model, &other.path)
     }
 }
 

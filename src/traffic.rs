@@ -5,6 +5,7 @@
 
 pub mod arrivals;
 pub mod client;
+pub mod generate;
 pub mod sse;
 
 pub use arrivals::{Arrivals, Stretch};

@@ -10,7 +10,7 @@ use super::files;
 use super::init::missing_secrets;
 use super::set;
 use super::terminal::{Colour, Stream};
-use crate::kube::{self, Given, RealHosts};
+use crate::kube::{self, Given, GivenSecrets, RealHosts};
 use crate::lab::Lab;
 use crate::lint::{self, Allowed, Subject};
 use crate::report::check::{self as report, Checked};
@@ -157,10 +157,16 @@ impl Found {
         // What cannot be read here was read a moment ago, and is as good as empty.
         let ids: Vec<FileId> = paths.iter().map(|path| sources.add(path.display().to_string(), read(path))).collect();
         let key = |name: String| (name, [("Authorization".to_owned(), "Bearer sk-labsim".to_owned())].into());
-        let secrets = missing_secrets(paths).into_iter().map(key).collect();
-        let given = Given { secrets, real_hosts: RealHosts::OfConfigurations, ..Given::default() };
+        let secrets: GivenSecrets = missing_secrets(paths).into_iter().map(key).collect();
+        let load = |real_hosts, findings: &mut Diagnostics| {
+            let given = Given { secrets: secrets.clone(), real_hosts, ..Given::default() };
+            kube::load(&sources, &ids, &given, findings)
+        };
+        // Manifests without a simulator are not a whole lab: what they call is somewhere else.
+        let all = load(RealHosts::All, &mut Diagnostics::default());
+        let real_hosts = if all.simulators.is_empty() { RealHosts::All } else { RealHosts::OfConfigurations };
         let mut findings = Diagnostics::default();
-        let topology = kube::load(&sources, &ids, &given, &mut findings);
+        let topology = load(real_hosts, &mut findings);
         let shown = masked(&sources, &ids);
         if findings.has_errors() {
             return self.invalid(args, shown, &findings);

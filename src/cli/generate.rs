@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Command;
+use clap::{Command, ValueEnum};
 use clap_complete::Shell;
 
 use super::Exit;
 use super::terminal::Stream;
+use crate::report::json;
 use crate::scenario::schema;
 
 /// What `labsim completions` is told.
@@ -26,9 +27,28 @@ pub(super) struct Man {
     dir: Option<PathBuf>,
 }
 
-/// Prints the schema of scenario files.
-pub(super) fn schema() -> Exit {
-    Stream::Out.tell(schema::file());
+/// What `labsim schema` is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Schema {
+    /// Of which files
+    #[arg(value_enum, default_value_t = Described::Scenario)]
+    of: Described,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Described {
+    /// Scenario files
+    Scenario,
+    /// What `--report json=FILE` writes
+    Report,
+}
+
+/// Prints a schema.
+pub(super) fn schema(args: &Schema) -> Exit {
+    match args.of {
+        Described::Scenario => Stream::Out.tell(schema::file()),
+        Described::Report => Stream::Out.tell(json::SCHEMA),
+    }
     Exit::Passed
 }
 

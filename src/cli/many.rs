@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Exit;
 use super::run::All;
 use super::terminal::People;
+use crate::event::log::Batch;
 use crate::lab::Lab;
 use crate::report::RunRecord;
 
@@ -48,7 +49,7 @@ fn one_by_one(all: &All<'_>, labs: &[(PathBuf, Lab)], records: &mut Vec<RunRecor
     let mut worst = Exit::Passed;
     for (index, (path, lab)) in labs.iter().enumerate() {
         people.tell(between(index));
-        worst = worst.max(all.one(path, &lab.clone().settled(), false, &people, records)?);
+        worst = worst.max(all.one(path, &numbered(lab, index), false, &people, records)?);
         if is_over(all, worst) {
             break;
         }
@@ -63,7 +64,7 @@ fn work(all: &All<'_>, labs: &[(PathBuf, Lab)], next: &AtomicUsize, stop: &Atomi
         let Some((path, lab)) = labs.get(index) else { return };
         let people = People::holding(all.args.for_people());
         let mut records = Vec::new();
-        let exit = all.one(path, &lab.clone().settled(), false, &people, &mut records);
+        let exit = all.one(path, &numbered(lab, index), false, &people, &mut records);
         let done = Done { index, told: people.take(), exit, records };
         if send.send(done).is_err() {
             return;
@@ -97,6 +98,11 @@ fn tell(
     }
     progress.finish_and_clear();
     Ok(worst)
+}
+
+/// A lab that knows which of several it is.
+fn numbered(lab: &Lab, index: usize) -> Lab {
+    lab.clone().settled().batch(Batch { number: index as u64, seeds: None })
 }
 
 /// What sets off a scenario from the one before it.

@@ -62,6 +62,13 @@ pub(super) fn of_run(run: &Run, header: Header, events: Vec<Event>) -> RunRecord
     RunRecord::new(header, events, run.verdict.clone(), run.interrupted)
 }
 
+/// The record of what many seeds of a scenario gave together.
+pub(super) fn over_seeds(run: &Run, mut header: Header, count: u64) -> RunRecord {
+    header.name = format!("{}, over {count} seeds", header.name);
+    header.batch = None;
+    of_run(run, header, Vec::new())
+}
+
 /// The run behind a recording.
 ///
 /// # Errors

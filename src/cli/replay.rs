@@ -1,5 +1,7 @@
 //! `labsim replay`: a recording on the screen, as plain lines, or as reports.
 
+mod folder;
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -20,8 +22,8 @@ use crate::tui::{self, Judge};
 /// What `labsim replay` is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The recording: what `labsim run --record` wrote
-    #[arg(value_name = "FILE")]
+    /// The recording that `labsim run --record` wrote, or the folder of them that it wrote of several runs
+    #[arg(value_name = "FILE|DIR")]
     path: PathBuf,
     /// What is written about the run
     #[command(flatten)]
@@ -45,6 +47,9 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    if args.path.is_dir() {
+        return Ok(folder::run(args).unwrap_or_else(|exit| exit));
+    }
     let file = match File::open(&args.path) {
         Ok(file) => file,
         Err(error) => {

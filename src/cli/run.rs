@@ -251,7 +251,8 @@ impl All<'_> {
             if index > 0 {
                 self.args.for_people().line("");
             }
-            worst = worst.max(seeds::run(self.args, path, lab, count, records)?);
+            let begin = index as u64 * count;
+            worst = worst.max(seeds::run(self.args, path, lab, (begin, count), records)?);
             if self.interrupt.is_triggered() || (self.args.fail_fast && worst > Exit::Passed) {
                 break;
             }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Exit;
 use super::record::{self, Kept};
 use super::run::{Args, failed};
-use crate::event::log::Recorder;
+use crate::event::log::{Batch, Recorder};
 use crate::event::{History, Sink};
 use crate::lab::{Lab, Run, RunError};
 use crate::report::RunRecord;
@@ -38,13 +38,13 @@ struct Tally {
     error: Option<RunError>,
 }
 
-/// Runs `count` seeds of a scenario and tells what came; where reports are asked for, every run is
+/// Runs `count` seeds of a scenario, the first of them run number `begin` of all, and tells what came; where reports are asked for, every run is
 /// added to `records`.
 pub(super) fn run(
     args: &Args,
     path: &Path,
     lab: &Lab,
-    count: u64,
+    (begin, count): (u64, u64),
     records: &mut Vec<RunRecord>,
 ) -> anyhow::Result<Exit> {
     let first = lab.effective_seed();
@@ -61,7 +61,8 @@ pub(super) fn run(
             if index >= count || stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let lab = lab.clone().seed(first.wrapping_add(index)).settled();
+            let batch = Batch { number: begin + index, seeds: Some(count) };
+            let lab = lab.clone().seed(first.wrapping_add(index)).settled().batch(batch);
             let header = lab.header();
             let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
             if let Some(path) = args.recording(path, &header, true)? {
@@ -100,9 +101,7 @@ pub(super) fn run(
     records.append(&mut tally.records);
     let together = together(&lab, first, &tally);
     if let Some(run) = together.as_ref().filter(|_| args.reports.any()) {
-        let mut header = lab.header();
-        header.name = format!("{}, over {count} seeds", header.name);
-        records.push(record::of_run(run, header, Vec::new()));
+        records.push(record::over_seeds(run, lab.header(), count));
     }
     Ok(tell(args, &lab, first, tally, together.as_ref()))
 }

@@ -2,12 +2,14 @@
 //!
 //! The fold that verdicts, reports and the screen share. It can be fed one event at a time.
 
+mod carried;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{At, Candidate, Digest, Event, Headers, Kind, Outcome, RequestId, Usage};
+use super::{Aims, At, BODY_LIMIT, BackendRecord, Candidate, Digest, Event, Headers, Kind, Outcome, RequestId, Usage};
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,12 +28,16 @@ pub struct History {
     pub faults: Vec<FaultRecord>,
     /// Replicas of the gateway that were started, counting restarts once.
     pub replicas: u32,
+    /// Configurations that replicas have taken in mid-run, in order.
+    pub configurations: Vec<Configuration>,
     /// How often a replica was started, restarts too.
     pub starts: u32,
     /// The time of the latest event.
     pub now: At,
     /// How many events there were.
     pub events: u64,
+    /// How many there were when it was carried on; evictions that began before have been judged.
+    pub since: u64,
     by_id: BTreeMap<RequestId, usize>,
     /// Faults that have struck a request of which its provider has not told yet.
     struck: BTreeMap<(RequestId, u32, String), String>,
@@ -39,6 +45,17 @@ pub struct History {
     serving: BTreeMap<(RequestId, u32, String), usize>,
     /// How often each provider was evicted since its last success, as its replica counts.
     counts: Vec<(u32, String, String, u32)>,
+}
+
+/// A configuration that a replica has taken in mid-run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// The replica.
+    pub replica: u32,
+    /// The backends that it has since.
+    pub backends: Vec<BackendRecord>,
+    /// Where in the stream it was taken.
+    pub seq: u64,
 }
 
 /// One request, as client, gateway and provider saw it.
@@ -166,6 +183,8 @@ pub struct Ejection {
 pub struct GatewayRecord {
     /// When the gateway had read its head.
     pub received: At,
+    /// Where in the stream it had.
+    pub received_seq: u64,
     /// When it was over.
     pub ended: Option<At>,
     /// Where in the stream it was over.
@@ -273,7 +292,8 @@ pub struct Eviction {
     pub began_seq: u64,
     /// Where in the stream the provider was back.
     pub returned_seq: Option<u64>,
-    /// Whether it ended since the replica was stopped, and its health state with it.
+    /// Whether it ended since its health state was gone: the replica was stopped, or has another
+    /// configuration.
     pub forgotten: bool,
 }
 
@@ -294,6 +314,8 @@ pub struct StepRecord {
     pub act: Option<Json>,
     /// Why it did not do what it should.
     pub failed: Option<String>,
+    /// What counts as good, where it is a load.
+    pub load: Option<Aims>,
 }
 
 impl Request {
@@ -313,7 +335,7 @@ impl Request {
     /// have been sent, so that a late client hides nothing (no coordinated omission).
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
-        self.ended.map(|ended| ended.since(self.intended.unwrap_or(self.sent)))
+        self.ended.map(|ended| ended.since(self.intended()))
     }
 
     /// How late it was sent, where a load says when it should have been.
@@ -329,16 +351,42 @@ impl Request {
         gateway.ended.map(|ended| ended.since(gateway.received))
     }
 
-    /// When it should have begun: when it was sent, unless an event tells better.
+    /// When it should have begun: when a load says, else when it was sent.
     #[must_use]
     pub fn intended(&self) -> At {
-        self.sent
+        self.intended.unwrap_or(self.sent)
+    }
+
+    /// Between the tokens of a stream, on average; none where there are not two that are known of.
+    #[must_use]
+    pub fn inter_token(&self) -> Option<Duration> {
+        let gaps = self.tokens()?.checked_sub(1).filter(|gaps| *gaps > 0)?;
+        self.ended?.since(self.first_token?).checked_div(u32::try_from(gaps).ok()?)
+    }
+
+    /// How many tokens a stream had: by its own account, else by the pieces of text in it.
+    fn tokens(&self) -> Option<u64> {
+        if let Some(usage) = self.usage {
+            return Some(usage.output);
+        }
+        // A character that the limit would have cut is left out whole.
+        if self.body.len() + 4 > BODY_LIMIT {
+            return None;
+        }
+        let data = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
+        let chunks = data.filter_map(|data| serde_json::from_str::<Json>(data.trim()).ok());
+        let with_text = chunks.filter(|chunk| {
+            let text =
+                ["/choices/0/delta/content", "/choices/0/text"].iter().find_map(|path| chunk.pointer(path)?.as_str());
+            text.is_some_and(|text| !text.is_empty())
+        });
+        Some(with_text.count() as u64)
     }
 
     /// From sending to the first token of a stream.
     #[must_use]
     pub fn time_to_first_token(&self) -> Option<Duration> {
-        self.first_token.map(|first| first.since(self.intended.unwrap_or(self.sent)))
+        self.first_token.map(|first| first.since(self.intended()))
     }
 }
 
@@ -382,13 +430,14 @@ impl History {
         self.now = at;
         self.events += 1;
         match &event.kind {
-            Kind::StepStarted { step, verb, summary, act } => self.steps.push(StepRecord {
+            Kind::StepStarted { step, verb, summary, act, load } => self.steps.push(StepRecord {
                 step: *step,
                 verb: verb.clone(),
                 summary: summary.clone(),
                 began: at,
                 ended: None,
                 act: act.clone(),
+                load: *load,
                 failed: None,
             }),
             Kind::StepEnded { step, failed } => {
@@ -402,14 +451,17 @@ impl History {
                 self.starts = self.starts.saturating_add(1);
             }
             Kind::ReplicaStopped { replica } => {
-                for eviction in &mut self.evictions {
-                    if eviction.replica == *replica && eviction.returned.is_none() {
-                        eviction.returned = Some(at);
-                        eviction.returned_seq = Some(event.seq);
-                        eviction.forgotten = true;
-                    }
-                }
+                self.forget(event, |one| one.replica == *replica);
                 self.counts.retain(|(one, ..)| one != replica);
+            }
+            Kind::ReplicaConfigured { replica, backends, reset } => {
+                let gone = |of: u32, backend: &str, provider: &str| {
+                    of == *replica && reset.iter().any(|one| one.backend == backend && one.provider == provider)
+                };
+                self.forget(event, |one| gone(one.replica, &one.backend, &one.provider));
+                self.counts.retain(|(of, backend, provider, _)| !gone(*of, backend, provider));
+                let (replica, backends) = (*replica, backends.clone());
+                self.configurations.push(Configuration { replica, backends, seq: event.seq });
             }
             Kind::ClientRequestSent {
                 request,
@@ -452,8 +504,12 @@ impl History {
             Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential, arrival: _ } => {
                 let record = self.entry(request);
                 record.replica = Some(*replica);
-                record.gateway =
-                    Some(GatewayRecord { received: at, credential: credential.clone(), ..GatewayRecord::default() });
+                record.gateway = Some(GatewayRecord {
+                    received: at,
+                    received_seq: event.seq,
+                    credential: credential.clone(),
+                    ..GatewayRecord::default()
+                });
             }
             Kind::GatewayRequestRouted { request, replica: _, route, rule, backend, path_match: _ } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
@@ -650,6 +706,23 @@ impl History {
                 if let (Some(request), false) = (request, self.serving.is_empty()) {
                     self.serving.remove(&(request.clone(), *attempt, host.clone()));
                 }
+            }
+        }
+    }
+
+    /// The configuration that a replica has at an event; none where it is still the first one.
+    #[must_use]
+    pub fn configuration(&self, replica: u32, seq: u64) -> Option<&Configuration> {
+        self.configurations.iter().rev().find(|one| one.replica == replica && one.seq < seq)
+    }
+
+    /// Evictions end since the health state that had them is gone.
+    fn forget(&mut self, event: &Event, which: impl Fn(&Eviction) -> bool) {
+        for eviction in self.evictions.iter_mut().filter(|one| one.returned.is_none()) {
+            if which(eviction) {
+                eviction.returned = Some(event.at_us);
+                eviction.returned_seq = Some(event.seq);
+                eviction.forgotten = true;
             }
         }
     }

@@ -24,6 +24,9 @@ pub struct Header {
     /// Whether the run was one of many seeds, so that patterns of its steps were counted and not judged.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub patterns_counted: bool,
+    /// Which of several runs of one command line it is; none where it is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// Personality of the gateway.
     pub personality: String,
     /// `virtual` or `real`.
@@ -36,6 +39,16 @@ pub struct Header {
     pub replicas: u32,
     /// Backends with their groups of providers.
     pub backends: Vec<BackendRecord>,
+}
+
+/// One run among several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Its position among them, from 0.
+    pub number: u64,
+    /// How many seeds of its scenario there were, where it was played with many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<u64>,
 }
 
 /// A backend, for those who draw it.

@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     /// The request as it came, where a policy may ask for it.
     request: Option<Box<Parts>>,
     attempts: u32,
+    /// The groups of its attempts, in order, each time that it is another.
+    way: Vec<usize>,
     attempt: Option<Attempt>,
     status: Option<StatusCode>,
     /// What the final head says of the provider.
@@ -97,6 +99,7 @@ impl Exchange {
             route: None,
             request: replica.policies_ask_for_requests.then(|| Box::new(request.clone())),
             attempts: 0,
+            way: Vec::new(),
             attempt: None,
             status: None,
             signs: Signs::default(),
@@ -157,8 +160,17 @@ impl Exchange {
             self.replica.leave(earlier.backend, earlier.seat, earlier.probe);
         }
         self.attempts += 1;
+        if self.way.last() != Some(&seat.group) {
+            self.way.push(seat.group);
+        }
         let target = self.replica.target(backend, seat).ok_or(Error::NoHealthyBackends)?;
         Ok((number, target))
+    }
+
+    /// Whether another attempt would come back to a group that the request has left.
+    pub(crate) fn would_turn_back(&self, backend: usize) -> bool {
+        let next = self.replica.serving_group(backend);
+        self.way.last() != next.as_ref() && next.is_some_and(|next| self.way.contains(&next))
     }
 
     /// Tells that the attempt goes out to its provider.

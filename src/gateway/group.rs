@@ -146,6 +146,21 @@ impl Pool {
         Some(Selection { seat, fallback, probe, candidates, drawn: draw.drawn })
     }
 
+    /// A request that was chosen elsewhere is under way at a provider.
+    pub fn enter(&mut self, seat: Seat) {
+        if let Some(member) = self.member_mut(seat) {
+            member.pending += 1;
+            member.total += 1;
+        }
+    }
+
+    /// Puts a provider's state in its place.
+    pub fn seat(&mut self, seat: Seat, state: Member) {
+        if let Some(member) = self.member_mut(seat) {
+            *member = state;
+        }
+    }
+
     /// The group that serves at `now`, and whether it does so with evicted providers.
     #[must_use]
     pub fn serving_group(&self, now: At) -> (usize, bool) {

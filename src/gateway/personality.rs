@@ -29,6 +29,8 @@ pub struct Behaviour {
     pub release: Release,
     /// How a provider comes back.
     pub comeback: Comeback,
+    /// What becomes of the health state when the configuration changes.
+    pub reload: Reload,
     /// What becomes of a request while everyone is evicted.
     pub all_out: AllOut,
     /// Which attempts of a request are accounted.
@@ -133,6 +135,20 @@ pub enum Comeback {
     AfterOneProbe,
 }
 
+/// What becomes of the health state when the configuration changes.
+///
+/// agentgateway makes a backend anew from each resource that it is sent, and its endpoints with it
+/// (source: `insert_backend` in `store/binds.rs` replaces it; policies are kept apart from it). This
+/// was read and not exercised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// All providers of a backend begin anew when any of them is changed, added or removed; a backend
+    /// whose providers stay as they are keeps its state, also under another policy.
+    ChangedBackendsAnew,
+    /// A provider keeps its state while its address, its model and its path stay as they are.
+    ProvidersKept,
+}
+
 /// What becomes of a request while everyone is evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllOut {
@@ -211,6 +227,7 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     handover: Handover::AtOnce,
     release: Release::TogetherAtTheLatest,
     comeback: Comeback::Fully,
+    reload: Reload::ChangedBackendsAnew,
     all_out: AllOut::FirstGroup,
     accounting: Accounting::LastAttempt,
     retries: Retries::WithoutBackoff,
@@ -250,6 +267,7 @@ const REFERENCE: Behaviour = Behaviour {
     growth: Growth::UpToAMinute,
     handover: Handover::AtOnce,
     comeback: Comeback::AfterOneProbe,
+    reload: Reload::ProvidersKept,
     all_out: AllOut::Refuse,
     accounting: Accounting::EveryAttemptAlike,
     retries: Retries::Failover,

@@ -3,8 +3,8 @@
 //! Each change of health state and the event that tells of it are made under one lock, so that the
 //! order of the events is the order of the changes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
@@ -19,13 +19,14 @@ use super::limit::{Bucket, Exceeded};
 use super::personality::{Behaviour, Comeback, Policies};
 use super::provider::Target;
 use super::route::{self, Found, Routes};
+use super::succession::Succession;
 use super::upstream::Upstream;
 use crate::event::trace::TraceContext;
 use crate::event::{At, Candidate, Kind, RequestId};
 use crate::topology::{Auth, Backend, Condition, HealthPolicy, PathMatch, Personality, RateUnit, Rule, Topology};
 use crate::world::{Random, World, credentials};
 
-/// One replica.
+/// One replica with one configuration.
 pub(crate) struct Replica {
     pub(crate) world: World,
     pub(crate) topology: Arc<Topology>,
@@ -38,16 +39,20 @@ pub(crate) struct Replica {
     pub(crate) policies_ask_for_requests: bool,
     targets: Vec<Vec<Vec<Arc<Target>>>>,
     state: Mutex<State>,
-    requests: AtomicU64,
+    /// How many requests without an id have come, under all of its configurations.
+    pub(crate) requests: Arc<AtomicU64>,
+    /// The configuration that has taken its place.
+    pub(crate) successor: OnceLock<Succession>,
 }
 
-struct State {
-    pools: Vec<Pool>,
-    balancer: Random,
-    weights: Random,
+/// What a replica keeps from request to request.
+pub(crate) struct State {
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) balancer: Random,
+    pub(crate) weights: Random,
     /// Rate limits by route and rule.
-    buckets: Vec<Vec<Vec<Bucket>>>,
-    budget: Budget,
+    pub(crate) buckets: Vec<Vec<Vec<Bucket>>>,
+    pub(crate) budget: Budget,
 }
 
 /// A provider that was chosen.
@@ -61,6 +66,24 @@ pub(crate) struct Choice {
 
 impl Replica {
     pub(crate) fn new(world: World, topology: Arc<Topology>, personality: Personality, number: u32) -> Self {
+        let upstream = Upstream::new(&world.net, &topology);
+        Self::with(world, topology, personality, number, upstream, Arc::default())
+    }
+
+    /// A replica that takes the place of another one, with nothing of its state yet.
+    pub(crate) fn after(before: &Self, topology: Arc<Topology>, personality: Personality) -> Self {
+        let upstream = before.upstream.also_for(&before.world.net, &topology);
+        Self::with(before.world.clone(), topology, personality, before.number, upstream, before.requests.clone())
+    }
+
+    fn with(
+        world: World,
+        topology: Arc<Topology>,
+        personality: Personality,
+        number: u32,
+        upstream: Upstream,
+        requests: Arc<AtomicU64>,
+    ) -> Self {
         let behaviour = Behaviour::of(personality);
         let pools = topology.backends.iter().map(|backend| {
             let sizes = backend.groups.iter().map(|group| group.providers.len());
@@ -84,11 +107,12 @@ impl Replica {
             behaviour,
             number,
             routes: Routes::new(&topology),
-            upstream: Upstream::new(&world.net, &topology),
+            upstream,
             policies_ask_for_requests,
             targets: targets(&topology),
             state: Mutex::new(state),
-            requests: AtomicU64::new(0),
+            requests,
+            successor: OnceLock::new(),
             world,
             topology,
         }
@@ -101,13 +125,21 @@ impl Replica {
         }
     }
 
+    /// Emits what has become of the health state, unless another configuration has taken its place:
+    /// nobody is judged by this one any more.
+    fn tell(&self, kind: impl FnOnce() -> Kind) {
+        if self.successor.get().is_none() {
+            self.emit(kind);
+        }
+    }
+
     /// The id that came with a request, or one of the gateway's own.
     pub(crate) fn request_id(&self, request: &Parts) -> (RequestId, HeaderValue) {
         let header = request.headers.get("x-request-id").filter(|value| !value.is_empty());
         if let Some((text, header)) = header.and_then(|value| Some((value.to_str().ok()?, value))) {
             return (text.to_owned(), header.clone());
         }
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let number = self.numbered();
         let id = format!("gw{}-{number}", self.number);
         let header = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from(number));
         (id, header)
@@ -222,6 +254,12 @@ impl Replica {
         !nobody && state.budget.retry()
     }
 
+    /// The group that serves in a backend now.
+    pub(crate) fn serving_group(&self, backend: usize) -> Option<usize> {
+        let now = self.world.clock.now();
+        self.state().pools.get(backend).map(|pool| pool.serving_group(now).0)
+    }
+
     /// Chooses a provider for an attempt.
     pub(crate) fn select(&self, backend: usize, request: &RequestId, attempt: u32) -> Result<Choice, Error> {
         let mut state = self.state();
@@ -234,13 +272,32 @@ impl Replica {
         };
         let choice = Choice { seat: selection.seat, probe: selection.probe };
         self.emit(|| self.selected(backend, request, attempt, selection));
+        if let Some((next, backend, seat)) = self.successor.get().and_then(|after| after.place(backend, choice.seat)) {
+            drop(state);
+            next.enter(backend, seat);
+        }
         Ok(choice)
     }
 
     /// An attempt is over and nothing is learnt from it.
     pub(crate) fn leave(&self, backend: usize, seat: Seat, probe: bool) {
-        if let Some(pool) = self.state().pools.get_mut(backend) {
+        let mut state = self.state();
+        if let Some((next, backend, seat)) = self.successor.get().and_then(|after| after.place(backend, seat)) {
+            drop(state);
+            next.leave(backend, seat, probe);
+        } else if let Some(pool) = state.pools.get_mut(backend) {
             pool.leave(seat, probe);
+        }
+    }
+
+    /// A request of an earlier configuration is under way at a provider.
+    fn enter(&self, backend: usize, seat: Seat) {
+        let mut state = self.state();
+        if let Some((next, backend, seat)) = self.successor.get().and_then(|after| after.place(backend, seat)) {
+            drop(state);
+            next.enter(backend, seat);
+        } else if let Some(pool) = state.pools.get_mut(backend) {
+            pool.enter(seat);
         }
     }
 
@@ -269,6 +326,10 @@ impl Replica {
     /// Accounts a response that has ended.
     pub(crate) fn finish(self: &Arc<Self>, backend: usize, seat: Seat, request: &RequestId, observed: &Observed) {
         let mut state = self.state();
+        if let Some((next, backend, seat)) = self.successor.get().and_then(|after| after.place(backend, seat)) {
+            drop(state);
+            return next.finish(backend, seat, request, observed);
+        }
         let now = self.release_due(&mut state, backend);
         let Some(pool) = state.pools.get_mut(backend) else { return };
         let effect = pool.finish(seat, observed, now);
@@ -283,9 +344,21 @@ impl Replica {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if effect.later => {
                 let replica = self.clone();
-                runtime.spawn(async move { replica.carry_out(&mut replica.state(), backend, seat, told) });
+                runtime.spawn(async move { replica.carry_out_later(backend, seat, told) });
             }
             _ => self.carry_out(&mut state, backend, seat, told),
+        }
+    }
+
+    /// Has an eviction take effect, in the configuration that is in force by then.
+    fn carry_out_later(self: &Arc<Self>, backend: usize, seat: Seat, told: Told) {
+        let mut state = self.state();
+        match self.successor.get().and_then(|after| after.place(backend, seat)) {
+            Some((next, backend, seat)) => {
+                drop(state);
+                next.carry_out_later(backend, seat, told);
+            }
+            None => self.carry_out(&mut state, backend, seat, told),
         }
     }
 
@@ -294,7 +367,7 @@ impl Replica {
         if let Some(pool) = state.pools.get_mut(backend) {
             pool.carry_out(seat);
         }
-        self.emit(|| Kind::ProviderEvicted {
+        self.tell(|| Kind::ProviderEvicted {
             replica: self.number,
             backend: self.backend_name(backend),
             group: seat.group,
@@ -312,7 +385,7 @@ impl Replica {
     /// Tells a provider's health, and whose response changed it.
     fn tell_health(&self, pool: &Pool, backend: usize, seat: Seat, request: Option<&RequestId>) {
         let Some(member) = pool.member(seat) else { return };
-        self.emit(|| Kind::HealthChanged {
+        self.tell(|| Kind::HealthChanged {
             replica: self.number,
             backend: self.backend_name(backend),
             provider: self.provider_name(backend, seat),
@@ -338,7 +411,7 @@ impl Replica {
     }
 
     fn tell_return(&self, backend: usize, seat: Seat) {
-        self.emit(|| Kind::ProviderReturned {
+        self.tell(|| Kind::ProviderReturned {
             replica: self.number,
             backend: self.backend_name(backend),
             group: seat.group,
@@ -348,7 +421,7 @@ impl Replica {
 
     /// Has an eviction's end told of when it comes, also where nobody asks meanwhile. One that is
     /// prolonged is told of by the eviction that prolonged it. A replica that is gone stays silent.
-    fn wake_at_release(self: &Arc<Self>, state: &State, backend: usize, seat: Seat) {
+    pub(crate) fn wake_at_release(self: &Arc<Self>, state: &State, backend: usize, seat: Seat) {
         if self.behaviour.comeback == Comeback::AfterOneProbe {
             return;
         }
@@ -376,7 +449,7 @@ impl Replica {
         backends.map(|(backend, (pool, targets))| health::of(self.backend_name(backend), pool, targets, now)).collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,10 +31,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 impl Upstream {
     /// A caller on this network, for the providers of this topology.
     pub(crate) fn new(net: &Net, topology: &Topology) -> Self {
-        let client = |timeout| Connector::new(net.clone()).within(timeout).client();
+        let upstream = Self { client: client(net, CONNECT_TIMEOUT), own: BTreeMap::new() };
+        upstream.also_for(net, topology)
+    }
+
+    /// The same caller, with the connections that it has, for the providers of this topology too.
+    pub(crate) fn also_for(&self, net: &Net, topology: &Topology) -> Self {
+        let mut upstream = self.clone();
         let providers = topology.backends.iter().flat_map(Backend::providers);
-        let own = providers.filter_map(|(_, provider)| provider.connect_timeout);
-        Self { client: client(CONNECT_TIMEOUT), own: own.map(|timeout| (timeout, client(timeout))).collect() }
+        for timeout in providers.filter_map(|(_, provider)| provider.connect_timeout) {
+            upstream.own.entry(timeout).or_insert_with(|| client(net, timeout));
+        }
+        upstream
     }
 
     /// Sends a request and waits for the response's head. Dropping the future breaks it off.
@@ -49,6 +57,10 @@ impl Upstream {
         let client = connect_timeout.and_then(|timeout| self.own.get(&timeout)).unwrap_or(&self.client);
         client.request(request).await.map_err(|error| call_error(&error))
     }
+}
+
+fn client(net: &Net, connect_timeout: Duration) -> HttpClient<Full<Bytes>> {
+    Connector::new(net.clone()).within(connect_timeout).client()
 }
 
 fn call_error(error: &legacy::Error) -> Error {

@@ -18,8 +18,8 @@ const MIN_CREDENTIAL: usize = 12;
 impl Hidden {
     /// Every place where a credential stands: where the manifests say it, and wherever the same
     /// text stands again.
-    pub(super) fn find(sources: &Sources, files: &[FileId], documents: &[Node]) -> Self {
-        let mut places: Vec<Place> = documents.iter().flat_map(secret_places).collect();
+    pub(super) fn find<'n>(sources: &Sources, files: &[FileId], documents: impl IntoIterator<Item = &'n Node>) -> Self {
+        let mut places: Vec<Place> = documents.into_iter().flat_map(secret_places).collect();
         let values = places.iter().map(|place| bare(text_at(sources, *place)).to_owned());
         let mut values: Vec<String> = values.filter(|value| value.len() >= MIN_CREDENTIAL).collect();
         values.sort_unstable();

@@ -57,9 +57,14 @@ impl<'l> Hosts<'l> {
         let lower = host.value.to_ascii_lowercase();
         let name = lower.strip_suffix('.').unwrap_or(&lower);
         let authority = Authority::new(name, port.value);
-        if self.given.real_hosts == RealHosts::All
-            || self.given.simulators.iter().any(|one| one.authority.value == authority)
-        {
+        if self.given.simulators.iter().any(|one| one.authority.value == authority) {
+            return authority;
+        }
+        if self.given.real_hosts == RealHosts::All {
+            let service = self.service(name, namespace).filter(|service| service.nowhere.is_none());
+            if let Some(service) = service.filter(|service| !service.has(port.value)) {
+                log.push(no_port(service, port));
+            }
             return authority;
         }
         let openai = Authority::openai();
@@ -70,11 +75,7 @@ impl<'l> Hosts<'l> {
             }
             return authority;
         }
-        let service = ServiceName::parse(name).and_then(|wanted| {
-            let namespace = wanted.namespace.unwrap_or(namespace);
-            self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
-        });
-        let Some(service) = service else {
+        let Some(service) = self.service(name, namespace) else {
             let asked = ServiceName::parse(name).and_then(|wanted| wanted.namespace).unwrap_or(namespace);
             if !is_one_nameless(asked, self.services.iter().map(Service::path)) {
                 log.push(self.no_host(host, name, namespace));
@@ -88,7 +89,7 @@ impl<'l> Hosts<'l> {
                     .note_at(service.name.place, "this Service"),
             );
         }
-        if !service.unsure && !service.ports.iter().any(|known| known.number.value == port.value) {
+        if !service.has(port.value) {
             log.push(no_port(service, port));
         }
         let is_short = !name.contains('.');
@@ -98,6 +99,13 @@ impl<'l> Hosts<'l> {
             return Authority::new(full_name(service), port.value);
         }
         authority
+    }
+
+    /// The Service behind a name, as `namespace` sees it.
+    fn service(&self, name: &str, namespace: &str) -> Option<&Service> {
+        let wanted = ServiceName::parse(name)?;
+        let namespace = wanted.namespace.unwrap_or(namespace);
+        self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
     }
 
     fn no_host(&self, host: &Spanned<String>, name: &str, namespace: &str) -> Diagnostic {

@@ -1,5 +1,6 @@
 //! Service: a name and ports that lead to the pods of a Deployment.
 
+use super::RealHosts;
 use super::deployment::Deployment;
 use super::fields::{Fields, Log, NumberOrName, did_you_mean, list, not_modelled};
 use super::object::Object;
@@ -114,12 +115,17 @@ fn check_ports(ports: &[Port], log: &Log<'_>) {
 }
 
 /// Finds the simulator behind each port. `simulators` holds, for each Deployment, the index of its simulator.
+/// Where hosts may be anywhere, files without a Deployment are no whole lab.
 pub(super) fn link(
     services: &mut [Service],
     deployments: &[Deployment],
-    simulators: &[Option<usize>],
+    (simulators, real_hosts): (&[Option<usize>], RealHosts),
     log: &Log<'_>,
 ) -> Vec<topology::Service> {
+    if deployments.is_empty() && real_hosts == RealHosts::All {
+        // Whatever the selectors pick runs somewhere else.
+        return Vec::new();
+    }
     let mut linked = Vec::new();
     for service in services.iter_mut().filter(|service| !service.selector.is_empty()) {
         let picked: Vec<usize> = (0..deployments.len())
@@ -159,6 +165,11 @@ impl Service {
     /// Its namespace and its name.
     pub(super) fn path(&self) -> (&str, &str) {
         (&self.namespace, &self.name.value)
+    }
+
+    /// Whether it has a port, or may have it, since not all of it could be read.
+    pub(super) fn has(&self, port: u16) -> bool {
+        self.unsure || self.ports.iter().any(|known| known.number.value == port)
     }
 
     fn picks(&self, deployment: &Deployment) -> bool {

@@ -56,12 +56,13 @@ impl GatewayAlone {
             name: "gateway".to_owned(),
             seed: self.seed,
             patterns_counted: false,
+            batch: None,
             personality: self.personality.to_string(),
             clock: Mode::Real.to_string(),
             start: self.start.to_string(),
             sources: Sources::default(),
             replicas: self.replicas,
-            backends: backends(&self.topology),
+            backends: backends([&*self.topology]),
         }
     }
 

@@ -50,7 +50,7 @@ impl Front<'_> {
     ) -> Result<(Vec<Server>, Vec<SocketAddr>), StartError> {
         let turn = Arc::new(AtomicUsize::new(0));
         let (mut servers, mut addresses) = (Vec::new(), Vec::new());
-        for (position, (index, port)) in ports(topology).into_iter().enumerate() {
+        for (position, port) in ports(topology).into_iter().enumerate() {
             let own = door.first.filter(|_| position == 0).unwrap_or(port);
             let address = SocketAddr::new(door.ip, own);
             let authority = Authority::new("agentgateway-proxy", port);
@@ -72,7 +72,7 @@ impl Front<'_> {
                         Spread::Sticky => sticky(&client_of(&request), count),
                     };
                     let (_, gateway) = pool.take(choose).await;
-                    gateway.handle(index, request).await
+                    gateway.handle_at(port, request).await
                 }
             }));
         }

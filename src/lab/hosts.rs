@@ -1,18 +1,18 @@
 //! Puts the hosts on the network: simulators, the fake OpenAI, the gateway's replicas, their names.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::prepare::Prepared;
+use super::prepare::{Pod, Prepared};
 use crate::event::Kind;
 use crate::gateway::Gateway;
+use crate::scenario::{Change, MAX_REPLICAS, Manifest, Manifests};
 use crate::sim;
 use crate::sim::openai::{self, FakeOpenai};
 use crate::sim::vllm;
-use crate::topology::{Auth, Authority, Topology};
+use crate::topology::{Auth, Authority, Backend, Service, Simulator, Topology};
 use crate::world::net::LINK_LATENCY;
 use crate::world::serve::{Server, serve};
 use crate::world::{FaultBoard, World};
@@ -43,13 +43,22 @@ pub(super) struct Hosts {
     pool: Pool,
     /// By number. Whoever changes them holds the lock until that is done.
     replicas: tokio::sync::Mutex<Vec<Replica>>,
-    /// The pods of each simulator of the topology, by number.
-    pods: tokio::sync::Mutex<Vec<Vec<RunningPod>>>,
+    /// What the manifests have made. Whoever changes it holds the lock until that is done.
+    made: tokio::sync::Mutex<Made>,
+    /// What the manifests describe now.
+    topology: Mutex<Arc<Topology>>,
 }
 
-/// One replica of the gateway with its servers.
+/// What was made of the manifests.
+struct Made {
+    manifests: Manifests,
+    /// The pods of each simulator of the topology, by number.
+    pods: Vec<Vec<RunningPod>>,
+}
+
+/// One replica of the gateway with its servers, by port.
 struct Replica {
-    servers: Vec<Server>,
+    servers: Vec<(u16, Server)>,
 }
 
 /// One pod of a simulator.
@@ -94,6 +103,11 @@ impl Pool {
         self.0.changed.notify_waiters();
     }
 
+    /// The replicas that take requests now.
+    fn all(&self) -> Vec<(u32, Gateway)> {
+        self.lock().clone()
+    }
+
     fn remove(&self, number: u32) {
         self.lock().retain(|(other, _)| *other != number);
     }
@@ -112,16 +126,20 @@ impl Hosts {
     /// Starts the providers and the names under which they are found; the gateway comes next.
     pub(super) async fn start(world: &World, prepared: &Arc<Prepared>) -> Result<Self, StartError> {
         learn_credentials(world, prepared);
+        let topology = prepared.topology.clone();
+        let manifests = prepared.scenario.manifests.clone();
+        let pods = topology.simulators.iter().map(|_| Vec::new()).collect();
         let hosts = Self {
             world: world.clone(),
             prepared: prepared.clone(),
             board: FaultBoard::new(world),
             pool: Pool::default(),
             replicas: tokio::sync::Mutex::default(),
-            pods: tokio::sync::Mutex::new(prepared.topology.simulators.iter().map(|_| Vec::new()).collect()),
+            made: tokio::sync::Mutex::new(Made { manifests, pods }),
+            topology: Mutex::new(topology.clone()),
         };
-        for (simulator, one) in prepared.topology.simulators.iter().enumerate() {
-            hosts.scale_simulator(simulator, one.replicas).await?;
+        for simulator in &topology.simulators {
+            hosts.scale_simulator(&simulator.name, simulator.replicas).await?;
         }
         let openai = FakeOpenai::new(openai::Config::accepting(openai_keys(prepared)), world.clone());
         hosts.listen(&Authority::openai(), openai.router()).await?;
@@ -129,6 +147,16 @@ impl Hosts {
             world.net.name(authority.clone(), vec![Authority::openai()]);
         }
         Ok(hosts)
+    }
+
+    /// What the manifests describe now.
+    pub(super) fn topology(&self) -> Arc<Topology> {
+        self.topology.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first port of the gateway.
+    pub(super) fn first_port(&self) -> u16 {
+        ports(&self.topology()).first().copied().unwrap_or(8080)
     }
 
     /// The faults of this lab.
@@ -159,30 +187,39 @@ impl Hosts {
 
     async fn start_replica(&self, number: u32) -> Result<Replica, StartError> {
         let personality = self.prepared.scenario.gateway.personality;
-        let gateway = Gateway::new(self.world.clone(), self.prepared.topology.clone(), personality, number);
+        let topology = self.topology();
+        let gateway = Gateway::new(self.world.clone(), topology.clone(), personality, number);
         let mut servers = Vec::new();
-        for (index, port) in ports(&self.prepared.topology) {
-            let authority = Authority::new(replica_host(number), port);
-            let listener = self.world.net.listen(&authority).await.map_err(|error| StartError::Listen {
-                address: authority.to_string(),
-                what: "a replica of the gateway".to_owned(),
-                error,
-            })?;
-            let gateway = gateway.clone();
-            servers.push(serve(listener, move |request| {
-                let gateway = gateway.clone();
-                async move { gateway.handle(index, request).await }
-            }));
+        for port in ports(&topology) {
+            servers.push((port, self.front(number, port, &gateway).await?));
         }
         self.world.bus.emit(Kind::ReplicaStarted { replica: number });
+        if !Arc::ptr_eq(&topology, &self.prepared.topology) {
+            gateway.tell_configuration();
+        }
         self.pool.add(number, gateway);
         Ok(Replica { servers })
+    }
+
+    /// Serves a port of a replica.
+    async fn front(&self, number: u32, port: u16, gateway: &Gateway) -> Result<Server, StartError> {
+        let authority = Authority::new(replica_host(number), port);
+        let listener = self.world.net.listen(&authority).await.map_err(|error| StartError::Listen {
+            address: authority.to_string(),
+            what: "a replica of the gateway".to_owned(),
+            error,
+        })?;
+        let gateway = gateway.clone();
+        Ok(serve(listener, move |request| {
+            let gateway = gateway.clone();
+            async move { gateway.handle_at(port, request).await }
+        }))
     }
 
     /// Stops a replica once the requests under way have ended; new ones go elsewhere.
     async fn stop_replica(&self, number: u32, replica: &Replica) {
         self.pool.remove(number);
-        for server in &replica.servers {
+        for (_, server) in &replica.servers {
             server.drain().await;
         }
         // Clients hear a hop later that their idle connections are closed; a request sent into one would
@@ -209,22 +246,114 @@ impl Hosts {
         Ok(())
     }
 
-    /// Lets a simulator, by its index in the topology, have `count` pods.
-    pub(super) async fn scale_simulator(&self, simulator: usize, count: u32) -> Result<(), StartError> {
-        let mut all = self.pods.lock().await;
-        let Some(pods) = all.get_mut(simulator) else { return Ok(()) };
+    /// Lets a simulator, by the name of its Deployment, have `count` pods.
+    pub(super) async fn scale_simulator(&self, name: &str, count: u32) -> Result<(), StartError> {
+        let topology = self.topology();
+        let mut made = self.made.lock().await;
+        // One that is deleted has no pods.
+        let Some(index) = topology.simulators.iter().position(|one| one.name == name) else { return Ok(()) };
+        let Some(pods) = made.pods.get_mut(index) else { return Ok(()) };
+        self.grow(&topology.simulators[index], pods, count).await?;
+        let surplus = pods.split_off(pods.len().min(count as usize));
+        self.name_services(&topology, index, pods);
+        for pod in surplus {
+            pod.server.drain().await;
+        }
+        Ok(())
+    }
+
+    /// Starts the pods of a simulator that are missing.
+    async fn grow(&self, simulator: &Simulator, pods: &mut Vec<RunningPod>, count: u32) -> Result<(), StartError> {
         while pods.len() < count as usize {
-            let Some(pod) = self.prepared.pod(simulator, number(pods.len())) else { break };
+            let Ok(pod) = Pod::of(simulator, number(pods.len())) else { break };
             let authority = pod.authority();
             let running = vllm::Simulator::new(pod.config, self.world.clone(), &pod.name);
             let server = self.listen(&authority, running.router()).await?;
             pods.push(RunningPod { name: pod.name, simulator: running, server });
         }
-        let surplus = pods.split_off(pods.len().min(count as usize));
-        let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
-        self.name_services(simulator, &names);
-        for pod in surplus {
+        Ok(())
+    }
+
+    /// Makes of changed manifests what a cluster would: pods and names that are new come, the gateway
+    /// takes the new configuration, and what is gone ends once its requests have. What it gives is why
+    /// nothing was changed.
+    pub(super) async fn change(&self, changes: &[Change<Manifest>]) -> Result<Option<String>, StartError> {
+        let mut made = self.made.lock().await;
+        let before = self.topology();
+        let (manifests, after) = match made.manifests.changed(changes) {
+            Ok(next) => next,
+            Err(why) => return Ok(Some(why)),
+        };
+        let failed = after.simulators.iter().find_map(|simulator| Pod::of(simulator, 0).err());
+        if failed.is_some() {
+            return Ok(failed);
+        }
+        let after = Arc::new(after);
+        made.manifests = manifests;
+        let leaving = self.roll_out(&before, &after, &mut made.pods).await?;
+        *self.topology.lock().unwrap_or_else(PoisonError::into_inner) = after.clone();
+        let mut replicas = self.replicas.lock().await;
+        for (number, gateway) in self.pool.all() {
+            gateway.configure(after.clone());
+            if let Some(replica) = replicas.get_mut(number as usize) {
+                self.open(number, replica, &gateway, &ports(&after)).await?;
+            }
+        }
+        for replica in replicas.iter_mut() {
+            close(replica, &ports(&after)).await;
+        }
+        drop(replicas);
+        for pod in leaving {
             pod.server.drain().await;
+        }
+        drop(made);
+        let count = |topology: &Topology| topology.replicas.as_ref().map(|count| count.value);
+        if let Some(count) = count(&after).filter(|_| count(&after) != count(&before)) {
+            self.scale_gateway(count.clamp(1, MAX_REPLICAS)).await?;
+        }
+        Ok(None)
+    }
+
+    /// Starts pods that are new or have changed, and gives those that are to go.
+    async fn roll_out(
+        &self,
+        before: &Topology,
+        after: &Topology,
+        pods: &mut Vec<Vec<RunningPod>>,
+    ) -> Result<Vec<RunningPod>, StartError> {
+        let mut old: Vec<Option<Vec<RunningPod>>> = std::mem::take(pods).into_iter().map(Some).collect();
+        for simulator in &after.simulators {
+            let same = |one: &Simulator| (&one.namespace, &one.name) == (&simulator.namespace, &simulator.name);
+            let position =
+                before.simulators.iter().position(same).filter(|at| before.simulators[*at].is_same(simulator));
+            let kept = position.and_then(|at| old.get_mut(at)?.take());
+            let mut running = kept.unwrap_or_default();
+            if position.is_none() {
+                self.grow(simulator, &mut running, simulator.replicas).await?;
+            }
+            pods.push(running);
+        }
+        let kept: Vec<Authority> = after.services.iter().flat_map(Service::names).collect();
+        let gone = before.services.iter().flat_map(Service::names).filter(|name| !kept.contains(name));
+        gone.for_each(|name| self.world.net.unname(&name));
+        for (index, running) in pods.iter().enumerate() {
+            self.name_services(after, index, running);
+        }
+        Ok(old.into_iter().flatten().flatten().collect())
+    }
+
+    /// Opens the ports that a replica does not have yet.
+    async fn open(
+        &self,
+        number: u32,
+        replica: &mut Replica,
+        gateway: &Gateway,
+        ports: &[u16],
+    ) -> Result<(), StartError> {
+        for port in ports {
+            if !replica.servers.iter().any(|(one, _)| one == port) {
+                replica.servers.push((*port, self.front(number, *port, gateway).await?));
+            }
         }
         Ok(())
     }
@@ -254,10 +383,11 @@ impl Hosts {
     }
 
     /// Lets the Services of a simulator lead to these pods.
-    fn name_services(&self, simulator: usize, pods: &[&str]) {
-        let services = self.prepared.topology.services.iter().filter(|service| service.simulator == simulator);
+    fn name_services(&self, topology: &Topology, simulator: usize, pods: &[RunningPod]) {
+        let services = topology.services.iter().filter(|service| service.simulator == simulator);
         for service in services {
-            let targets: Vec<_> = pods.iter().map(|pod| Authority::new(*pod, service.target_port)).collect();
+            let targets: Vec<_> =
+                pods.iter().map(|pod| Authority::new(pod.name.as_str(), service.target_port)).collect();
             for name in service.names() {
                 self.world.net.name(name, targets.clone());
             }
@@ -265,23 +395,32 @@ impl Hosts {
     }
 }
 
+/// Closes the ports that a replica has no more, once their requests have ended.
+async fn close(replica: &mut Replica, ports: &[u16]) {
+    let gone: Vec<_> = replica.servers.extract_if(.., |(port, _)| !ports.contains(port)).collect();
+    for (_, server) in gone {
+        server.drain().await;
+    }
+}
+
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// The ports of the gateway, each with the first listener that has it.
-pub(super) fn ports(topology: &Topology) -> Vec<(usize, u16)> {
-    let mut ports: BTreeMap<u16, usize> = BTreeMap::new();
-    for (index, listener) in topology.listeners.iter().enumerate() {
-        ports.entry(listener.port).or_insert(index);
+/// The ports of the gateway, in the order of its listeners.
+pub(super) fn ports(topology: &Topology) -> Vec<u16> {
+    let mut ports = Vec::new();
+    for listener in &topology.listeners {
+        if !ports.contains(&listener.port) {
+            ports.push(listener.port);
+        }
     }
-    let mut found: Vec<_> = ports.into_iter().map(|(port, index)| (index, port)).collect();
-    found.sort_unstable();
-    found
+    ports
 }
 
 fn learn_credentials(world: &World, prepared: &Prepared) {
-    for (_, provider) in prepared.topology.backends.iter().flat_map(crate::topology::Backend::providers) {
+    let backends = prepared.scenario.topologies().flat_map(|topology| &topology.backends);
+    for (_, provider) in backends.flat_map(Backend::providers) {
         if let Auth::Credential(credential) = &provider.auth {
             world.credentials.learn(credential.key(), &credential.reference);
         }
@@ -296,7 +435,8 @@ fn learn_credentials(world: &World, prepared: &Prepared) {
 /// The keys that the lab gives to providers without a host, or where the fake OpenAI answers too: just
 /// these are accepted.
 fn openai_keys(prepared: &Prepared) -> Vec<String> {
-    let providers = prepared.topology.backends.iter().flat_map(crate::topology::Backend::providers);
+    let backends = prepared.scenario.topologies().flat_map(|topology| &topology.backends);
+    let providers = backends.flat_map(Backend::providers);
     providers
         .filter(|(_, provider)| provider.is_openai || prepared.topology.openai.contains(&provider.endpoint))
         .filter_map(|(_, provider)| match &provider.auth {

@@ -12,14 +12,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::acts::Commands;
-use super::hosts::{Hosts, StartError, ports, replica_host};
+use super::hosts::{Hosts, StartError, replica_host};
 use super::load;
 use super::prepare::Prepared;
 use super::watch::Watch;
-use crate::event::{At, Kind};
+use crate::event::{Aims, At, Kind};
 use crate::fault::target::CLIENT_HOST;
-use crate::scenario::step::{Order, Scaled, Until};
+use crate::scenario::step::{Objective, Order, Scaled, Until};
 use crate::scenario::{Restart, Send, Spread, Step};
+use crate::source::Span;
 use crate::topology::Authority;
 use crate::traffic::{Ask, Client};
 use crate::world::{Random, World};
@@ -133,7 +134,11 @@ impl Player {
     async fn step(&self, index: usize, step: &Step, act: bool) -> Result<(), StartError> {
         let (verb, summary) = (step.verb().to_owned(), step.summary());
         let act = act.then(|| step.as_written()).flatten();
-        self.0.world.bus.emit(Kind::StepStarted { step: index, verb, summary, act });
+        let load = match step {
+            Step::Load(load) => Some(aims(load.objective)),
+            _ => None,
+        };
+        self.0.world.bus.emit(Kind::StepStarted { step: index, verb, summary, act, load });
         let failed = self.done(index, step).await?;
         self.0.world.bus.emit(Kind::StepEnded { step: index, failed });
         Ok(())
@@ -152,7 +157,7 @@ impl Player {
             Step::Restart(Restart::Replica(replica)) => hosts.restart_replica(*replica).await?,
             Step::Scale(scale) => match &scale.what {
                 Scaled::Gateway => hosts.scale_gateway(scale.count).await?,
-                Scaled::Simulator { index, .. } => hosts.scale_simulator(*index, scale.count).await?,
+                Scaled::Simulator { name, .. } => hosts.scale_simulator(name, scale.count).await?,
             },
             Step::Configure(one) => return Ok(hosts.configure(one.index, &one.changes).await.err()),
             Step::Inject(inject) => {
@@ -161,6 +166,7 @@ impl Player {
             Step::Clear(which) => {
                 hosts.board().clear(which);
             }
+            Step::Apply(changes) | Step::Delete(changes) => return hosts.change(changes).await,
             Step::Stop => self.0.stopped.send_modify(|count| *count += 1),
             Step::Parallel(branches) => self.parallel(branches).await?,
         }
@@ -212,9 +218,9 @@ impl Player {
     /// Sends one request and waits for its end. `intended` is when it should have been sent, where a
     /// load says so.
     pub(super) async fn ask(&self, step: usize, send: &Send, intended: Option<At>) {
-        let Inner { hosts, prepared, client, .. } = &*self.0;
+        let Inner { hosts, client, .. } = &*self.0;
         let (replica, _) = hosts.pool().take(|count| self.choose(send, count)).await;
-        let port = ports(&prepared.topology).first().map_or(8080, |(_, port)| *port);
+        let port = hosts.first_port();
         let ask = Ask {
             id: format!("req-{}", self.next_number()),
             step: Some(step),
@@ -375,6 +381,12 @@ async fn all(in_order: &mut Option<Played<'_>>) -> Result<(), StartError> {
         Some(steps) => Pin::new(steps).await,
         None => std::future::pending().await,
     }
+}
+
+/// What a load counts as good.
+fn aims(objective: Objective) -> Aims {
+    let micros = |span: Option<Span>| span.map(|span| At::after(span.0).0);
+    Aims { ttft_us: micros(objective.ttft), latency_us: micros(objective.latency) }
 }
 
 /// The headers of a request: those that its content needs, the key, then the scenario's own.

@@ -28,9 +28,13 @@ impl Prepared {
     /// Checks what only the simulators can check.
     pub(super) fn new(scenario: Scenario) -> Result<Self, LoadError> {
         let mut findings = scenario.warnings.clone();
-        for simulator in &scenario.topology.simulators {
+        let mut seen: Vec<&Simulator> = Vec::new();
+        for simulator in scenario.topologies().flat_map(|topology| &topology.simulators) {
             // All pods have the same command line; one that has none may be scaled up.
-            let _ = pod(simulator, 0, &mut findings);
+            if !seen.contains(&simulator) {
+                let _ = pod(simulator, 0, &mut findings);
+                seen.push(simulator);
+            }
         }
         for step in &scenario.steps {
             if let Step::Configure(one) = &step.value {
@@ -44,17 +48,22 @@ impl Prepared {
         Ok(Self { scenario: Arc::new(scenario), topology, warnings: findings })
     }
 
-    /// A pod of a simulator, by its number; none for a simulator that the topology lacks.
-    pub(super) fn pod(&self, simulator: usize, number: u32) -> Option<Pod> {
-        pod(self.topology.simulators.get(simulator)?, number, &mut Diagnostics::default())
-    }
-
     pub(super) fn warnings(&self) -> &[Diagnostic] {
         self.warnings.all()
     }
 }
 
 impl Pod {
+    /// A pod of a simulator, by its number.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub(super) fn of(simulator: &Simulator, number: u32) -> Result<Self, String> {
+        let mut findings = Diagnostics::default();
+        let why = |findings: &Diagnostics| findings.all().iter().map(|one| one.message.clone()).collect::<Vec<_>>();
+        pod(simulator, number, &mut findings).ok_or_else(|| why(&findings).join("; "))
+    }
+
     /// Where it listens.
     pub(super) fn authority(&self) -> Authority {
         Authority::new(self.name.clone(), self.config.port())

@@ -42,6 +42,9 @@ impl Watch {
                 state.evicted.remove(&(*replica, backend.clone(), provider.clone()));
             }
             Kind::ReplicaStopped { replica } => state.evicted.retain(|(of, ..)| of != replica),
+            Kind::ReplicaConfigured { replica, reset, .. } => state.evicted.retain(|(of, backend, provider)| {
+                of != replica || !reset.iter().any(|one| one.backend == *backend && one.provider == *provider)
+            }),
             Kind::ClientRequestSent { .. } => state.under_way += 1,
             Kind::ClientRequestEnded { status, outcome, .. } => {
                 state.under_way = state.under_way.saturating_sub(1);

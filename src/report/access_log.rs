@@ -106,7 +106,8 @@ pub(super) fn fields(
     fields.add("http.host", arrival.host.as_deref().map(without_port));
     fields.add("http.path", Some(exchange.path.as_str()));
     fields.add("http.version", arrival.version.as_deref());
-    fields.add("http.status", Some(end.status));
+    // A client that left before the head has got none.
+    fields.add("http.status", Some(end.status).filter(|status| *status > 0));
     fields.add("trace.id", trace.map(|trace| trace.trace_hex()));
     fields.add("span.id", trace.map(|trace| trace.span_hex()));
     llm_fields(&mut fields, exchange);

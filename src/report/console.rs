@@ -6,6 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::load;
 use super::style::{Meaning, Style};
 use super::table;
 use crate::event::history::Request;
@@ -80,7 +81,7 @@ impl Live {
             Kind::ClientRequestEnded { request, .. } => self.request_lines(request),
             Kind::GatewayRequestEnded { request, .. } if self.has_no_client(request) => self.request_lines(request),
             Kind::StepStarted { verb, summary, .. }
-                if ["wait", "restart", "scale", "load"].contains(&verb.as_str()) =>
+                if ["wait", "restart", "scale", "load", "apply", "delete"].contains(&verb.as_str()) =>
             {
                 vec![self.aside(event, "·", Meaning::Faint, summary)]
             }
@@ -102,6 +103,16 @@ impl Live {
                     Meaning::Faint,
                     &format!("replica {replica} stopped: its health state is gone"),
                 )]
+            }
+            Kind::ReplicaConfigured { replica, reset, .. } => {
+                let anew: Vec<&str> = reset.iter().map(|one| one.provider.as_str()).collect();
+                let anew = if anew.is_empty() {
+                    String::new()
+                } else {
+                    format!("; health is forgotten of {}", anew.join(", "))
+                };
+                let text = format!("replica {replica} has the new configuration{anew}");
+                vec![self.aside(event, "·", Meaning::Faint, &text)]
             }
             Kind::ProviderSelected { .. } if self.detail == Detail::Verbose => {
                 self.selection_line(event).into_iter().collect()
@@ -247,7 +258,22 @@ pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
         let text = if all { "the invariants hold" } else { "the other invariants hold" };
         let _ = writeln!(out, "{} {text}", style.paint(Meaning::Good, "✓"));
     }
+    if detail > Detail::Quiet {
+        out.push_str(&loads(&run.history, style));
+    }
     out.push_str(&explanations(run, judged, style));
+    out
+}
+
+/// The figures of each load.
+fn loads(history: &History, style: Style) -> String {
+    let mut out = String::new();
+    for one in load::of(history) {
+        let _ = writeln!(out, "\n{}", style.paint(Meaning::Strong, &one.summary));
+        for line in load::lines(&one.measured, one.elapsed, style) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
     out
 }
 

@@ -142,6 +142,7 @@ impl Exchanges {
             Kind::StepStarted { .. }
             | Kind::StepEnded { .. }
             | Kind::ReplicaStarted { .. }
+            | Kind::ReplicaConfigured { .. }
             | Kind::ClientRequestSent { .. }
             | Kind::ClientResponseStarted { .. }
             | Kind::ClientFirstToken { .. }

@@ -4,8 +4,12 @@
 //! Times that end in `_us` are microseconds since the lab's start, durations that end in `_ms` are
 //! milliseconds.
 
-use serde::Serialize;
+use std::time::Duration;
 
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::load::{self, Load};
 use super::record::{RunRecord, Tally, worst};
 use crate::event::history::{Attempt, Eviction, Request};
 use crate::event::{At, Outcome, Usage};
@@ -15,7 +19,7 @@ use crate::verdict::{About, Exempt, Finding};
 pub const FORMAT: u32 = 1;
 
 /// JSON Schema of the report.
-pub const SCHEMA: &str = include_str!("json/schema.json");
+pub const SCHEMA: &str = include_str!("../../schemas/report.schema.json");
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -44,6 +48,8 @@ struct Run<'a> {
     findings: Vec<Judged<'a>>,
     requests: Vec<Asked<'a>>,
     evictions: Vec<Out<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    loads: Vec<Json>,
 }
 
 #[derive(Serialize)]
@@ -88,6 +94,9 @@ struct Asked<'a> {
     sent_us: At,
     duration_ms: Option<f64>,
     time_to_first_token_ms: Option<f64>,
+    /// How late it was sent, where a load says when it should have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_ms: Option<f64>,
     status: Option<u16>,
     outcome: Option<&'a str>,
     model: Option<&'a str>,
@@ -159,6 +168,7 @@ impl<'a> Run<'a> {
             findings: run.verdict.findings.iter().map(|finding| Judged::of(run, finding)).collect(),
             requests: run.history.requests.iter().map(Asked::of).collect(),
             evictions: run.history.evictions.iter().map(Out::of).collect(),
+            loads: load::of(&run.history).iter().map(Load::as_json).collect(),
         }
     }
 }
@@ -202,8 +212,9 @@ impl<'a> Asked<'a> {
             path: &request.path,
             stream: request.stream,
             sent_us: request.sent,
-            duration_ms: request.ended.map(|ended| millis(request.sent, ended)),
-            time_to_first_token_ms: request.first_token.map(|first| millis(request.sent, first)),
+            duration_ms: request.duration().map(in_millis),
+            time_to_first_token_ms: request.time_to_first_token().map(in_millis),
+            late_ms: request.lateness().map(in_millis),
             status: request.status,
             outcome: request.outcome.map(Outcome::name),
             model: request.model.as_deref(),
@@ -248,7 +259,11 @@ impl<'a> Out<'a> {
 }
 
 fn millis(from: At, to: At) -> f64 {
-    to.since(from).as_secs_f64() * 1_000.0
+    in_millis(to.since(from))
+}
+
+fn in_millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }
 
 #[cfg(test)]

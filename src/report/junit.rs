@@ -4,7 +4,7 @@
 //! A failure is a `failure`, with the scenario's line underlined. Unknown is an `error`: it is not
 //! green, as its exit code is not. Times are the lab's own, also where they are virtual.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::record::{RunRecord, title};
@@ -23,8 +23,13 @@ pub fn render(runs: &[RunRecord]) -> String {
         out,
         "<testsuites name=\"labsim\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.3}\">"
     );
+    let mut personalities: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for run in runs {
-        suite(&mut out, run);
+        personalities.entry(run.file()).or_default().insert(&run.header.personality);
+    }
+    for run in runs {
+        let several = personalities.get(run.file()).is_some_and(|all| all.len() > 1);
+        suite(&mut out, run, &class(run, several));
     }
     out.push_str("</testsuites>\n");
     out
@@ -37,7 +42,7 @@ fn counts(run: &RunRecord) -> (usize, usize, usize) {
     (run.verdict.findings.len() + broken_off, with(Outcome::Fail), with(Outcome::Unknown) + broken_off)
 }
 
-fn suite(out: &mut String, run: &RunRecord) {
+fn suite(out: &mut String, run: &RunRecord, class: &str) {
     let header = &run.header;
     let (tests, failures, errors) = counts(run);
     let _ = writeln!(
@@ -64,13 +69,13 @@ fn suite(out: &mut String, run: &RunRecord) {
     out.push_str("    </properties>\n");
     let mut names = BTreeMap::new();
     for finding in &run.verdict.findings {
-        case(out, run, finding, &mut names);
+        case(out, run, class, finding, &mut names);
     }
     if run.interrupted {
         let _ = writeln!(
             out,
             "    <testcase classname=\"{}\" name=\"the run reaches its end\" time=\"0.000\">\n      <error message=\"interrupted\" type=\"interrupted\"/>\n    </testcase>",
-            escaped(&class(run)),
+            escaped(class),
         );
     }
     let lines: Vec<String> = run.history.requests.iter().map(line).collect();
@@ -78,7 +83,7 @@ fn suite(out: &mut String, run: &RunRecord) {
     out.push_str("  </testsuite>\n");
 }
 
-fn case(out: &mut String, run: &RunRecord, finding: &Finding, names: &mut BTreeMap<String, usize>) {
+fn case(out: &mut String, run: &RunRecord, class: &str, finding: &Finding, names: &mut BTreeMap<String, usize>) {
     let title = title(finding);
     let count = names.entry(title.clone()).or_insert(0);
     *count += 1;
@@ -87,7 +92,7 @@ fn case(out: &mut String, run: &RunRecord, finding: &Finding, names: &mut BTreeM
     let _ = write!(
         out,
         "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\"",
-        escaped(&class(run)),
+        escaped(class),
         escaped(&name),
         seconds(run, finding)
     );
@@ -122,12 +127,14 @@ fn seconds(run: &RunRecord, finding: &Finding) -> f64 {
     step.map_or(0.0, |step| step.ended.unwrap_or(run.history.now).since(step.began).as_secs_f64())
 }
 
-/// `scenarios/retry-after/zero.yaml` is `scenarios.retry-after.zero`, as readers make folders of it.
-fn class(run: &RunRecord) -> String {
+/// `scenarios/retry-after/zero.yaml` is `scenarios.retry-after.zero`, as readers make folders of it. A scenario
+/// that is played as several personalities has a folder for each.
+fn class(run: &RunRecord, several: bool) -> String {
     let file = run.file().trim_start_matches("./");
     let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
     let class = stem.replace(['/', '\\'], ".");
-    if class.is_empty() { "labsim".to_owned() } else { class }
+    let class = if class.is_empty() { "labsim".to_owned() } else { class };
+    if several { format!("{class}.{}", run.header.personality.replace('.', "_")) } else { class }
 }
 
 fn line(request: &Request) -> String {
@@ -159,5 +166,17 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn personalities_of_one_scenario_are_classes_of_their_own() {
+        let run = runs().remove(0);
+        let mut reference = run.clone();
+        "reference".clone_into(&mut reference.header.personality);
+        let one = render(std::slice::from_ref(&run));
+        let both = render(&[run, reference]);
+        let has = |text: &str, end: &str| text.contains(&format!("inter-group{end}\" name="));
+        assert!(has(&one, "") && !has(&one, ".agentgateway-1_4"), "{one}");
+        assert!(has(&both, ".agentgateway-1_4") && has(&both, ".reference") && !has(&both, ""), "{both}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::load;
 use super::record::{RunRecord, Tally, mark, title};
 use crate::event::history::Request;
 use crate::source::duration::human;
@@ -60,6 +61,7 @@ fn explained(out: &mut String, run: &RunRecord) {
         let _ = writeln!(out, "\n{} {}\n", mark(finding.outcome), inline(&title(finding)));
         fenced(out, &run.explained(finding));
     }
+    loads(out, run);
     let requests = &run.history.requests;
     let _ = writeln!(out, "\n<details><summary>{} requests</summary>\n", requests.len());
     out.push_str("| # | time | status | provider | endpoint | duration |\n| ---: | --- | --- | --- | --- | ---: |\n");
@@ -70,6 +72,18 @@ fn explained(out: &mut String, run: &RunRecord) {
         let _ = writeln!(out, "\n… and {} more", requests.len() - LISTED);
     }
     out.push_str("\n</details>\n");
+}
+
+fn loads(out: &mut String, run: &RunRecord) {
+    for one in load::of(&run.history) {
+        let _ = writeln!(out, "\n{}: {}\n", inline(&one.summary), inline(&load::overview(&one.measured, one.elapsed)));
+        for (index, cells) in load::rows(&one.measured).iter().enumerate() {
+            let _ = writeln!(out, "| {} |", cells.join(" | "));
+            if index == 0 {
+                let _ = writeln!(out, "| --- {}|", "| ---: ".repeat(cells.len() - 1));
+            }
+        }
+    }
 }
 
 fn row(out: &mut String, request: &Request) {

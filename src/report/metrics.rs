@@ -189,7 +189,7 @@ impl Texts {
             backend: known(exchange.route.as_ref().map(|route| route.backend.as_str())),
             protocol: if exchange.is_llm() { "llm" } else { "unknown" },
             method: exchange.method.clone(),
-            status: end.status.to_string(),
+            status: if end.status == 0 { "unknown".to_owned() } else { end.status.to_string() },
             reason: end.reason.as_deref().unwrap_or(answered).to_owned(),
             bind: arrival.port.map_or_else(|| "unknown".to_owned(), |port| format!("bind/{port}")),
             gateway: known(arrival.gateway.as_deref()),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::log::{Header, ProviderRecord};
-use crate::event::{At, Event, Kind, RequestId};
+use crate::event::log::{BackendRecord, Header, ProviderRecord};
+use crate::event::{At, Event, Kind, ProviderName, RequestId};
 
 /// A provider on one replica.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +99,7 @@ impl Providers {
         match &event.kind {
             Kind::ReplicaStarted { replica } => self.start(*replica),
             Kind::ReplicaStopped { replica } => self.stop(*replica),
+            Kind::ReplicaConfigured { replica, backends, reset } => self.configure(*replica, backends, reset),
             Kind::ProviderSelected { request, replica, attempt, backend, group, provider, .. } => {
                 self.selected.insert((*replica, backend.clone()), *group);
                 let key = Key::new(*replica, backend, provider);
@@ -152,14 +153,27 @@ impl Providers {
     /// A replica begins: every provider is as new.
     fn start(&mut self, replica: u32) {
         self.stop(replica);
+        self.fill(replica);
+    }
+
+    /// Puts down the providers of a replica that are not there yet.
+    fn fill(&mut self, replica: u32) {
         for (backend, groups) in &self.backends {
             for (group, members) in groups.iter().enumerate() {
                 for (place, record) in members.iter().enumerate() {
                     let key = Key::new(replica, backend, &record.name);
-                    self.states.insert(key, State::fresh(group, place, record));
+                    self.states.entry(key).or_insert_with(|| State::fresh(group, place, record));
                 }
             }
         }
+    }
+
+    fn configure(&mut self, replica: u32, backends: &[BackendRecord], reset: &[ProviderName]) {
+        for one in reset {
+            self.states.remove(&Key::new(replica, &one.backend, &one.provider));
+        }
+        self.backends = backends.iter().map(|one| (one.name.clone(), one.groups.clone())).collect();
+        self.fill(replica);
     }
 
     fn stop(&mut self, replica: u32) {

@@ -56,6 +56,7 @@ pub(super) fn header() -> Header {
         name: "Inter-group failover".to_owned(),
         seed: 7,
         patterns_counted: false,
+        batch: None,
         personality: "agentgateway-1.4".to_owned(),
         clock: "virtual".to_owned(),
         start: "2026-01-01T00:00:00Z".to_owned(),
@@ -160,7 +161,7 @@ fn finding(step: Option<usize>, at: &str, statement: &str, outcome: Verdict, [ex
 }
 
 fn step(step: usize, verb: &str, summary: &str) -> Kind {
-    Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None }
+    Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None, load: None }
 }
 
 /// A request that is being written down.

@@ -10,11 +10,18 @@ use crate::source::{Diagnostic, Diagnostics, Place, Spanned};
 use crate::topology::{PathMatch, Topology};
 
 /// Checks the steps against the lab.
-pub(super) fn steps(steps: &[Spanned<Step>], gateway: GatewaySpec, topology: &Topology, findings: &mut Diagnostics) {
+pub(super) fn steps(
+    steps: &[Spanned<Step>],
+    gateway: GatewaySpec,
+    topology: &Topology,
+    later: &[Topology],
+    findings: &mut Diagnostics,
+) {
+    let topologies: Vec<&Topology> = std::iter::once(topology).chain(later).collect();
     let most = steps.iter().filter_map(|step| replicas(&step.value)).chain([gateway.replicas]).max().unwrap_or(1);
     for step in steps {
         if let Some(send) = step.value.request() {
-            findings.extend(no_route(send, step.place, topology));
+            findings.extend(no_route(send, step.place, &topologies));
         }
         if let Step::Restart(Restart::Replica(replica)) = &step.value
             && *replica >= most
@@ -34,13 +41,14 @@ fn replicas(step: &Step) -> Option<u32> {
 }
 
 /// A warning for a request that no route takes, unless that is what its step is about.
-fn no_route(send: &Send, place: Place, topology: &Topology) -> Option<Diagnostic> {
+fn no_route(send: &Send, place: Place, topologies: &[&Topology]) -> Option<Diagnostic> {
     let path = send.path.split('?').next().unwrap_or("");
-    let rules = || topology.routes.iter().flat_map(|route| &route.rules);
+    let routes = || topologies.iter().flat_map(|topology| &topology.routes);
+    let rules = || routes().flat_map(|route| &route.rules);
     let taken = rules().any(|rule| {
         rule.matches.is_empty() || rule.matches.iter().any(|one| one.path.as_ref().is_none_or(|one| takes(one, path)))
     });
-    if taken || topology.routes.is_empty() || is_about_the_gateway(send) {
+    if taken || routes().next().is_none() || is_about_the_gateway(send) {
         return None;
     }
     let known: Vec<&str> =

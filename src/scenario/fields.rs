@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::expand::Expansion;
 use super::names::Names;
+use super::read::Changes;
 use crate::source::decode::UnknownField;
 use crate::source::yaml::plain;
 use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Sources, Spanned, Value};
@@ -18,6 +19,7 @@ use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Source
 pub(super) struct Reader<'r> {
     sources: &'r Sources,
     names: OnceCell<Names>,
+    changes: OnceCell<Changes>,
     priced: Cell<bool>,
     /// Scalars with variables, and what they became.
     values: Vec<(Place, String)>,
@@ -40,6 +42,7 @@ impl<'r> Reader<'r> {
         Self {
             sources,
             names: OnceCell::new(),
+            changes: OnceCell::new(),
             priced: Cell::new(false),
             values: Vec::new(),
             broken: Vec::new(),
@@ -51,6 +54,17 @@ impl<'r> Reader<'r> {
     pub(super) fn know(&self, names: Names) {
         // Only the first call counts, and there is only one.
         let _ = self.names.set(names);
+    }
+
+    /// Tells what `apply` and `delete` steps do.
+    pub(super) fn know_changes(&self, changes: Changes) {
+        // Only the first call counts, and there is only one.
+        let _ = self.changes.set(changes);
+    }
+
+    /// What `apply` and `delete` steps do.
+    pub(super) fn changes(&self) -> &Changes {
+        self.changes.get_or_init(Changes::default)
     }
 
     /// Tells that the scenario has prices.

@@ -9,7 +9,7 @@ use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
 use super::{Scenario, check, expand, read, under};
-use crate::kube::{self, Given};
+use crate::kube::{self, Given, Manifests};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
 use crate::topology::{Personality, Topology};
@@ -165,10 +165,14 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
 
     let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
     let lab = read::lab(&reader, top);
-    let topology = manifests(files, &reader, &lab.manifests, &lab.given, sources);
+    let (ids, topology) = manifests(files, &reader, &lab.manifests, &lab.given, sources);
+    let manifests = Manifests::new(sources, &ids, lab.given.clone());
+    let changes = read::changes(files, &reader, &root, (&ids, &lab.given, topology.as_ref()), sources);
+    let later: Vec<Topology> = changes.topologies().cloned().collect();
     if let Some(topology) = &topology {
-        reader.know(Names::of(topology));
+        reader.know(Names::of(std::iter::once(topology).chain(&later)));
     }
+    reader.know_changes(changes);
     let topology = topology.unwrap_or_default();
     let head = read::head(top);
     let gateway = read::gateway(&reader, &lab, top, &topology);
@@ -180,7 +184,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let invariants_off = read::invariants_off(top);
 
     let mut findings = reader.finish();
-    check::steps(&steps, gateway, &topology, &mut findings);
+    check::steps(&steps, gateway, &topology, &later, &mut findings);
     if findings.has_errors() {
         return Err(Stop::Invalid(findings));
     }
@@ -203,6 +207,8 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
         expect,
         invariants_off,
         topology,
+        later,
+        manifests,
         warnings: in_order(&findings),
         recorded,
     })
@@ -293,14 +299,14 @@ pub(super) fn root_of(documents: Vec<Node>, file: FileId) -> Result<Node, Stop> 
     Ok(others.remove(0))
 }
 
-/// What the manifests describe; none where they are wrong, which has been reported.
+/// The manifests' files, and what they describe; none where they are wrong, which has been reported.
 fn manifests(
     files: &dyn Files,
     reader: &Reader<'_>,
     paths: &[Spanned<String>],
     given: &Given,
     sources: &mut Sources,
-) -> Option<Topology> {
+) -> (Vec<FileId>, Option<Topology>) {
     let mut ids = Vec::new();
     let mut complete = !paths.is_empty();
     for path in paths {
@@ -319,15 +325,15 @@ fn manifests(
     let topology = kube::load(sources, &ids, given, &mut findings);
     // With a manifest missing, what refers to it cannot be found either.
     if !complete {
-        return None;
+        return (ids, None);
     }
     let sound = !findings.has_errors();
     reader.extend(findings.all().iter().cloned());
-    sound.then_some(topology)
+    (ids, sound.then_some(topology))
 }
 
 /// A path relative to the file that names it; one on the command line is as it stands.
-fn beside(sources: &Sources, path: &Spanned<String>) -> PathBuf {
+pub(super) fn beside(sources: &Sources, path: &Spanned<String>) -> PathBuf {
     let names = &sources.file(path.place.file).name;
     let folder = Path::new(names).parent().filter(|_| names != COMMAND_LINE);
     folder.unwrap_or(Path::new("")).join(&path.value)

@@ -46,7 +46,7 @@ pub struct Names {
     groups: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Named {
     id: ProviderId,
     /// All the ways to say this provider: `name`, `backend/name`, `namespace/backend/name`.
@@ -62,23 +62,26 @@ struct Meaning {
 }
 
 impl Names {
-    /// The names of a lab.
+    /// The names of a lab that is described so, at one time or another.
     #[must_use]
-    pub fn of(topology: &Topology) -> Self {
-        let mut providers = Vec::new();
-        for backend in &topology.backends {
+    pub fn of<'t>(topologies: impl IntoIterator<Item = &'t Topology>) -> Self {
+        let (mut providers, mut groups) = (Vec::new(), 0);
+        for backend in topologies.into_iter().flat_map(|topology| &topology.backends) {
+            groups = groups.max(backend.groups.len());
             let full = format!("{}/{}", backend.namespace, backend.name);
             for (_, provider) in backend.providers() {
                 let name = provider.name.value.clone();
-                providers.push(Named {
+                let named = Named {
                     spellings: [name.clone(), format!("{}/{name}", backend.name), format!("{full}/{name}")],
                     id: ProviderId { backend: full.clone(), provider: name },
                     endpoint: provider.endpoint.to_string(),
                     model: provider.model.clone(),
-                });
+                };
+                if !providers.contains(&named) {
+                    providers.push(named);
+                }
             }
         }
-        let groups = topology.backends.iter().map(|backend| backend.groups.len()).max().unwrap_or(0);
         Self { providers: Some(providers), groups }
     }
 

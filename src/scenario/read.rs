@@ -1,5 +1,6 @@
 //! Nodes → the parts of a scenario.
 
+mod changes;
 pub(super) mod expectations;
 mod invariants;
 pub(super) mod load;
@@ -18,6 +19,9 @@ use crate::kube::{Answering, Given, GivenSecrets, GivenSimulator};
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
 use crate::topology::{Authority, Topology};
 
+#[cfg(test)]
+pub(super) use changes::OBJECT;
+pub(super) use changes::{Changes, changes};
 pub(super) use expectations::run_expectations;
 #[cfg(test)]
 pub(super) use invariants::OF_INVARIANTS;

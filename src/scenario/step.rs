@@ -9,6 +9,8 @@ use super::names::Target;
 use super::pattern::Answer;
 use super::{Expectation, MAX_REPLICAS};
 use crate::fault::{Aim, Clear, Injection};
+use crate::kube::Change;
+use crate::kube::change::Manifest;
 use crate::source::Span;
 use crate::topology::Credential;
 
@@ -44,6 +46,10 @@ pub enum Step {
     Inject(Box<Inject>),
     /// Something no longer fails.
     Clear(Clear),
+    /// Manifests are there from now on, in place of those of the same name.
+    Apply(Vec<Change<Manifest>>),
+    /// Manifests are gone.
+    Delete(Vec<Change<Manifest>>),
     /// No load sends any more: `stop: load`.
     Stop,
     /// Several sequences of steps at once: each a range of positions in [`super::Scenario::steps`],
@@ -253,6 +259,8 @@ impl Step {
             Self::Configure(_) => "configure",
             Self::Inject(_) => "inject",
             Self::Clear(_) => "clear",
+            Self::Apply(_) => "apply",
+            Self::Delete(_) => "delete",
             Self::Stop => "stop",
             Self::Parallel(_) => "parallel",
         }
@@ -283,6 +291,8 @@ impl Step {
                 Clear::Fault(fault) => format!("clear {fault}"),
                 Clear::Target(target) => format!("clear the faults at {target}"),
             },
+            Self::Apply(changes) => format!("apply {}", listed(changes)),
+            Self::Delete(changes) => format!("delete {}", listed(changes)),
             Self::Stop => "stop the load".to_owned(),
             Self::Parallel(branches) => format!("{} at once", branches.len()),
         }
@@ -316,8 +326,28 @@ impl Step {
             Self::Configure(one) => Some(json!({ "configure": { &one.name: one.changes } })),
             Self::Inject(inject) => Some(json!({ "inject": inject.injection })),
             Self::Clear(which) => Some(json!({ "clear": which })),
+            Self::Apply(changes) => Some(json!({ "apply": changes.iter().map(written).collect::<Vec<_>>() })),
+            Self::Delete(changes) => Some(json!({ "delete": changes.iter().map(written).collect::<Vec<_>>() })),
             Self::Stop => Some(json!({ "stop": "load" })),
             Self::Until(_) | Self::Parallel(_) => None,
+        }
+    }
+}
+
+fn listed(changes: &[Change<Manifest>]) -> String {
+    let name = |change: &Change<Manifest>| match change {
+        Change::Apply(file) | Change::DeleteFile(file) => file.name.clone(),
+        Change::Delete(object) => format!("{} {}", object.kind, object.name),
+    };
+    changes.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// A change as it stands under its verb.
+fn written(change: &Change<Manifest>) -> Json {
+    match change {
+        Change::Apply(file) | Change::DeleteFile(file) => json!(file.name),
+        Change::Delete(object) => {
+            json!({ "kind": object.kind, "name": object.name, "namespace": object.namespace })
         }
     }
 }

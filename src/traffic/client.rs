@@ -208,7 +208,7 @@ impl Answer {
 }
 
 /// Whether a chunk carries text or a part of a tool call.
-fn has_text(json: &Json) -> bool {
+pub(super) fn has_text(json: &Json) -> bool {
     let filled = |value: Option<&Json>| match value {
         Some(Json::String(text)) => !text.is_empty(),
         Some(Json::Array(items)) => !items.is_empty(),

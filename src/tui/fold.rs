@@ -12,7 +12,7 @@ use super::health::{Eviction, Health};
 use super::lineup::Lineup;
 use super::row::{Names, Row};
 use super::tally::Tally;
-use crate::event::{At, Event, Kind, Outcome, RequestId, Usage};
+use crate::event::{At, Event, Kind, Outcome, ProviderName, RequestId, Usage};
 
 /// The state of a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,6 +141,7 @@ impl Fold {
             Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
             Kind::ReplicaStarted { replica } => self.replica_is(*replica, true, lineup),
             Kind::ReplicaStopped { replica } => self.replica_is(*replica, false, lineup),
+            Kind::ReplicaConfigured { replica, reset, .. } => self.forget(*replica, reset, lineup),
             Kind::ClientRequestSent { .. }
             | Kind::ClientResponseStarted { .. }
             | Kind::ClientFirstToken { .. }
@@ -266,6 +267,17 @@ impl Fold {
             replica.up = up;
             replica.starts += u32::from(up);
             replica.health.iter_mut().for_each(Health::forget);
+        }
+    }
+
+    /// The health state of some providers is gone.
+    fn forget(&mut self, number: u32, reset: &[ProviderName], lineup: &Lineup) {
+        let gone: Vec<usize> = reset.iter().filter_map(|one| lineup.find(&one.backend, &one.provider)).collect();
+        let Some(replica) = self.replica(number, lineup) else { return };
+        for provider in gone {
+            if let Some(health) = replica.health.get_mut(provider) {
+                health.forget();
+            }
         }
     }
 

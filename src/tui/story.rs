@@ -153,6 +153,7 @@ pub(super) fn request_of(event: &Event) -> Option<&str> {
         | Kind::StepEnded { .. }
         | Kind::ReplicaStarted { .. }
         | Kind::ReplicaStopped { .. }
+        | Kind::ReplicaConfigured { .. }
         | Kind::HealthChanged { .. }
         | Kind::ProviderReturned { .. }
         | Kind::FaultInjected { .. }

@@ -19,6 +19,11 @@ pub(super) fn line(event: &Event) -> (Role, String) {
         Kind::ReplicaStopped { replica } => {
             (Role::Bad, format!("replica {replica} is gone, and its health state with it"))
         }
+        Kind::ReplicaConfigured { replica, reset, .. } => {
+            let anew = reset.iter().map(|one| one.provider.as_str()).collect::<Vec<_>>().join(", ");
+            let anew = if anew.is_empty() { String::new() } else { format!("; health is forgotten of {anew}") };
+            (Role::Accent, format!("replica {replica} has the new configuration{anew}"))
+        }
         Kind::ClientRequestSent { request, replica, method, path, stream, .. } => {
             let to = replica.map_or_else(String::new, |replica| format!(" to replica {replica}"));
             let stream = if *stream { ", as a stream" } else { "" };

@@ -142,6 +142,12 @@ impl Timeline {
                 self.end_evictions(position, at, |span| span.replica == *replica && span.provider == provider);
             }
             Kind::ReplicaStopped { replica } => self.end_evictions(position, at, |span| span.replica == *replica),
+            Kind::ReplicaConfigured { replica, reset, .. } => {
+                for one in reset {
+                    let Some(provider) = self.lineup.find(&one.backend, &one.provider) else { continue };
+                    self.end_evictions(position, at, |span| span.replica == *replica && span.provider == provider);
+                }
+            }
             _ => {}
         }
     }

@@ -84,7 +84,28 @@ pub(super) fn awaited(scenario: &Scenario, history: &History) -> Vec<Finding> {
         Step::Until(until) => Some((index, step.place, until)),
         _ => None,
     });
-    awaited.map(|(index, place, until)| came_about(history, index, place, until)).collect()
+    let awaited = awaited.map(|(index, place, until)| came_about(history, index, place, until));
+    awaited.chain(unchanged(scenario, history)).collect()
+}
+
+/// Changes of the manifests that could not be made when their time came.
+fn unchanged(scenario: &Scenario, history: &History) -> Vec<Finding> {
+    let failed = history.steps.iter().filter_map(|record| Some((record, record.failed.as_ref()?)));
+    let changes = failed.filter_map(|(record, why)| {
+        let step =
+            scenario.steps.get(record.step).filter(|one| matches!(one.value, Step::Apply(_) | Step::Delete(_)))?;
+        let finding = Finding::new(About::Expectation, Some(step.place), record.summary.clone(), Some(record.step));
+        let (first, rest) = why.split_once('\n').unwrap_or((why, ""));
+        Some(Finding {
+            outcome: Outcome::Fail,
+            expected: "the manifests are sound at that time".to_owned(),
+            actual: first.to_owned(),
+            detail: rest.lines().map(str::to_owned).collect(),
+            label: "could not be done".to_owned(),
+            ..finding
+        })
+    });
+    changes.collect()
 }
 
 fn came_about(history: &History, step: usize, place: Place, until: &Until) -> Finding {

@@ -36,7 +36,7 @@ impl Tape {
 
     /// Plays a step whose events `inside` writes.
     pub(super) fn step(&mut self, step: usize, inside: impl FnOnce(&mut Self)) {
-        self.emit(Kind::StepStarted { step, verb: "send".into(), summary: String::new(), act: None });
+        self.emit(Kind::StepStarted { step, verb: "send".into(), summary: String::new(), act: None, load: None });
         inside(self);
         self.emit(Kind::StepEnded { step, failed: None });
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::answers::observed;
 use super::expectations::{Came, Scope};
-use crate::event::BODY_LIMIT;
 use crate::event::history::Request;
 use crate::scenario::expect::{Bounds, Figure, Timed};
 use crate::source::Span;
@@ -68,32 +67,10 @@ fn over(values: &[(Duration, &Request)], figure: Figure) -> Option<Duration> {
 
 fn value(of: Timed, request: &Request) -> Option<Duration> {
     match of {
-        Timed::Latency => Some(request.ended?.since(request.intended())),
-        Timed::FirstToken => Some(request.first_token?.since(request.intended())),
-        Timed::InterToken => {
-            let gaps = tokens(request)?.checked_sub(1).filter(|gaps| *gaps > 0)?;
-            request.ended?.since(request.first_token?).checked_div(u32::try_from(gaps).ok()?)
-        }
+        Timed::Latency => request.duration(),
+        Timed::FirstToken => request.time_to_first_token(),
+        Timed::InterToken => request.inter_token(),
     }
-}
-
-/// How many tokens a stream had: by its own account, else by the pieces of text in it.
-fn tokens(request: &Request) -> Option<u64> {
-    if let Some(usage) = request.usage {
-        return Some(usage.output);
-    }
-    // A character that the limit would have cut is left out whole.
-    if request.body.len() + 4 > BODY_LIMIT {
-        return None;
-    }
-    let data = request.body.lines().filter_map(|line| line.strip_prefix("data:"));
-    let chunks = data.filter_map(|data| serde_json::from_str::<serde_json::Value>(data.trim()).ok());
-    let with_text = chunks.filter(|chunk| {
-        let text =
-            ["/choices/0/delta/content", "/choices/0/text"].iter().find_map(|path| chunk.pointer(path)?.as_str());
-        text.is_some_and(|text| !text.is_empty())
-    });
-    Some(with_text.count() as u64)
 }
 
 #[cfg(test)]

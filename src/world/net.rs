@@ -101,6 +101,17 @@ pub enum Breaker {
     Tcp(Arc<tokio::sync::Notify>),
 }
 
+/// Connects to an address outside a lab.
+///
+/// # Errors
+/// The system's.
+#[expect(clippy::disallowed_methods, reason = "this file owns the sockets")]
+pub async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Net {
     /// A network in memory.
     #[must_use]
@@ -149,7 +160,16 @@ impl Net {
 
     /// Adds a DNS name. Several targets are taken in turn.
     pub fn name(&self, name: Authority, targets: Vec<Authority>) {
-        lock(&self.inner.names).insert(name, Name { targets, next: 0 });
+        let mut names = lock(&self.inner.names);
+        // One that leads where it led keeps its turn.
+        if names.get(&name).is_none_or(|known| known.targets != targets) {
+            names.insert(name, Name { targets, next: 0 });
+        }
+    }
+
+    /// Takes a DNS name away.
+    pub fn unname(&self, name: &Authority) {
+        lock(&self.inner.names).remove(name);
     }
 
     /// Listens at an authority: in memory, or on a loopback port that the system picks.

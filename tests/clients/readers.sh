@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What labsim writes, read by programs that know nothing of it: reports by XML, JSON and TAP readers, the
-# page by a browser, metrics by Prometheus. Whatever is started here is stopped here.
+# page by a browser, traces by OpenTelemetry's messages, metrics by Prometheus. Whatever is started here is stopped here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -29,6 +29,11 @@ if [ -x /usr/bin/chromium ] && command -v npm >/dev/null &&
 else
     echo 'passed over: there is no chromium or no npm here'
 fi
+
+echo 'traces in OpenTelemetry'"'"'s own messages'
+"$labsim" run scenarios/inter-group.yaml --quiet --traces "$work/traces.json" >/dev/null
+python3 -m venv "$work/venv" 2>/dev/null && timeout 120 "$work/venv/bin/pip" --quiet install opentelemetry-proto || true
+timeout 60 "$(ls "$work/venv/bin/python3" 2>/dev/null || echo python3)" tests/clients/traces.py "$work/traces.json" || [ $? -eq 77 ]
 
 echo 'metrics in Prometheus'
 "$labsim" up scenarios/inter-group.yaml --port 0 --metrics-port 0 >"$work/up.log" 2>"$work/up.err" &

@@ -43,6 +43,15 @@ fn the_lab_documents_heredocs_run_unmodified() {
     for step in [0, 2] {
         assert_eq!(verdict::observed_pattern(inter.history.requests_of(step)), pattern, "step {step}");
     }
+    // The document's second version of the route and its backend, applied over the first as a person would.
+    let both = scratch.path("both.yaml");
+    for number in [1, 2] {
+        fs::write(scratch.path(&format!("route-{number}.yaml")), &heredocs[number]).expect("a manifest");
+    }
+    let text = "name: Both\nlab:\n  manifests: [simulator.yaml, route-1.yaml]\n  secrets: { openai-secret: { Authorization: Bearer sk-labsim } }\n  gateway: { personality: agentgateway-0.12 }\nsteps:\n  - send: { path: /openai, times: 3, expect: { pattern: \"429@mock-ratelimit-provider 200@openai-provider{2}\" } }\n  - apply: route-2.yaml\n  - send: { path: /openai, times: 10, expect: { never-reached: openai-provider-fallback, reached: { mock-ratelimit-provider: 1 } } }\n";
+    fs::write(&both, text).expect("a scenario");
+    let applied = Lab::from_file(&both).unwrap_or_else(|wrong| panic!("{wrong}")).seed(1).run().unwrap();
+    assert!(applied.passed(), "{applied}");
     for seed in 0..50 {
         let intra = run(2, seed);
         assert!(

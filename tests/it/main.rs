@@ -8,6 +8,7 @@ mod commands;
 mod determinism;
 mod docs;
 mod faults;
+mod fuzz;
 mod gateway;
 mod heredocs;
 mod invariants;

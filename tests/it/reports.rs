@@ -69,6 +69,29 @@ fn a_report_covers_all_runs_of_a_command_line() {
 }
 
 #[test]
+fn a_folder_of_recordings_gives_the_reports_of_all_runs() {
+    let scratch = Scratch::new("folders");
+    let seeds = ["tests/cases/seeds-are-counted/scenario.yaml", "tests/cases/frequencies-hold/scenario.yaml"];
+    let files = ["tests/cases/passes/scenario.yaml", "tests/cases/fails-pattern/scenario.yaml"];
+    for (name, scenarios, args) in [("seeds", seeds, &["--seeds", "6"][..]), ("files", files, &["--quiet"][..])] {
+        let folder = scratch.path(&format!("{name}-recordings"));
+        let at = folder.to_str().expect("a plain path");
+        let (of_run, of_replay) = (scratch.path(&format!("{name}-run")), scratch.path(&format!("{name}-replay")));
+        let original = with_reports(&[&["run"], &scenarios[..], args, &["--record", at]].concat(), &of_run);
+        let again = with_reports(&["replay", "--quiet", at], &of_replay);
+        assert!(stderr(&again).is_empty(), "{}", stderr(&again));
+        if name == "files" {
+            assert_eq!(stdout(&again), stdout(&original));
+            assert_eq!(again.status.code(), original.status.code());
+        }
+        for kind in KINDS {
+            assert_eq!(report(&of_replay, kind), report(&of_run, kind), "{name} {kind}");
+        }
+    }
+    assert_eq!(run(&["replay", "tests/cases/passes"]).status.code(), Some(64), "a folder without recordings");
+}
+
+#[test]
 fn the_job_summary_is_added_to_what_stands_there() {
     let scratch = Scratch::new("github");
     let summary = scratch.path("summary.md");

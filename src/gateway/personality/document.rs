@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Accounting, AllOut, Behaviour, ClientErrors, Comeback, CutStream, DefaultDuration, Errors, Failures, Growth,
-    Handover, Policies, Release, RetriedTimeout, Retries, Trigger,
+    Handover, Policies, Release, Reload, RetriedTimeout, Retries, Trigger,
 };
 use crate::topology::Personality;
 
@@ -12,7 +12,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 17] = [
+const ROWS: [(&str, Says); 18] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -22,6 +22,7 @@ const ROWS: [(&str, Says); 17] = [
     ("An eviction takes effect", handover),
     ("Several evicted providers return", release),
     ("A provider returns", comeback),
+    ("When manifests are applied in mid-run", reload),
     ("While everyone is evicted", all_out),
     ("Attempts that are accounted", accounting),
     ("Retries", retries),
@@ -64,6 +65,7 @@ with the higher score takes the request; a tie goes to the second draw.\n\
 `consecutiveFailures` in a row, this one included, or by a health below `healthThreshold` before this one.\n\
 - `retry.attempts` counts attempts besides the first; the client gets the last one's answer. Requests of more than\n  \
 64 KiB are not tried again by the versions of agentgateway.\n\
+- Requests under way finish with the configuration that they began with, also where manifests are applied meanwhile.\n\
 - Limits of the gateway's own answer with 429 before a provider is chosen, and so evict nobody.\n";
 
 fn line(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
@@ -139,6 +141,13 @@ fn comeback(row: &Behaviour) -> &'static str {
     match row.comeback {
         Comeback::Fully => "for everyone, with `restoreHealth` if set",
         Comeback::AfterOneProbe => "for one request, and for everyone once that has succeeded",
+    }
+}
+
+fn reload(row: &Behaviour) -> &'static str {
+    match row.reload {
+        Reload::ChangedBackendsAnew => "all providers of a backend of which one has changed begin anew",
+        Reload::ProvidersKept => "a provider whose address, model and path stay keeps its health and its eviction",
     }
 }
 

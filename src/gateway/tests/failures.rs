@@ -86,6 +86,7 @@ async fn a_success_is_written_again_in_the_gateways_order() {
             "provider-selected",
             "attempt-started",
             "attempt-ended",
+            "health-changed",
             "gateway-request-ended"
         ]
     );
@@ -332,7 +333,7 @@ async fn headers_of_one_hop_stay_behind_and_the_request_id_goes_along() {
     }
     assert_eq!(headers["x-request-id"], "r-1");
     assert_eq!(headers["host"], "primary", "a provider's name is its host");
-    assert_eq!(lab.story("r-1").len(), 6);
+    assert_eq!(lab.story("r-1").len(), 7);
     let (headers, _) = sent(Auth::None, question(r#"{"messages":[]}"#)).await;
     assert_eq!(headers["x-request-id"], "gw0-0");
 }

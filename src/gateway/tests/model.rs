@@ -1,5 +1,11 @@
 //! The pure core against a model of its own, written from the rules in sentences and sharing no
-//! code with it: lists of who is out, sums of what was seen.
+//! code with it: lists of who is out, sums of what was seen. The versions are here, the reference has
+//! a model of its own in [`reference`].
+//!
+//! Schedules are random: statuses, waits, delays that fall on one another, requests under way at once,
+//! attempts that are not accounted, clients that leave, streams that break off. A failure names its seed.
+
+mod reference;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +13,7 @@ use std::time::Duration;
 use crate::event::At;
 use crate::gateway::balance::choose;
 use crate::gateway::eviction::Rules;
-use crate::gateway::group::{Observed, Pool, Seat};
+use crate::gateway::group::{Ended, Observed, Pool, Seat};
 use crate::gateway::personality::Behaviour;
 use crate::gateway::wait::Wait;
 use crate::topology::{EvictionPolicy, Personality};
@@ -90,6 +96,10 @@ struct End {
     wait: Option<u64>,
     backoff: Option<u64>,
     took: u64,
+    /// Up to 1.2, whether another attempt follows: then nothing is accounted.
+    followed: bool,
+    /// How it ended. To the versions it makes no difference: what has a status is judged by it.
+    ended: Ended,
 }
 
 impl Model {
@@ -206,9 +216,12 @@ fn random_end(chance: &mut Random, version: Personality, policy: Option<Policy>,
     let waits = [0, 1, 50_000, 1_000_000, 3_000_000, 20_000_000, u64::MAX];
     let wait = if status == Some(429) && chance.chance(0.7) { Some(one_of(chance, &waits)) } else { None };
     let unhealthy = (has_expression && version != Personality::Agentgateway012).then_some(status == Some(429));
+    let followed = matches!(version, Personality::Agentgateway012 | Personality::Agentgateway12) && chance.chance(0.1);
+    let ended = one_of(chance, &[Ended::Whole, Ended::Whole, Ended::Whole, Ended::Cut, Ended::ClientGone]);
     // Short spans, and often the same ones, so that ends and deadlines fall on one another.
     let took = one_of(chance, &[0, 10_000, 50_000, 1_000_000]);
-    End { status, unhealthy, policy, wait, backoff: one_of(chance, &[None, None, Some(10_000)]), took }
+    let backoff = one_of(chance, &[None, None, Some(10_000)]);
+    End { status, unhealthy, policy, wait, backoff, took, followed, ended }
 }
 
 fn observed(end: &End) -> Observed {
@@ -227,7 +240,8 @@ fn observed(end: &End) -> Observed {
         wait: end.wait.map(|wait| Wait { duration: micros(wait), source: "test" }),
         backoff: end.backoff.map(micros),
         latency: micros(end.took),
-        ..Observed::default()
+        ended: end.ended,
+        probe: false,
     }
 }
 
@@ -249,8 +263,13 @@ fn play(version: Personality, seed: u64) {
             let UnderWay { seat, began, ends, mut end } = under_way.remove(0);
             end.took = ends - began;
             model.come_back(ends);
-            model.ends(seat, &end, ends);
             pool.release_due(At(ends));
+            if end.followed {
+                model.known.get_mut(&seat).unwrap().under_way -= 1;
+                pool.leave(seat, false);
+                continue;
+            }
+            model.ends(seat, &end, ends);
             pool.finish(seat, &observed(&end), At(ends));
             // Sometimes an attempt follows before an eviction is in effect.
             if chance.chance(0.7) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::super::load;
 use super::super::record::RunRecord;
 use super::super::xml::escaped;
 use super::axis::{Axis, as_f64};
@@ -30,6 +31,27 @@ pub(super) fn render(out: &mut String, run: &RunRecord, axis: &Axis) {
     let first_tokens: Vec<Duration> = requests.iter().filter_map(Request::time_to_first_token).collect();
     histogram(out, "Time to first token", "streams only", first_tokens);
     out.push_str("</div>\n");
+    loads(out, run);
+}
+
+/// The figures of each load.
+fn loads(out: &mut String, run: &RunRecord) {
+    for one in load::of(&run.history) {
+        let overview = load::overview(&one.measured, one.elapsed);
+        let _ = writeln!(
+            out,
+            "<section class=\"card\"><h3>{}</h3><p class=\"hint\">{}</p><div class=\"wide\"><table>",
+            escaped(&one.summary),
+            escaped(&overview)
+        );
+        for (index, row) in load::rows(&one.measured).iter().enumerate() {
+            let tag = if index == 0 { "th" } else { "td" };
+            let cells: Vec<String> =
+                row.iter().map(|cell| format!("<{tag} class=\"n\">{}</{tag}>", escaped(cell))).collect();
+            let _ = writeln!(out, "<tr>{}</tr>", cells.concat());
+        }
+        out.push_str("</table></div></section>\n");
+    }
 }
 
 fn statuses(out: &mut String, requests: &[Request], axis: &Axis) {

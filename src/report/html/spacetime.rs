@@ -174,6 +174,10 @@ fn what(run: &RunRecord, number: usize, columns: &Columns, event: &Event) -> Opt
             let text = "stopped: health is forgotten".to_owned();
             Some(What::Note { at: columns.replica(*replica), text, class: "note out", away: None })
         }
+        Kind::ReplicaConfigured { replica, .. } => {
+            let text = "takes the new configuration".to_owned();
+            Some(What::Note { at: columns.replica(*replica), text, class: "note", away: None })
+        }
         Kind::ReplicaStarted { replica } if event.at_us.0 > 0 => {
             Some(What::Note { at: columns.replica(*replica), text: "started".to_owned(), class: "note", away: None })
         }

@@ -4,6 +4,8 @@ use serde_json::Value as Json;
 
 use super::{expectations, header_name, load};
 use crate::fault::{Clear, Injection};
+use crate::kube::Change;
+use crate::kube::change::Manifest;
 use crate::scenario::METHODS;
 use crate::scenario::fields::{Fields, Reader, not_among};
 use crate::scenario::pattern::Answer;
@@ -20,7 +22,12 @@ const CLIENT: &str = "client";
 /// Reads steps, in the order of the file, those of a branch right behind their `parallel`.
 struct Steps<'r> {
     reader: &'r Reader<'r>,
+    /// The lab as it begins.
+    begin: &'r Topology,
+    /// The lab as the steps so far have made it.
     topology: &'r Topology,
+    /// Whether these steps are done beside the others.
+    scheduled: bool,
     read: Vec<Spanned<Step>>,
     /// How deep in `parallel` and `repeat`.
     depth: usize,
@@ -38,7 +45,7 @@ struct Verb {
 }
 
 /// The verbs of steps.
-const VERBS: [Verb; 12] = [
+const VERBS: [Verb; 14] = [
     Verb { name: "send", read: |steps, entry, at| steps.one(at, |s| s.send(entry)), example: "{ path: /openai }" },
     Verb {
         name: "load",
@@ -64,6 +71,16 @@ const VERBS: [Verb; 12] = [
         example: "{ fault: stall, target: openai-provider }",
     },
     Verb { name: "clear", read: |steps, entry, at| steps.one(at, |s| s.clear(entry)), example: "all" },
+    Verb {
+        name: "apply",
+        read: |steps, entry, at| steps.change(entry, at, Step::Apply),
+        example: "manifests/route.yaml",
+    },
+    Verb {
+        name: "delete",
+        read: |steps, entry, at| steps.change(entry, at, Step::Delete),
+        example: "{ kind: HTTPRoute, name: openai }",
+    },
     Verb { name: "stop", read: |steps, entry, at| steps.one(at, |s| stop(s.reader, entry)), example: "load" },
     Verb {
         name: "parallel",
@@ -81,7 +98,7 @@ const VERBS: [Verb; 12] = [
 const DEEPEST: usize = 8;
 
 /// What is done, in order.
-pub(crate) fn steps(reader: &Reader<'_>, top: Fields<'_>, topology: &Topology) -> Vec<Spanned<Step>> {
+pub(crate) fn steps<'r>(reader: &'r Reader<'r>, top: Fields<'_>, topology: &'r Topology) -> Vec<Spanned<Step>> {
     let items = top.entry("steps").map_or(&[][..], |entry| reader.items(&entry.value, "of steps"));
     if items.is_empty()
         && top.entry("steps").is_none_or(|entry| matches!(entry.value.value, Value::Seq(_) | Value::Null))
@@ -89,7 +106,8 @@ pub(crate) fn steps(reader: &Reader<'_>, top: Fields<'_>, topology: &Topology) -
         let place = top.entry("steps").map_or_else(|| top.first_line(), |entry| entry.key_place);
         reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
     }
-    let mut steps = Steps { reader, topology, read: Vec::new(), depth: 0, full: false };
+    let mut steps =
+        Steps { reader, begin: topology, topology, scheduled: false, read: Vec::new(), depth: 0, full: false };
     for item in items {
         steps.step(item);
     }
@@ -97,15 +115,16 @@ pub(crate) fn steps(reader: &Reader<'_>, top: Fields<'_>, topology: &Topology) -
 }
 
 /// What is done at certain moments, beside the steps: appended to `steps`; for each its moment and position.
-pub(crate) fn schedule(
-    reader: &Reader<'_>,
+pub(crate) fn schedule<'r>(
+    reader: &'r Reader<'r>,
     top: Fields<'_>,
-    topology: &Topology,
+    topology: &'r Topology,
     steps: &mut Vec<Spanned<Step>>,
 ) -> Vec<(Span, usize)> {
     let items =
         top.value("schedule").map_or(&[][..], |entry| reader.items(&entry.value, "of steps with their moments"));
-    let mut reading = Steps { reader, topology, read: std::mem::take(steps), depth: 0, full: false };
+    let read = std::mem::take(steps);
+    let mut reading = Steps { reader, begin: topology, topology, scheduled: true, read, depth: 0, full: false };
     let mut schedule = Vec::new();
     for item in items {
         let Some(at) = moment(reader, item) else { continue };
@@ -151,6 +170,14 @@ impl Steps<'_> {
         if let Some(step) = read(self) {
             self.read.push(Spanned::new(step, place));
         }
+    }
+
+    /// What comes after it is about the lab as it is then.
+    fn change(&mut self, entry: &Entry, place: Place, step: fn(Vec<Change<Manifest>>) -> Step) {
+        // What is wrong with it has been said.
+        let Some((changes, topology)) = self.reader.changes().at(entry.key_place) else { return };
+        self.topology = topology;
+        self.read.push(Spanned::new(step(changes.to_vec()), place));
     }
 
     /// Reads what stands within another step; false where that goes too deep.
@@ -344,7 +371,12 @@ impl Steps<'_> {
         if !sound || self.topology.listeners.is_empty() {
             return None;
         }
-        let aim = injection.aim(self.topology).map_err(|finding| self.reader.push(finding.at(place, ""))).ok()?;
+        // Beside the steps, in the schedule, it may be about the lab as it is at any time.
+        let aim = injection.aim(self.topology).or_else(|finding| {
+            let others = std::iter::once(self.begin).chain(self.reader.changes().topologies());
+            others.map(|one| injection.aim(one)).find_map(Result::ok).filter(|_| self.scheduled).ok_or(finding)
+        });
+        let aim = aim.map_err(|finding| self.reader.push(finding.at(place, ""))).ok()?;
         Some(Step::Inject(Box::new(Inject { injection, aim })))
     }
 

@@ -21,6 +21,8 @@ const VERBS: &[Key] = &[
     ("configure", "Changes arguments of a simulator while it runs, as its `/admin/config` does", configure),
     ("inject", "Lets something fail from now on", inject),
     ("clear", "Ends faults: `all`, or those of a name, a kind or a target", clear),
+    ("apply", "Applies manifests in mid-run, as `kubectl apply` does", super::one_or_more),
+    ("delete", "Takes manifests away in mid-run: a file, or `{ kind: HTTPRoute, name: openai }`", delete),
     ("stop", "Ends the loads that are going on", || json!({ "const": "load" })),
     ("parallel", "Does steps, or lists of steps, at once, and waits for all", parallel),
     ("repeat", "Does steps several times", || required(map(REPEAT), &["times", "steps"])),
@@ -106,6 +108,12 @@ const CONDITION: &[Key] = &[
     ("reached", "This provider was tried so often in the run: `{ mock: 3 }`", || one_key(open(&count()))),
 ];
 
+const OBJECT: &[Key] = &[
+    ("kind", "Its kind, such as `HTTPRoute`", text),
+    ("name", "Its name", text),
+    ("namespace", "Its namespace; `default` where absent", text),
+];
+
 const REPEAT: &[Key] = &[
     ("times", "How often", || between(1, MAX_STEPS as u64)),
     ("steps", "What is done, in order", || list(&reference("step"))),
@@ -142,6 +150,11 @@ fn load() -> Json {
 
 fn condition() -> Json {
     json!({ "anyOf": [{ "const": "idle" }, one_key(map(CONDITION))] })
+}
+
+fn delete() -> Json {
+    let one = json!({ "anyOf": [text(), required(map(OBJECT), &["kind", "name"])] });
+    json!({ "anyOf": [one, list(&one)] })
 }
 
 fn gateway() -> Json {
@@ -193,5 +206,6 @@ pub(super) fn known() -> Vec<(&'static [Key], &'static [&'static str])> {
         (OBJECTIVE, load::OBJECTIVE),
         (WAIT, steps::WAIT),
         (REPEAT, steps::REPEAT),
+        (OBJECT, crate::scenario::read::OBJECT),
     ]
 }

@@ -4,35 +4,46 @@ use super::*;
 use crate::scenario::names::Names;
 use crate::source::{Diagnostic, Place};
 
-/// Every shipped scenario, and one with everything that may be expected.
-fn good_files() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut texts = vec![FIGURES.to_owned()];
-    each_yaml(&folder, &mut |path, text| {
+/// Where a scenario stands whose base is shared, and one that has none.
+const BELOW: &str = "lab/sub/scenario.yaml";
+const PLAIN: &str = "lab/scenario.yaml";
+
+/// Every shipped scenario, and one with everything that may be expected: where it stands, and its text.
+fn good_files() -> Vec<(&'static str, String)> {
+    let mut texts = vec![(PLAIN, FIGURES.to_owned())];
+    each_file("scenarios", "yaml", &mut |path, text| {
         if !path.components().any(|part| part.as_os_str() == "manifests") {
-            texts.push(text);
+            texts.push((if text.contains("extends:") { BELOW } else { PLAIN }, text));
         }
     });
     texts
 }
 
-/// The manifests of the shipped scenarios, by their file names.
-fn manifests() -> Vec<(PathBuf, String)> {
+/// The manifests and the bases of the shipped scenarios, by the names under which these read them.
+fn shared_files() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    each_yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/manifests"), &mut |path, text| {
-        found.push((Path::new("lab/manifests").join(path.file_name().unwrap_or_default()), text));
+    let named = |folder: &str, path: &Path| Path::new(folder).join(path.file_name().unwrap_or_default());
+    each_file("scenarios/manifests", "yaml", &mut |path, text| {
+        for folder in ["lab/manifests", "lab/sub/../manifests", "lab/sub/../bases/../manifests"] {
+            found.push((named(folder, path), text.clone()));
+        }
     });
+    each_file("scenarios/bases", "base", &mut |path, text| found.push((named("lab/sub/../bases", path), text)));
     found
 }
 
-fn each_yaml(folder: &Path, visit: &mut impl FnMut(&Path, String)) {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            each_yaml(&path, visit);
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
-            visit(&path, std::fs::read_to_string(&path).unwrap());
+/// The files with this ending in a folder of the project, and in those below it.
+fn each_file(folder: &str, ending: &str, visit: &mut impl FnMut(&Path, String)) {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                visit(&path, std::fs::read_to_string(&path).unwrap());
+            }
         }
     }
 }
@@ -193,14 +204,14 @@ fn has_a_sound_place(finding: &Diagnostic, sources: &Sources) {
 
 #[test]
 fn thousands_of_broken_files_give_errors_with_places() {
-    let path = Path::new("lab/scenario.yaml");
     let mut dice = Dice(5);
     let (mut sound, mut broken) = (0, 0);
-    let (good, manifests) = (good_files(), manifests());
+    let (good, shared) = (good_files(), shared_files());
+    let mut files = Memory::default();
+    files.files.extend(shared);
     for round in 0..4_000 {
-        let mut files = Memory::default();
-        files.files.extend(manifests.iter().cloned());
-        let mut text = good[round % good.len()].clone();
+        let (path, text) = &good[round % good.len()];
+        let (path, mut text) = (Path::new(*path), text.clone());
         for _ in 0..=dice.below(3) {
             text = mutated(&text, &mut dice);
         }
@@ -229,7 +240,7 @@ fn thousands_of_broken_files_give_errors_with_places() {
 #[test]
 fn any_text_is_a_pattern_or_says_where_it_is_none() {
     let scenario = self::sound("steps: []");
-    let names = Names::of(&scenario.topology);
+    let names = Names::of([&scenario.topology]);
     let mut dice = Dice(6);
     let mut good = 0;
     for _ in 0..20_000 {

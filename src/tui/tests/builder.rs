@@ -48,6 +48,7 @@ pub(super) fn header() -> Header {
         name: "Inter-group failover".to_owned(),
         seed: 7,
         patterns_counted: false,
+        batch: None,
         personality: "agentgateway-1.4".to_owned(),
         clock: "virtual".to_owned(),
         start: "2026-01-01T00:00:00Z".to_owned(),
@@ -76,7 +77,7 @@ impl Stream {
     }
 
     pub(super) fn step(&mut self, step: usize, verb: &str, summary: &str) -> &mut Self {
-        self.emit(Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None })
+        self.emit(Kind::StepStarted { step, verb: verb.to_owned(), summary: summary.to_owned(), act: None, load: None })
     }
 
     pub(super) fn step_over(&mut self, step: usize) -> &mut Self {

@@ -125,6 +125,7 @@ fn nonsense(dice: &mut Dice, count: usize) -> Vec<Event> {
                     verb: "\u{1b}[31mwait".to_owned(),
                     summary: "wait 9999h\n\t全角".to_owned(),
                     act: None,
+                    load: None,
                 }
             }
             2 => event.kind = Kind::Note { text: "a very long sentence ".repeat(60) },

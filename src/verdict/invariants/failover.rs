@@ -21,15 +21,15 @@ pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<Breach> {
         if attempt.selected >= eviction.until {
             continue;
         }
-        let Some(backend) = run.backend(&attempt.backend) else { continue };
-        let active = backend.providers().find(|(_, one)| run.out(replica, &attempt.backend, &one.name, seq).is_none());
+        let members = run.members(&one);
+        let active = members.iter().find(|(_, one)| run.out(replica, &attempt.backend, one, seq).is_none());
         if let Some((_, active)) = active {
             let what = format!(
                 "{}: {} was chosen at {} while {} was active; {}",
                 line(request),
                 attempt.provider,
                 attempt.selected,
-                active.name,
+                active,
                 eviction_line(run.history, eviction)
             );
             broken.push(Breach::new(what).with(of_eviction(eviction)).with(of_attempt(request, attempt)));
@@ -42,24 +42,24 @@ pub(super) fn priority(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
     for one in run.attempts() {
         let (request, replica, attempt) = (one.request, one.replica, one.attempt);
-        let Some(backend) = run.backend(&attempt.backend) else { continue };
-        let better = backend.providers().filter(|(group, _)| *group < attempt.group);
+        let members = run.members(&one);
+        let better = members.into_iter().filter(|(group, _)| *group < attempt.group);
         for (group, provider) in better {
-            if run.out(replica, &attempt.backend, &provider.name, attempt.selected_seq).is_none() {
+            if run.out(replica, &attempt.backend, provider, attempt.selected_seq).is_none() {
                 let what = format!(
                     "{}: {} of group {} was chosen while {} of group {} was active on replica {replica}",
                     line(request),
                     attempt.provider,
                     attempt.group + 1,
-                    provider.name,
+                    provider,
                     group + 1
                 );
-                let seat = (replica, attempt.backend.as_str(), provider.name.as_str());
+                let seat = (replica, attempt.backend.as_str(), provider);
                 let last = run.evictions.get(&seat).and_then(|all| {
                     all.iter().rev().find(|one| one.began_seq < attempt.selected_seq).map(|one| of_eviction(one))
                 });
                 let before = last.unwrap_or_else(|| {
-                    let what = format!("has never evicted {}", provider.name);
+                    let what = format!("has never evicted {provider}");
                     vec![Moment::new(attempt.selected, format!("replica {replica}"), what)]
                 });
                 broken.push(Breach::new(what).with(before).with(of_attempt(request, attempt)));
@@ -99,10 +99,12 @@ pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<Breach> {
     broken
 }
 
+/// Of evictions from before the history the causes are gone, and were judged.
 pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<Breach> {
     run.history
         .evictions
         .iter()
+        .filter(|one| one.began_seq >= run.history.since)
         .filter_map(|one| {
             let what = format!("{}: {}", eviction_line(run.history, one), blame(run, one)?);
             let request = run.history.request(&one.request).map(|request| of_request(run, request));

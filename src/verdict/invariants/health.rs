@@ -60,7 +60,9 @@ pub(super) fn retries_learn(run: &Run<'_>) -> Vec<Breach> {
     let mut broken = Vec::new();
     for one in run.attempts() {
         let followed = one.request.last_attempt().is_some_and(|last| last.attempt > one.attempt.attempt);
-        if followed && one.attempt.counted.is_none() && one.attempt.ended.is_some() {
+        // Without a response an expression does not hold, and a success may change nothing.
+        let silent = one.attempt.status.is_none() && run.has_condition(one.request, one.attempt);
+        if followed && !silent && one.attempt.counted.is_none() && one.attempt.ended.is_some() {
             let what = format!("{}: the retry does not know what came of {}", line(one.request), one.attempt.provider);
             broken.push(Breach::new(what).with(of_request(run, one.request)));
         }

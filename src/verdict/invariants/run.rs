@@ -18,7 +18,7 @@ pub(super) type Seat<'r> = (u32, &'r str, &'r str);
 /// See the module.
 pub(super) struct Run<'r> {
     pub(super) history: &'r History,
-    pub(super) topology: &'r Topology,
+    scenario: &'r Scenario,
     pub(super) personality: Personality,
     /// Whether every step was played to its end.
     pub(super) finished: bool,
@@ -60,7 +60,7 @@ impl<'r> Run<'r> {
         }
         let mut run = Self {
             history,
-            topology: &scenario.topology,
+            scenario,
             personality: scenario.gateway.personality,
             finished: (0..scenario.steps.len()).all(|step| step_ended(history, step)),
             faulty_network: faulty_network(history),
@@ -118,22 +118,45 @@ impl<'r> Run<'r> {
         self.seen(request).iter().rev().find(|one| one.attempt == last.attempt).copied()
     }
 
+    /// What the manifests describe, at first and after each change.
+    fn topologies(&self) -> impl Iterator<Item = &'r Topology> + use<'r> {
+        self.scenario.topologies()
+    }
+
+    /// Whom a replica could have chosen for an attempt, each with its group. Nobody where the request
+    /// began under a configuration that has been replaced since: its health state is not told of.
+    pub(super) fn members(&self, one: &Try<'r>) -> Vec<(usize, &'r str)> {
+        let began = one.request.gateway.as_ref().map_or(0, |gateway| gateway.received_seq);
+        let now = self.history.configuration(one.replica, one.attempt.selected_seq);
+        if now.is_some_and(|now| now.seq > began) {
+            return Vec::new();
+        }
+        if let Some(backend) = now.and_then(|now| now.backends.iter().find(|own| own.name == one.attempt.backend)) {
+            let groups = backend.groups.iter().enumerate();
+            return groups.flat_map(|(group, all)| all.iter().map(move |own| (group, own.name.as_str()))).collect();
+        }
+        let backend = self.backend(&one.attempt.backend);
+        backend.iter().flat_map(|own| own.providers()).map(|(group, own)| (group, own.name.value.as_str())).collect()
+    }
+
     /// A backend, by `namespace/name`.
     pub(super) fn backend(&self, name: &str) -> Option<&'r Backend> {
         let (namespace, name) = name.split_once('/')?;
-        self.topology.backends.iter().find(|backend| backend.namespace == namespace && backend.name == name)
+        self.topologies().flat_map(|one| &one.backends).find(|one| one.namespace == namespace && one.name == name)
     }
 
     pub(super) fn provider(&self, backend: &str, provider: &str) -> Option<&'r Provider> {
-        let found = self.backend(backend)?.providers().find(|(_, one)| one.name.value == provider);
-        found.map(|(_, provider)| provider)
+        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
+        let mut providers = versions.flat_map(Backend::providers);
+        providers.find(|(_, one)| one.name.value == provider).map(|(_, provider)| provider)
     }
 
     /// The rule that a request took.
     pub(super) fn rule(&self, request: &Request) -> Option<&'r Rule> {
         let gateway = request.gateway.as_ref()?;
         let (namespace, name) = gateway.route.as_deref()?.split_once('/')?;
-        let route = self.topology.routes.iter().find(|route| route.namespace == namespace && route.name == name)?;
+        let mut routes = self.topologies().flat_map(|one| &one.routes);
+        let route = routes.find(|route| route.namespace == namespace && route.name == name)?;
         route.rules.get(gateway.rule?)
     }
 
@@ -215,7 +238,8 @@ fn faulty_network(history: &History) -> bool {
 fn equal_credentials(scenario: &Scenario) -> BTreeMap<&str, &str> {
     let mut by_key: BTreeMap<&str, &str> = BTreeMap::new();
     let mut same = BTreeMap::new();
-    let providers = scenario.topology.backends.iter().flat_map(Backend::providers);
+    let backends = scenario.topologies().flat_map(|topology| &topology.backends);
+    let providers = backends.flat_map(Backend::providers);
     let own = providers.filter_map(|(_, provider)| match &provider.auth {
         Auth::Credential(credential) => Some(credential),
         Auth::None | Auth::Passthrough => None,

@@ -10,7 +10,13 @@ pub(super) fn whole_success(run: &Run<'_>) -> Vec<Breach> {
     let successes = run.history.requests.iter().filter(|request| {
         request.outcome == Some(Outcome::Complete) && request.status.is_some_and(|status| status < 300)
     });
-    successes.filter_map(|request| half(run, request)).collect()
+    successes.filter(|request| !is_disguised(request)).filter_map(|request| half(run, request)).collect()
+}
+
+/// A stream under another `Content-Type`: whoever reads it cannot know that its end is missing.
+fn is_disguised(request: &Request) -> bool {
+    let kind = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    request.stream && kind.is_some_and(|(_, kind)| !kind.starts_with("text/event-stream"))
 }
 
 /// A success that its provider never finished.
