@@ -358,18 +358,22 @@ impl Hosts {
         Ok(())
     }
 
-    /// Changes the configuration of every pod of a simulator, by its index in the topology. Pods that come
+    /// Changes the configuration of every pod of a simulator, by the name of its Deployment. Pods that come
     /// later begin as their manifest says.
     ///
     /// # Errors
     /// What is wrong with the changes, in the simulator's own words.
     pub(super) async fn configure(
         &self,
-        simulator: usize,
+        name: &str,
         changes: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<(), String> {
-        let all = self.pods.lock().await;
-        all.get(simulator).map_or(&[][..], Vec::as_slice).iter().try_for_each(|pod| pod.simulator.change(changes))
+        let topology = self.topology();
+        let made = self.made.lock().await;
+        // One that is deleted has no pods.
+        let index = topology.simulators.iter().position(|one| one.name == name);
+        let pods = index.and_then(|index| made.pods.get(index)).map_or(&[][..], Vec::as_slice);
+        pods.iter().try_for_each(|pod| pod.simulator.change(changes))
     }
 
     /// Serves a simulator, with the faults of the lab before it.

@@ -72,7 +72,7 @@ impl Pod {
 
 /// What is wrong with what a step changes of a simulator, in the simulator's own words.
 fn wrong_changes(scenario: &Scenario, one: &Configure) -> Option<Diagnostic> {
-    let simulator = scenario.topology.simulators.get(one.index)?;
+    let simulator = scenario.topologies().flat_map(|all| &all.simulators).find(|it| it.name == one.name)?;
     let pod = pod(simulator, 0, &mut Diagnostics::default())?;
     let error = pod.config.changed(&one.changes).err()?;
     Some(Diagnostic::error(format!("the simulator `{}` does not take this: {error}", one.name)))

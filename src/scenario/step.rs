@@ -94,8 +94,6 @@ pub enum Scaled {
 pub struct Configure {
     /// Its Deployment.
     pub name: String,
-    /// Its index in the topology.
-    pub index: usize,
     /// Its arguments with their new values, as `POST /admin/config` takes them.
     pub changes: serde_json::Map<String, Json>,
 }

@@ -132,7 +132,7 @@ impl Fold {
             self.recent.pop_front();
         }
         match &event.kind {
-            Kind::StepStarted { step, verb, summary, act } => self.step_began(*step, verb, summary, act.is_some()),
+            Kind::StepStarted { step, verb, summary, act, .. } => self.step_began(*step, verb, summary, act.is_some()),
             Kind::StepEnded { step, .. } => {
                 if let Some(state) = self.steps.get_mut(step) {
                     state.ended = Some(at);

@@ -24,6 +24,7 @@ impl History {
             struck: struck.map(|(key, fault)| (key.clone(), fault.clone())).collect(),
             faults: self.faults.iter().filter(|one| one.cleared.is_none()).cloned().collect(),
             steps: self.steps.clone(),
+            configurations: self.configurations.clone(),
             replicas: self.replicas,
             starts: self.starts,
             now: self.now,

@@ -350,8 +350,8 @@ impl Steps<'_> {
         };
         let changes = self.reader.decode(&one.value)?;
         let simulators = &self.topology.simulators;
-        if let Some(index) = simulators.iter().position(|simulator| simulator.name == one.key) {
-            return Some(Step::Configure(Box::new(Configure { name: one.key.clone(), index, changes })));
+        if simulators.iter().any(|simulator| simulator.name == one.key) {
+            return Some(Step::Configure(Box::new(Configure { name: one.key.clone(), changes })));
         }
         // Without manifests no name is known, and that has been said.
         if !self.topology.listeners.is_empty() {
