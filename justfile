@@ -16,6 +16,10 @@ test:
 storm:
     cargo test --test it storm -- --include-ignored
 
+# The official OpenAI clients for Python and Node, against both simulators
+clients:
+    tests/clients/run.sh
+
 # A virtual day at 5 requests a second while things break at random, for each personality; some minutes
 soak:
     CARGO_PROFILE_TEST_OPT_LEVEL=2 cargo test --test soak -- --include-ignored --nocapture --test-threads 1

@@ -4,8 +4,8 @@
 //! stream_reader 127.0.0.1:8000 MODEL STREAMS TOKENS GAP_MS [PID]
 //! ```
 //!
-//! Every connection is opened first; the requests are then spread over one gap, so that tokens are due
-//! evenly and not all at once. The server must echo, so that a prompt of so many words makes so many tokens.
+//! Every connection is opened first; the requests are then spread over eight gaps, so that tokens are due
+//! evenly and not all at once, and the gaps tell of streams under way and not of a rush of requests. The server must echo, so that a prompt of so many words makes so many tokens.
 //! With its PID, its resident memory is told per stream. Exits with 1 if a token is missing.
 //! `benches/streams.sh` runs it; it is a process of its own, since one may not hold both ends.
 
@@ -32,6 +32,9 @@ struct Plan {
 
 /// Connections that are being opened at any time: fewer than a listener's backlog.
 const OPENING: usize = 256;
+
+/// Gaps over which the requests are spread; a fifth of the time of 40 tokens.
+const SPREAD: u32 = 8;
 
 /// What each token's frame has and nothing else.
 const TOKEN: &[u8] = b"\"content\":\"";
@@ -77,10 +80,10 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut reading = Vec::new();
     for (number, connection) in (0..).zip(connections) {
-        let due = start + plan.gap * number / plan.streams;
+        let due = start + plan.gap * SPREAD * number / plan.streams;
         reading.push(tokio::spawn(read(connection, due, request.clone(), plan.tokens)));
     }
-    // All streams are open from the first gap on; half of their time has passed here.
+    // All streams are open once they are spread; half of the time of the first has passed here.
     let tokens = u32::try_from(plan.tokens)?;
     tokio::time::sleep_until((start + plan.gap * tokens / 2).into()).await;
     let busy = resident(plan)?;

@@ -17,6 +17,7 @@ mod load;
 mod many;
 mod observe;
 mod openai;
+mod picture;
 mod record;
 mod replay;
 mod reports;

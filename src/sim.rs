@@ -5,6 +5,7 @@
 
 pub mod faults;
 mod intake;
+pub mod log;
 pub mod openai;
 pub mod sse;
 pub mod tokens;

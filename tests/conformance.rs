@@ -55,7 +55,7 @@ fn start_vllm(config: vllm::Config, world: &World, listener: Listener, mode: Mod
             }
             sim::serve(listener, alone(simulator.router(), &board, "sim-0"))
         }
-        Mode::Tcp => simulator.serve_alone(listener, &board),
+        Mode::Tcp => simulator.serve_alone(listener, &board, None),
     };
     (server, Box::new(move || simulator.drain()))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Exit, signals};
 use crate::event::Bus;
 use crate::lab::Interrupt;
+use crate::sim::log::Log;
 use crate::topology::Authority;
 use crate::world::net::Wrapper;
 use crate::world::serve::Server;
@@ -21,6 +22,11 @@ pub(super) trait Drains {
     fn is_idle(&self) -> bool {
         true
     }
+}
+
+/// Shows exchanges where errors are shown.
+pub(super) fn log() -> Log {
+    Arc::new(|lines: &str| eprint!("{lines}"))
 }
 
 /// How long requests under way may take once the server is told to end.

@@ -9,6 +9,7 @@ use super::alone::{self, Drains};
 use crate::fault::Injection;
 use crate::sim;
 use crate::sim::faults::alone as faults;
+use crate::sim::log::logged;
 use crate::sim::openai::{Config, FakeOpenai, HOST, Key, LatencyModel, Limit, RateLimits};
 use crate::world::FaultBoard;
 
@@ -25,10 +26,10 @@ pub(super) struct Args {
     /// Without any, every key is refused
     #[arg(long = "api-key", value_name = "KEY[=ORG,…]", env = "OPENAI_API_KEY", hide_env_values = true)]
     api_keys: Vec<String>,
-    /// Requests a minute that each organisation may ask of each model (no limit unless given)
+    /// Requests a minute that each key may ask of each model, for each organisation (no limit unless given)
     #[arg(long, value_name = "N")]
     requests_per_minute: Option<u64>,
-    /// Tokens a minute that each organisation may ask of each model (no limit unless given)
+    /// Tokens a minute that each key may ask of each model, for each organisation (no limit unless given)
     #[arg(long, value_name = "N")]
     tokens_per_minute: Option<u64>,
     /// Limits of one model, which take the place of the others
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// A fault of answers from the start, as docs/faults.md has them; may be given several times
     #[arg(long = "fault", visible_alias = "labsim-fault", value_name = "YAML", value_parser = fault)]
     faults: Vec<Injection>,
+    /// Show requests and responses, without the data of streams
+    #[arg(long)]
+    log_http: bool,
     /// How long answers take
     #[arg(long, value_enum, default_value_t = Latency::Realistic)]
     latency: Latency,
@@ -70,7 +74,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             let _ = faults::inject_alone(&board, injection.clone());
         }
         let openai = FakeOpenai::new(config, world);
-        let serving = sim::serve(listener, faults::alone(openai.router(), &board, HOST));
+        let mut router = faults::alone(openai.router(), &board, HOST);
+        if args.log_http {
+            router = logged(router, alone::log());
+        }
+        let serving = sim::serve(listener, router);
         (openai, serving)
     })
 }

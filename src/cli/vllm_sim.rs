@@ -69,8 +69,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let address = SocketAddr::new(host, config.port());
     alone::serve("vllm-sim", address, 0, tls, |world, listener| {
         let board = FaultBoard::new(&world);
+        let log = config.logs_http().then(alone::log);
         let simulator = Simulator::new(config, world, "vllm-sim");
-        let serving = simulator.serve_alone(listener, &board);
+        let serving = simulator.serve_alone(listener, &board, log);
         (simulator, serving)
     })
 }

@@ -190,12 +190,12 @@ fn answer(
         return answered;
     }
     let admitted = Endpoint::of(&head.method, head.uri.path())
-        .and_then(|endpoint| Ok((endpoint, auth::organization(&engine.config.keys, &head.headers)?)));
-    let (endpoint, organization) = match admitted {
+        .and_then(|endpoint| Ok((endpoint, auth::caller(&engine.config.keys, &head.headers)?)));
+    let (endpoint, caller) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => return Answered { result: Err(error), ..answered },
     };
-    let mut call = Call { engine, ids, organization, limit_headers: Vec::new() };
+    let mut call = Call { engine, ids, caller, limit_headers: Vec::new() };
     let nothing = Map::new();
     let object = body.and_then(|body| {
         if is_json(&head.headers, &body) {
@@ -205,7 +205,7 @@ fn answer(
         }
     });
     answered.result = object.and_then(|object| dispatch(&mut call, &endpoint, object));
-    answered.organization = Some(call.organization);
+    answered.organization = Some(call.caller.organization);
     answered.limit_headers = call.limit_headers;
     answered
 }

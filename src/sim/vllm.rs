@@ -70,6 +70,7 @@ use models::Models;
 use tokenize::Vocabulary;
 
 use crate::sim::faults;
+use crate::sim::log::{Log, logged};
 use crate::world::serve::{self, Server};
 use crate::world::{Clock, FaultBoard, Listener, Random, Seed, World};
 
@@ -155,18 +156,24 @@ impl Simulator {
     }
 
     /// The same with faults of its own, which are those of the configuration at first; clients change them
-    /// ([`crate::sim::faults::alone`]). While there are none, requests go the short way.
+    /// ([`crate::sim::faults::alone`]), and exchanges that are shown where there is a log. While there is none of
+    /// either, requests go the short way.
     #[must_use]
-    pub fn serve_alone(&self, listener: Listener, board: &FaultBoard) -> Server {
+    pub fn serve_alone(&self, listener: Listener, board: &FaultBoard, log: Option<Log>) -> Server {
         for injection in &self.config().injections {
             // They were checked when the configuration was read.
             let _ = faults::alone::inject_alone(board, injection.clone());
         }
         let inner = self.0.clone();
         let board = board.clone();
-        let long_way = TowerToHyperService::new(faults::alone::alone(self.router(), &board, &self.0.host));
+        let is_logged = log.is_some();
+        let router = faults::alone::alone(self.router(), &board, &self.0.host);
+        let long_way = TowerToHyperService::new(match log {
+            Some(log) => logged(router, log),
+            None => router,
+        });
         serve::serve(listener, move |request: ::http::Request<Incoming>| {
-            if board.is_quiet() && !request.uri().path().starts_with(faults::alone::PATH) {
+            if !is_logged && board.is_quiet() && !request.uri().path().starts_with(faults::alone::PATH) {
                 let answer = http::handle(inner.clone(), request);
                 return Either::Left(answer.map(|answer| answer.map(http_body_util::Either::Left)));
             }

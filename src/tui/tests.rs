@@ -4,5 +4,6 @@ mod builder;
 mod chance;
 mod long;
 mod manual;
+mod panics;
 mod screens;
 mod taken_away;

@@ -1,8 +1,8 @@
 // What the official OpenAI client for Node sees of a simulator, a line a call.
 //
-//     openai.mjs BASE_URL KEY MODEL calls      every kind of call once
-//     openai.mjs BASE_URL KEY MODEL retries    one call that fails first, with the client's own retries
-//     openai.mjs BASE_URL KEY MODEL no-retry   the same without
+//     openai.mjs BASE_URL KEY MODEL calls                every kind of call once
+//     openai.mjs BASE_URL KEY MODEL retries [streamed]   one call that fails first, with the client's own retries
+//     openai.mjs BASE_URL KEY MODEL no-retry [streamed]  the same without
 //
 // What it must print is in the file openai-*.txt of the server. openai.py prints the same.
 // The package is taken from the folder in which this is called.
@@ -11,7 +11,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 
 const OpenAI = createRequire(resolve("package.json"))("openai");
-const [baseURL, apiKey, model, what] = process.argv.slice(2);
+const [baseURL, apiKey, model, what, how] = process.argv.slice(2);
 const messages = [{ role: "user", content: "What is 2+2?" }];
 const input = "What is 2+2?";
 const tool = {
@@ -114,11 +114,17 @@ async function errors() {
   await refused("wrong key", ask({ apiKey: "sk-wrong" }, {}));
 }
 
+async function said(options) {
+  if (how !== "streamed") return (await client(options).chat.completions.create({ model, messages })).choices[0].message.content;
+  const chunks = await all(client(options).chat.completions.create({ model, messages, stream: true }));
+  return chunks.flatMap((chunk) => chunk.choices).map((choice) => choice.delta.content ?? "").join("");
+}
+
 async function failsFirst(options) {
   const start = performance.now();
   let outcome;
   try {
-    outcome = (await client(options).chat.completions.create({ model, messages })).choices[0].message.content;
+    outcome = await said(options);
   } catch (error) {
     if (!(error instanceof OpenAI.RateLimitError)) throw error;
     outcome = `RateLimitError ${error.status} retry-after ${error.headers.get("retry-after")}`;

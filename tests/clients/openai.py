@@ -1,8 +1,8 @@
 """What the official OpenAI client for Python sees of a simulator, a line a call.
 
-    openai.py BASE_URL KEY MODEL calls      every kind of call once
-    openai.py BASE_URL KEY MODEL retries    one call that fails first, with the client's own retries
-    openai.py BASE_URL KEY MODEL no-retry   the same without
+    openai.py BASE_URL KEY MODEL calls                every kind of call once
+    openai.py BASE_URL KEY MODEL retries [streamed]   one call that fails first, with the client's own retries
+    openai.py BASE_URL KEY MODEL no-retry [streamed]  the same without
 
 What it must print is in the file openai-*.txt of the server. openai.mjs prints the same.
 """
@@ -14,7 +14,7 @@ import time
 sys.path.pop(0)
 import openai
 
-BASE, KEY, MODEL, WHAT = sys.argv[1:]
+BASE, KEY, MODEL, WHAT, *HOW = sys.argv[1:]
 HELLO = [{"role": "user", "content": "What is 2+2?"}]
 TOOL = {
     "name": "get_weather",
@@ -119,11 +119,17 @@ def errors():
     refused("wrong key", lambda: client(api_key="sk-wrong").chat.completions.create(model=MODEL, messages=HELLO))
 
 
+def said(**options):
+    if HOW != ["streamed"]:
+        return client(**options).chat.completions.create(model=MODEL, messages=HELLO).choices[0].message.content
+    with client(**options).chat.completions.create(model=MODEL, messages=HELLO, stream=True) as stream:
+        return "".join(choice.delta.content or "" for chunk in stream for choice in chunk.choices)
+
+
 def fails_first(**options):
     start = time.monotonic()
     try:
-        answer = client(**options).chat.completions.create(model=MODEL, messages=HELLO)
-        outcome = answer.choices[0].message.content
+        outcome = said(**options)
     except openai.RateLimitError as error:
         outcome = f"RateLimitError {error.status_code} retry-after {error.response.headers['retry-after']}"
     waited = time.monotonic() - start

@@ -34,11 +34,13 @@ start() {
     echo "labsim $1 never became ready"; exit 1
 }
 
-# client LANGUAGE MODEL WHAT
+# client LANGUAGE MODEL WHAT [HOW]
 client() {
-    case $1 in
-    Python) "$work/venv/bin/python" "$here/openai.py" "$at/v1" sk-labsim "$2" "$3" ;;
-    Node) (cd "$work" && node "$here/openai.mjs" "$at/v1" sk-labsim "$2" "$3") ;;
+    local language=$1
+    shift
+    case $language in
+    Python) "$work/venv/bin/python" "$here/openai.py" "$at/v1" sk-labsim "$@" ;;
+    Node) (cd "$work" && node "$here/openai.mjs" "$at/v1" sk-labsim "$@") ;;
     esac
 }
 
@@ -56,7 +58,18 @@ for name in ("labsim_injected_failures_total", "vllm:request_success_total"):
 PY
 }
 
+# met: what the fake OpenAI's own fault has seen.
+met() {
+    "$work/venv/bin/python" - "$at/admin/faults" <<'PY' >>"$work/seen"
+import json, sys, urllib.request
+fault = json.load(urllib.request.urlopen(sys.argv[1]))["faults"][0]
+print(f"requests met {fault['met']}, struck {fault['struck']}")
+PY
+}
+
 fails_once='vllm-sim --model sim --failure-count 1 --failure-types rate_limit --failure-retry-after 1'
+limited_once='{fault: {retry-after: {value: {seconds: 1s}}}, window: {first: 1}}'
+soon='{fault: {retry-after: {value: {several: [{seconds: 5s}, {milliseconds: 100ms}]}}}, window: {first: 1}}'
 for language in Python Node; do
     start vllm-sim --model sim --mode echo
     client "$language" sim calls >"$work/seen"
@@ -68,24 +81,54 @@ for language in Python Node; do
     same "$language, the fake OpenAI" <"$here/openai-openai.txt"
     stop
 
-    # The client waits as it is told, asks again, and its user never hears of the 429.
-    start $fails_once --mode echo
-    client "$language" sim retries >"$work/seen"
-    counted
-    same "$language, a 429 with its retries" <<'EXPECTED'
+    for how in '' streamed; do
+        # The client waits as it is told, asks again, and its user never hears of the 429.
+        start $fails_once --mode echo
+        client "$language" sim retries $how >"$work/seen"
+        counted
+        same "$language, the vLLM simulator's 429 with retries${how:+, }$how" <<'EXPECTED'
 fails first: What is 2+2? | waited a second
 labsim_injected_failures_total 1
 vllm:request_success_total 1
 EXPECTED
-    stop
+        stop
 
-    start $fails_once --mode echo
-    client "$language" sim no-retry >"$work/seen"
-    counted
-    same "$language, a 429 without them" <<'EXPECTED'
+        start $fails_once --mode echo
+        client "$language" sim no-retry $how >"$work/seen"
+        counted
+        same "$language, the vLLM simulator's 429 without retries${how:+, }$how" <<'EXPECTED'
 fails first: RateLimitError 429 retry-after 1 | at once
 labsim_injected_failures_total 1
 vllm:request_success_total 0
+EXPECTED
+        stop
+
+        start openai --api-key sk-labsim --latency none --fault "$limited_once"
+        client "$language" gpt-4o-mini retries $how >"$work/seen"
+        met
+        same "$language, the fake OpenAI's 429 with retries${how:+, }$how" <<'EXPECTED'
+fails first: Four. | waited a second
+requests met 2, struck 1
+EXPECTED
+        stop
+
+        start openai --api-key sk-labsim --latency none --fault "$limited_once"
+        client "$language" gpt-4o-mini no-retry $how >"$work/seen"
+        met
+        same "$language, the fake OpenAI's 429 without retries${how:+, }$how" <<'EXPECTED'
+fails first: RateLimitError 429 retry-after 1 | at once
+requests met 1, struck 1
+EXPECTED
+        stop
+    done
+
+    # Milliseconds win over seconds.
+    start openai --api-key sk-labsim --latency none --fault "$soon"
+    client "$language" gpt-4o-mini retries >"$work/seen"
+    met
+    same "$language, retry-after-ms" <<'EXPECTED'
+fails first: Four. | at once
+requests met 2, struck 1
 EXPECTED
     stop
 done

@@ -26,6 +26,7 @@ impl History {
             steps: self.steps.clone(),
             configurations: self.configurations.clone(),
             replicas: self.replicas,
+            configurations: self.configurations.clone(),
             starts: self.starts,
             now: self.now,
             events: self.events,

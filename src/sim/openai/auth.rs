@@ -40,10 +40,23 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The organisation for which a request may ask.
-pub(crate) fn organization(keys: &[Key], headers: &HeaderMap) -> Result<String, ApiError> {
+/// Who asks.
+pub(crate) struct Caller {
+    pub(crate) organization: String,
+    /// Which of the keys was sent.
+    pub(crate) key: usize,
+}
+
+/// Who asks, if they may.
+pub(crate) fn caller(keys: &[Key], headers: &HeaderMap) -> Result<Caller, ApiError> {
     let sent = sent_key(headers).ok_or_else(no_key)?;
-    let key = keys.iter().find(|key| key.secret == sent).ok_or_else(|| wrong_key(&sent))?;
+    let found = keys.iter().enumerate().find(|(_, key)| key.secret == sent);
+    let (number, key) = found.ok_or_else(|| wrong_key(&sent))?;
+    organization(keys, key, headers).map(|organization| Caller { organization, key: number })
+}
+
+/// The organisation for which a request may ask.
+fn organization(keys: &[Key], key: &Key, headers: &HeaderMap) -> Result<String, ApiError> {
     let asked = headers.get("openai-organization").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     match asked.filter(|asked| !asked.is_empty()) {
         None => Ok(key.organizations.first().cloned().unwrap_or_default()),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Config;
+use super::auth::Caller;
 use super::error::ApiError;
 use super::latency::Pace;
 use super::limits::{Demand, Limiter};
@@ -78,7 +79,7 @@ impl Ids {
 pub(crate) struct Call<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) ids: Ids,
-    pub(crate) organization: String,
+    pub(crate) caller: Caller,
     /// What the rate limits add to the response, whatever it is.
     pub(crate) limit_headers: Vec<(&'static str, String)>,
 }
@@ -107,7 +108,7 @@ impl Call<'_> {
         let Some(limits) = &self.engine.config.rate_limits else { return Ok(()) };
         let estimate = u64::try_from(characters.div_ceil(4)).unwrap_or(u64::MAX);
         let tokens = estimate.max(max_tokens.unwrap_or(DEFAULT_TOKENS));
-        let demand = Demand { organization: &self.organization, family: model.family, model: model.id, tokens };
+        let demand = Demand { caller: &self.caller, family: model.family, model: model.id, tokens };
         let verdict = lock(&self.engine.limiter).admit(limits, &demand, self.engine.world.clock.now());
         self.limit_headers = verdict.headers;
         verdict.refusal.map_or(Ok(()), Err)

@@ -1,14 +1,15 @@
-//! Rate limits: for each organisation and model a bucket of requests and one of tokens.
+//! Rate limits: for each key, organisation and model a bucket of requests and one of tokens.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
 
+use super::auth::Caller;
 use super::error::ApiError;
 use crate::event::At;
 
-/// What an organisation may ask of each model.
+/// What may be asked of each model with one key, for one organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RateLimits {
     /// For models that are not named below.
@@ -17,7 +18,7 @@ pub struct RateLimits {
     pub models: BTreeMap<String, Limit>,
 }
 
-/// What an organisation may ask of one model. A bucket starts full and fills up evenly.
+/// What may be asked of one model. A bucket starts full and fills up evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// Requests a minute.
@@ -90,7 +91,7 @@ impl Bucket {
     }
 }
 
-/// The two buckets of one organisation and model.
+/// The two buckets of one key, organisation and model.
 #[derive(Debug, Clone, Copy)]
 struct Buckets {
     requests: Bucket,
@@ -100,7 +101,8 @@ struct Buckets {
 /// All buckets.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
-    buckets: BTreeMap<(String, &'static str), Buckets>,
+    /// By the number of the key, the organisation, and the model's undated name.
+    buckets: BTreeMap<(usize, String, &'static str), Buckets>,
 }
 
 /// What the limits say of a request: whether it may pass, and the headers that tell how much is left.
@@ -111,7 +113,7 @@ pub(crate) struct Verdict {
 
 /// A request, as the limits see it.
 pub(crate) struct Demand<'a> {
-    pub(crate) organization: &'a str,
+    pub(crate) caller: &'a Caller,
     pub(crate) family: &'static str,
     pub(crate) model: &'a str,
     pub(crate) tokens: u64,
@@ -121,7 +123,7 @@ impl Limiter {
     /// Takes a request's share from both buckets, or refuses it and takes nothing.
     pub(crate) fn admit(&mut self, limits: &RateLimits, demand: &Demand<'_>, now: At) -> Verdict {
         let limit = limits.models.get(demand.family).copied().unwrap_or(limits.default);
-        let key = (demand.organization.to_owned(), demand.family);
+        let key = (demand.caller.key, demand.caller.organization.clone(), demand.family);
         let buckets = self.buckets.entry(key).or_insert_with(|| Buckets {
             requests: Bucket::full(limit.requests_per_minute, now),
             tokens: Bucket::full(limit.tokens_per_minute, now),
@@ -143,7 +145,7 @@ fn refusal(bucket: &Bucket, amount: u64, demand: &Demand<'_>, kind: &'static str
     if wait.is_zero() {
         return None;
     }
-    let Demand { organization, model, .. } = demand;
+    let Demand { caller: Caller { organization, .. }, model, .. } = demand;
     let short = if kind == "tokens" { "TPM" } else { "RPM" };
     let limit = bucket.limit;
     let error = |message: String| {

@@ -303,6 +303,12 @@ impl Config {
         }
     }
 
+    /// Whether requests and responses are to be shown.
+    #[must_use]
+    pub fn logs_http(&self) -> bool {
+        self.log_http
+    }
+
     /// The faults that it has from the start.
     #[must_use]
     pub fn faults(&self) -> &[Injection] {

@@ -112,7 +112,7 @@ pub(crate) static FLAGS: &[Flag] = &[
         Int(&mut c.embedding_dimensions)
     }),
     flag("mm-encoder-only", "Run the encoder only", |c| Toggle(&mut c.encoder_only)),
-    flag("log-http", "Log requests and responses", |c| Bool(&mut c.log_http)).accepted(),
+    flag("log-http", "Log requests and responses, without the data of streams", |c| Bool(&mut c.log_http)),
     // How long answers take.
     flag("time-to-first-token", "Time to the first token", |c| Duration(&mut c.latency.first_token)).admin(),
     flag("time-to-first-token-std-dev", "Its standard deviation, at most 30 %", |c| {
