@@ -3,6 +3,7 @@
 mod acting;
 mod alone;
 mod beside;
+mod breaks;
 mod check;
 mod exit;
 mod files;
@@ -61,6 +62,8 @@ enum Command {
     Replay(replay::Args),
     /// Name and describe scenarios
     List(list::Args),
+    /// Print the bugs that `run --break` gives the gateway
+    Breaks(breaks::Args),
     /// Print what holds in every run, and which personality is known for breaking it
     Invariants(invariants::Args),
     /// Write a first scenario for your own manifests
@@ -104,6 +107,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Breaks(args) => breaks::run(&args),
         Command::Invariants(args) => invariants::run(&args),
         Command::Init(args) => Ok(init::run(&args)),
         Command::Schema(args) => Ok(generate::schema(&args)),

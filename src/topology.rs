@@ -3,6 +3,7 @@
 //! Plain data, made by `kube` from manifests and used by `lab` to build the world and by `gateway`
 //! to decide. Nothing here knows a network or a clock.
 
+pub mod bug;
 pub mod cel;
 pub mod personality;
 pub mod policy;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Origin, Place, Spanned};
+pub use bug::{BUGS, Bug};
 pub use cel::Condition;
 pub use personality::{Personality, UnknownPersonality};
 pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};

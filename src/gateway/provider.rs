@@ -102,6 +102,15 @@ impl Target {
         matches!(self.auth, AuthHeader::Keep)
     }
 
+    /// Its own credential, as a header.
+    #[must_use]
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
+        match &self.auth {
+            AuthHeader::Set(value) => Some(value),
+            AuthHeader::Remove | AuthHeader::Keep => None,
+        }
+    }
+
     /// The request that goes to the provider. `host_is_set` tells that a filter has set the host.
     ///
     /// # Errors

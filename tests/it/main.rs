@@ -1,6 +1,7 @@
 //! The integration tests, in one binary that links once.
 
 mod acts;
+mod breaks;
 mod cases;
 mod catalogue;
 mod chance;
