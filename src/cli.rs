@@ -2,6 +2,7 @@
 
 mod acting;
 mod alone;
+mod apart;
 mod beside;
 mod breaks;
 mod check;

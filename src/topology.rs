@@ -284,6 +284,8 @@ pub struct Provider {
     pub health: Option<HealthPolicy>,
     /// How long connecting to it may take.
     pub connect_timeout: Option<Duration>,
+    /// Whether it is spoken to in HTTP/2 without TLS (h2c), rather than in HTTP/1.1.
+    pub h2c: bool,
 }
 
 /// Which credential a provider is sent.

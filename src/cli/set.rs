@@ -22,6 +22,11 @@ pub(super) struct Args {
 }
 
 impl Args {
+    /// The same with one more setting, before those of the command line.
+    pub(super) fn with(&self, setting: String) -> Self {
+        Self { settings: std::iter::once(setting).chain(self.settings.iter().cloned()).collect() }
+    }
+
     /// Reads and checks a scenario with what is set in it.
     ///
     /// # Errors

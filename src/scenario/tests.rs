@@ -23,10 +23,7 @@ struct Memory {
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<String> {
-        self.files
-            .get(Path::new(&path.display().to_string().replace("more/../", "")))
-            .cloned()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn variable(&self, name: &str) -> Option<String> {

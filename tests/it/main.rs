@@ -19,6 +19,7 @@ mod library;
 mod observed;
 mod parity;
 mod properties;
+mod replicas;
 mod reports;
 mod rig;
 mod screen;
