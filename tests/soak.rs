@@ -197,7 +197,8 @@ fn soak(personality: Personality, day: Day) -> Judge {
 fn whole_day(personality: Personality) {
     let judge = soak(personality, WHOLE);
     assert!(judge.requests > 400_000, "{}", judge.requests);
-    assert!(judge.failed > 1_000 && judge.retried > 1_000, "{} {}", judge.failed, judge.retried);
+    // The reference has a budget for its retries.
+    assert!(judge.failed > 1_000 && judge.retried > 300, "{} {}", judge.failed, judge.retried);
     assert!(judge.evictions > 50 && judge.returns > 50, "{} {}", judge.evictions, judge.returns);
     // The first hours fill pools and tables; what comes after must fit into the same room.
     let (early, late) = judge.memory.split_at(WHOLE.stretches / 2);
