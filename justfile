@@ -39,6 +39,7 @@ bench:
     benches/throughput.sh
     benches/streams.sh
     benches/cold_start.py
+    benches/gateway.sh
 
 # The lab's own curl commands against `labsim up`, on port 8080
 curl:

@@ -2,7 +2,9 @@
 
 mod acting;
 mod alone;
+mod apart;
 mod beside;
+mod breaks;
 mod check;
 mod exit;
 mod files;
@@ -17,6 +19,7 @@ mod load;
 mod many;
 mod observe;
 mod openai;
+mod picture;
 mod record;
 mod replay;
 mod reports;
@@ -60,6 +63,8 @@ enum Command {
     Replay(replay::Args),
     /// Name and describe scenarios
     List(list::Args),
+    /// Print the bugs that `run --break` gives the gateway
+    Breaks(breaks::Args),
     /// Print what holds in every run, and which personality is known for breaking it
     Invariants(invariants::Args),
     /// Write a first scenario for your own manifests
@@ -103,6 +108,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::VllmSim(args) => vllm_sim::run(&args),
         Command::Openai(args) => openai::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Breaks(args) => breaks::run(&args),
         Command::Invariants(args) => invariants::run(&args),
         Command::Init(args) => Ok(init::run(&args)),
         Command::Schema(args) => Ok(generate::schema(&args)),

@@ -24,6 +24,7 @@
 pub mod accrue;
 pub mod balance;
 mod body;
+pub mod broken;
 pub mod budget;
 mod chat;
 pub mod classify;
@@ -58,8 +59,10 @@ use tokio::time::Instant;
 
 pub use body::Body;
 use body::Source;
+pub use broken::Broken;
 use error::Error;
 use exchange::Exchange;
+use group::Seat;
 pub use health::{BackendHealth, ProviderHealth};
 use personality::{ClientErrors, Retries};
 use provider::{Marks, Target};
@@ -95,7 +98,20 @@ impl Gateway {
     /// Replica number `replica` with an empty health state.
     #[must_use]
     pub fn new(world: World, topology: Arc<Topology>, personality: Personality, replica: u32) -> Self {
-        let replica = Arc::new(Replica::new(world, topology, personality, replica));
+        Self::broken(world, topology, personality, replica, Broken::default())
+    }
+
+    /// The same with a bug, which it may share with other replicas.
+    #[must_use]
+    pub fn broken(
+        world: World,
+        topology: Arc<Topology>,
+        personality: Personality,
+        replica: u32,
+        broken: Broken,
+    ) -> Self {
+        let replica = Arc::new(Replica::new(world, topology, personality, replica, broken));
+        replica.broken.joined(&replica);
         Self { current: Arc::new(Mutex::new(replica)), personality }
     }
 
@@ -143,10 +159,14 @@ impl Here {
         let (head, body) = request.into_parts();
         let arrival = listener::arrival(&self.0.topology, listener, &head);
         let mut exchange = Exchange::open(&self.0, &head, arrival);
+        if self.0.broken.loses_request() {
+            exchange.vanish();
+            return Response::new(Body::gone());
+        }
         let head_only = head.method == http::Method::HEAD;
         let mut taken = None;
         let mut response = match self.answer(&mut exchange, listener, head, body, &mut taken).await {
-            Ok(response) => response,
+            Ok(response) => self.0.broken.answer(response, exchange.attempts()),
             Err(error) => self.own_answer(&mut exchange, &error),
         };
         if let Err(error) = self.0.change_response(taken, response.headers_mut()) {
@@ -178,7 +198,10 @@ impl Here {
         let rule = replica.rule(found).ok_or(Error::RouteNotFound)?;
         *taken = Some(found);
         exchange.found(found);
-        replica.admit(found).map_err(Error::RateLimited)?;
+        replica.admit(found).map_err(|exceeded| {
+            exchange.refused_by_limit(rule.backends.first().map(|one| one.backend));
+            Error::RateLimited(exceeded)
+        })?;
 
         let matched = found.matched.and_then(|index| rule.matches.get(index));
         if let Some(answer) = filters::own_answer(&rule.filters, matched, &head)? {
@@ -233,7 +256,8 @@ impl Call<'_> {
                 (None, body)
             }
         };
-        let deadline = deadline(self.replica, exchange.received(), self.rule.request_timeout);
+        let timeout = self.replica.broken.timeout(self.rule.request_timeout);
+        let deadline = deadline(self.replica, exchange.received(), timeout);
         loop {
             let (number, target) = match chosen.take() {
                 Some(chosen) => chosen,
@@ -280,7 +304,7 @@ impl Call<'_> {
                 codes.contains(&status) || (failover && (status >= 500 || status == 429))
             }
         };
-        again && number < attempts && (failover || body.len() <= REPLAY_LIMIT)
+        again && number < self.replica.broken.retries(attempts) && (failover || body.len() <= REPLAY_LIMIT)
     }
 
     /// The pause before another attempt.
@@ -307,19 +331,22 @@ impl Attempt<'_> {
         exchange.facts().parameters = question.parameters;
         let marks = Marks { id: exchange.id_header(), attempt: self.number, traceparent: exchange.traceparent() };
         let request = self.target.request(client, host_is_set, marks, question.body)?;
+        let first = replica.target(self.call.backend, Seat { group: 0, index: 0 });
+        let first = first.as_ref().and_then(|target| target.authorization());
+        let request = replica.broken.request(request, self.number, client, first);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Error::RequestTimeout);
         }
         exchange.attempt_started(self.target, &question.model);
         let own_deadline = self::deadline(replica, replica.world.clock.now(), rule.backend_request_timeout);
         let answer = async {
-            let call = replica.upstream.call(request, self.target.connect_timeout);
+            let call = replica.upstream.call(request, self.target.way);
             let mut response = within(own_deadline, call).await.unwrap_or(Err(Error::CallTimeout))?;
             exchange.attempt_answered(response.status(), response.headers());
             provider::strip_hop_by_hop(response.headers_mut());
             if question.stream {
                 let tap = response.status().is_success().then(Box::<Tap>::default);
-                return Ok(response.map(|body| Source::Upstream(body, tap)));
+                return Ok(response.map(|body| replica.broken.stream(Source::Upstream(body, tap))));
             }
             self.whole(exchange, response).await
         };

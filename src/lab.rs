@@ -228,7 +228,10 @@ impl Lab {
             seed: self.effective_seed(),
             patterns_counted: self.count_patterns && scenario.seed.is_some(),
             batch: self.batch,
-            personality: scenario.gateway.personality.to_string(),
+            personality: match scenario.gateway.broken {
+                None => scenario.gateway.personality.to_string(),
+                Some(bug) => format!("{}, broken: {bug}", scenario.gateway.personality),
+            },
             clock: self.mode.to_string(),
             start: self.start_time().to_string(),
             sources: scenario.redacted_sources(),

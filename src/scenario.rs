@@ -47,7 +47,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use crate::source::{Diagnostics, FileId, Sources, Span, Spanned};
-use crate::topology::Topology;
+use crate::topology::{Bug, Topology};
 
 pub use crate::kube::change::{Change, Manifest, Manifests};
 pub use crate::topology::Personality;
@@ -118,6 +118,8 @@ pub struct GatewaySpec {
     pub named: bool,
     /// Which replica takes a request.
     pub spread: Spread,
+    /// The bug that it has.
+    pub broken: Option<Bug>,
 }
 
 /// What the tokens of a model cost.

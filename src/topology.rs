@@ -3,6 +3,7 @@
 //! Plain data, made by `kube` from manifests and used by `lab` to build the world and by `gateway`
 //! to decide. Nothing here knows a network or a clock.
 
+pub mod bug;
 pub mod cel;
 pub mod personality;
 pub mod policy;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Origin, Place, Spanned};
+pub use bug::{BUGS, Bug};
 pub use cel::Condition;
 pub use personality::{Personality, UnknownPersonality};
 pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};
@@ -282,6 +284,8 @@ pub struct Provider {
     pub health: Option<HealthPolicy>,
     /// How long connecting to it may take.
     pub connect_timeout: Option<Duration>,
+    /// Whether it is spoken to in HTTP/2 without TLS (h2c), rather than in HTTP/1.1.
+    pub h2c: bool,
 }
 
 /// Which credential a provider is sent.

@@ -14,6 +14,8 @@
 //! terminal and the thread.
 
 mod action;
+mod album;
+mod arrivals;
 mod bench;
 mod command;
 mod export;
@@ -46,6 +48,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use album::Album;
 pub use bench::{Complaint, FaultKind, ParameterKind, Workbench};
 pub use command::{Act, Cleared, Command, Draft};
 pub use pace::{Pace, Pacer};

@@ -21,8 +21,10 @@ use crate::topology::Authority;
 use crate::world::clock::VIRTUAL_START;
 use crate::world::{Net, serve};
 
-/// How often traces are sent on.
-const EXPORT: Duration = Duration::from_secs(1);
+/// How often the access log is written out.
+const FLUSH: Duration = Duration::from_millis(100);
+/// How often traces are sent on: after so many times.
+const EXPORT: u32 = 10;
 
 /// What the port tells. Cheap to clone.
 #[derive(Clone)]
@@ -90,11 +92,15 @@ impl Beside {
     }
 }
 
-/// Sends traces on, again and again. What keeps failing is told once.
+/// Writes the access log out and sends traces on, again and again. What keeps failing is told once.
 async fn send_on(watch: &Watch) {
     let mut failing = false;
-    loop {
-        tokio::time::sleep(EXPORT).await;
+    for times in (0..EXPORT).cycle() {
+        tokio::time::sleep(FLUSH).await;
+        watch.flush();
+        if times > 0 {
+            continue;
+        }
         let sent = watch.export().await;
         if let (Err(error), false) = (&sent, failing) {
             eprintln!("warning: {error}");

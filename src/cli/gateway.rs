@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::Exit;
+use super::apart;
 use super::beside::Beside;
 use super::observe;
 use super::signals;
@@ -50,6 +51,9 @@ pub(super) struct Args {
     /// Which replica takes a request
     #[arg(long, value_enum, value_name = "HOW", default_value_t = SpreadChoice::RoundRobin)]
     spread: SpreadChoice,
+    /// Threads that requests are handled on; one for each core where absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
     /// Seed of its choices
     #[arg(long, value_name = "N", default_value_t = crate::lab::DEFAULT_SEED)]
     seed: u64,
@@ -89,6 +93,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         seed: args.seed,
         address: args.address,
         port: args.port,
+        threads: args.threads.map(usize::from),
         start: Clock::real().start(),
     };
     let interrupt = Interrupt::default();
@@ -107,7 +112,7 @@ fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::
     let header = gateway.header();
     let collector = gateway.topology.collector.as_ref().map(|authority| format!("http://{authority}"));
     let observe = args.observe.clone().or_traces_to(collector.as_deref());
-    let watch = match observe.open().and_then(|outputs| outputs.watch(&header, None)) {
+    let watch = match observe.open_in_heaps().and_then(|outputs| outputs.watch(&header, None)) {
         Ok(watch) => watch,
         Err(exit) => return Ok(exit),
     };
@@ -121,6 +126,7 @@ fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::
     if observe.any() {
         sinks.push(watch.sink());
     }
+    let sinks = vec![apart::on_a_thread(sinks).context("cannot start a thread")?];
     let done = gateway.serve(sinks, interrupt, |opened| {
         beside.ready();
         people.tell(announcement(gateway, opened, metrics));

@@ -11,8 +11,8 @@ use crate::scenario::{self, Scenario};
 use crate::tui::{Decision, Finding, Judge};
 use crate::verdict::{self, About, JudgeOptions, Outcome, Verdict};
 
-/// Bytes that the history may take, roughly: some 40,000 requests.
-const MOST: usize = 64 << 20;
+/// Bytes that the history may take, roughly: some 10,000 requests.
+const MOST: usize = 16 << 20;
 /// Bytes of a request beside its headers and bodies.
 const REQUEST: usize = 1_500;
 /// Requests that each event pays to look at.
@@ -143,7 +143,8 @@ fn shown(finding: &verdict::Finding, decided: bool) -> Finding {
         invariant: finding.about != About::Expectation,
         statement: finding.exemption().unwrap_or_else(|| finding.statement.clone()),
         decision,
-        explanation: (!explanation.is_empty()).then_some(explanation),
+        // Before it is decided, what came is not what will have come.
+        explanation: (decided && !explanation.is_empty()).then_some(explanation),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a gateway's operators would look at, written to files or sent on: access log, metrics, traces.
 
 use std::fs::File;
-use std::io::{self, LineWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,6 +58,8 @@ enum TracesTo {
     Collector(String),
 }
 
+/// So many bytes of the access log are written at once, while there are as many.
+const LOG_BUFFER: usize = 64 * 1024;
 /// How long a collector may take for one export.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -99,12 +101,24 @@ impl Args {
     /// # Errors
     /// [`Exit::Unavailable`], after telling why.
     pub(super) fn open(&self) -> Result<Outputs, Exit> {
+        self.open_as(|file| Box::new(LineWriter::new(file)))
+    }
+
+    /// The same, with the access log written in heaps: it takes [`Watch::flush`] for the last lines.
+    ///
+    /// # Errors
+    /// As [`Args::open`].
+    pub(super) fn open_in_heaps(&self) -> Result<Outputs, Exit> {
+        self.open_as(|file| Box::new(BufWriter::with_capacity(LOG_BUFFER, file)))
+    }
+
+    fn open_as(&self, log_file: fn(File) -> Box<dyn Write + Send>) -> Result<Outputs, Exit> {
         let log: Option<Box<dyn Write + Send>> = match &self.access_log {
             None => None,
             Some(path) if is_stdout(path) => Some(Box::new(io::stdout())),
             Some(path) => {
                 let file = File::create(path).map_err(|error| unwritable("access log", path, &error))?;
-                Some(Box::new(LineWriter::new(file)))
+                Some(log_file(file))
             }
         };
         Ok(Outputs { args: self.clone(), log: log.map(|log| Arc::new(Mutex::new(log))) })
@@ -225,6 +239,15 @@ impl Watch {
         }
     }
 
+    /// Writes what is held back of the access log.
+    pub(super) fn flush(&self) {
+        let out = self.lock().log.as_ref().map(|(_, out)| out.clone());
+        if let Some(out) = out {
+            // What fails now fails again at the end, and is told then.
+            let _ = out.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        }
+    }
+
     /// Writes what is written at the end.
     ///
     /// # Errors
@@ -233,7 +256,10 @@ impl Watch {
         let (log, metrics, has_traces) = {
             let mut watched = self.lock();
             let metrics = watched.metrics.as_ref().map(|(all, file)| (metrics::render(all, watched.now), file.clone()));
-            (watched.failed.take(), metrics, watched.traces.is_some())
+            let flushed =
+                watched.log.as_ref().map(|(_, out)| out.lock().unwrap_or_else(PoisonError::into_inner).flush());
+            let flushed = flushed.and_then(Result::err).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+            (watched.failed.take().or(flushed), metrics, watched.traces.is_some())
         };
         let log = log.map_or(Ok(()), |error| Err(format!("cannot write the access log: {error}")));
         let metrics = metrics.map_or(Ok(()), |(text, file)| file.write(&text));

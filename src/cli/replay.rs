@@ -10,6 +10,7 @@ use super::Exit;
 use super::acting::bench::Bench;
 use super::judging::Judging;
 use super::observe;
+use super::picture;
 use super::record;
 use super::reports;
 use super::run::{blank, conclude, detail, exit_of, lines};
@@ -34,6 +35,9 @@ pub(super) struct Args {
     /// How the screen looks and behaves
     #[command(flatten)]
     screen: screen::ScreenArgs,
+    /// A picture of it
+    #[command(flatten)]
+    picture: picture::PictureArgs,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
@@ -62,8 +66,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Err(error) => return Ok(unreadable(args, &error)),
     };
     let plain = args.reports.any() || args.observe.any() || args.quiet || args.verbose;
-    if plain || !args.screen.is_wanted() {
+    if plain || args.picture.is_wanted() || !args.screen.is_wanted() {
         return Ok(match events.collect() {
+            Ok(events) if args.picture.is_wanted() => args.picture.write(header, events, args.screen.theme()),
             Ok(events) => tell_again(args, header, events),
             Err(error) => unreadable(args, &error),
         });

@@ -51,6 +51,11 @@ impl LookArgs {
         terminal && !dumb && std::env::var_os("CI").is_none() && !self.no_tui
     }
 
+    /// The theme that is asked for.
+    pub(super) fn theme(&self) -> Option<&str> {
+        self.theme.as_deref()
+    }
+
     /// The options of a screen.
     fn options(&self) -> anyhow::Result<Options> {
         let keys = self.keys.as_ref().map(|path| {
@@ -61,6 +66,11 @@ impl LookArgs {
 }
 
 impl ScreenArgs {
+    /// See [`LookArgs::theme`].
+    pub(super) fn theme(&self) -> Option<&str> {
+        self.look.theme()
+    }
+
     /// See [`LookArgs::is_wanted`].
     pub(super) fn is_wanted(&self) -> bool {
         self.look.is_wanted()

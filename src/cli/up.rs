@@ -37,6 +37,10 @@ pub(super) struct Args {
     /// Play the scenario's steps as well
     #[arg(long)]
     play: bool,
+    /// How many replicas of the gateway stand behind the port, each with its own health, in place of the
+    /// scenario's number
+    #[arg(long, value_name = "N")]
+    replicas: Option<u32>,
     /// What is set in the scenario
     #[command(flatten)]
     set: set::Args,
@@ -65,7 +69,11 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let lab = match args.set.lab(&args.path) {
+    let set = match args.replicas {
+        Some(count) => args.set.with(format!("lab.gateway.replicas={count}")),
+        None => args.set.clone(),
+    };
+    let lab = match set.lab(&args.path) {
         Ok(lab) => lab,
         Err(error) => {
             eprintln!("{error}");

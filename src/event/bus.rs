@@ -9,6 +9,11 @@ pub trait Sink: Send {
     /// Takes the next event.
     fn event(&mut self, event: &Event);
 
+    /// Takes the next event for good: the last listener need not copy what it keeps.
+    fn own(&mut self, event: Event) {
+        self.event(&event);
+    }
+
     /// Writes out what is held back. Called when the run ends, however it ends.
     fn flush(&mut self) {}
 }
@@ -22,6 +27,8 @@ impl<F: FnMut(&Event) + Send> Sink for F {
 /// Where the lab's parts put their events. Cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
+    /// Whether there is any sink; there are no more than at the beginning.
+    heard: bool,
     now: Arc<dyn Fn() -> At + Send + Sync>,
     inner: Arc<Mutex<Inner>>,
 }
@@ -34,7 +41,7 @@ struct Inner {
 impl Bus {
     /// A bus that stamps events with the time that `now` tells.
     pub fn new(now: impl Fn() -> At + Send + Sync + 'static, sinks: Vec<Box<dyn Sink>>) -> Self {
-        Self { now: Arc::new(now), inner: Arc::new(Mutex::new(Inner { next: 0, sinks })) }
+        Self { heard: !sinks.is_empty(), now: Arc::new(now), inner: Arc::new(Mutex::new(Inner { next: 0, sinks })) }
     }
 
     /// A bus that nobody listens to.
@@ -48,15 +55,17 @@ impl Bus {
         let mut inner = self.lock();
         let event = Event { seq: inner.next, at_us: (self.now)(), kind };
         inner.next += 1;
-        for sink in &mut inner.sinks {
+        let Some((last, others)) = inner.sinks.split_last_mut() else { return };
+        for sink in others {
             sink.event(&event);
         }
+        last.own(event);
     }
 
     /// Whether anyone listens; a caller may save itself the making of an event.
     #[must_use]
     pub fn is_heard(&self) -> bool {
-        !self.lock().sinks.is_empty()
+        self.heard
     }
 
     /// The moment that an event would be stamped with now.

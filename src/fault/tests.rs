@@ -148,6 +148,7 @@ fn lab() -> Topology {
         is_openai: false,
         health: None,
         connect_timeout: None,
+        h2c: false,
     };
     let group = |providers| Group { providers };
     Topology {

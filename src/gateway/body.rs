@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::broken::Warped;
 use super::exchange::Exchange;
 use super::tap::Tap;
 use crate::event::Outcome;
@@ -23,6 +24,10 @@ pub(crate) enum Source {
     Whole(Option<Bytes>),
     /// It comes from upstream; a tap reads along where it is a stream of events.
     Upstream(Incoming, Option<Box<Tap>>),
+    /// It comes from upstream, and something happens to it on the way.
+    Warped(Box<Warped>),
+    /// It breaks at once.
+    Gone,
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,10 +42,20 @@ impl Body {
         body
     }
 
+    /// A body that breaks at once, for a request that nobody knows of.
+    pub(crate) fn gone() -> Self {
+        Self { source: Source::Gone, exchange: None }
+    }
+
     fn close(&mut self, outcome: Outcome) {
         let Some(mut exchange) = self.exchange.take() else { return };
         let mut outcome = outcome;
-        if let Source::Upstream(_, Some(tap)) = &mut self.source {
+        let tap = match &mut self.source {
+            Source::Upstream(_, tap) => tap.as_mut(),
+            Source::Warped(warped) => Some(&mut warped.tap),
+            Source::Whole(_) | Source::Gone => None,
+        };
+        if let Some(tap) = tap {
             tap.end();
             exchange.learn(tap.model.take(), tap.usage);
             if outcome == Outcome::Complete && !tap.done {
@@ -68,11 +83,13 @@ impl http_body::Body for Body {
                 }
                 frame.map(|frame| frame.map_err(BoxError::from))
             }
+            Source::Warped(warped) => ready!(warped.poll_piece(context)).map(|frame| frame.map_err(BoxError::from)),
+            Source::Gone => Some(Err("gone".into())),
         };
         if let Some(Ok(frame)) = &frame
             && let (Some(data), Some(exchange)) = (frame.data_ref(), &mut this.exchange)
         {
-            exchange.sent(data.len(), matches!(this.source, Source::Upstream(_, Some(_))));
+            exchange.sent(data.len(), matches!(this.source, Source::Upstream(_, Some(_)) | Source::Warped(_)));
         }
         match &frame {
             Some(Err(_)) => this.close(Outcome::Cut),
@@ -88,6 +105,8 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Source::Upstream(incoming, _) => incoming.is_end_stream(),
+            Source::Warped(warped) => warped.is_over(),
+            Source::Gone => false,
         }
     }
 
@@ -95,6 +114,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Source::Upstream(incoming, _) => incoming.size_hint(),
+            Source::Warped(_) | Source::Gone => SizeHint::default(),
         }
     }
 }

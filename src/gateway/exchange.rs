@@ -152,7 +152,8 @@ impl Exchange {
     /// [`Error::NoHealthyBackends`], [`Error::AllEvicted`].
     pub(crate) fn select(&mut self, backend: usize) -> Result<(u32, Arc<Target>), Error> {
         let number = self.attempts;
-        let Choice { seat, probe } = self.replica.select(backend, &self.id, number)?;
+        let earlier = self.attempt.as_ref().map(|attempt| attempt.seat);
+        let Choice { seat, probe } = self.replica.select(backend, &self.id, number, earlier)?;
         let attempt =
             Attempt { number, backend, seat, probe, status: None, retry_after: None, ended: false, accounted: false };
         // The one before keeps its place until this one has its own.
@@ -265,6 +266,24 @@ impl Exchange {
         self.error = Some((error.to_string(), error.reason()));
     }
 
+    /// The request is forgotten: only a broken gateway does.
+    pub(crate) fn vanish(&mut self) {
+        self.closed = true;
+    }
+
+    /// How many attempts there were.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// A limit of the gateway's own has refused it.
+    pub(crate) fn refused_by_limit(&self, backend: Option<usize>) {
+        if let (Some(seat), Some(backend)) = (self.replica.broken.blames_for_own_limit(), backend) {
+            let until = At::after(self.received.elapsed() + Duration::from_secs(3));
+            self.replica.evict((backend, seat), self.id.clone(), until, "default", 429);
+        }
+    }
+
     /// The rule itself answers.
     pub(crate) fn answered_by_rule(&mut self) {
         self.direct = true;
@@ -275,6 +294,9 @@ impl Exchange {
         self.status = Some(status);
         self.signs = self.signs(status, headers);
         self.answer.retry_after = retry_after(headers);
+        if self.replica.broken.accounts_at_head() {
+            self.account(self.status, self.signs, Ended::Whole);
+        }
     }
 
     fn signs(&self, status: StatusCode, headers: &HeaderMap) -> Signs {
@@ -284,7 +306,9 @@ impl Exchange {
             Retries::Failover => None,
             Retries::WithoutBackoff | Retries::AsConfigured => wait::of_response(status, headers, now),
         };
-        Signs { wait, unhealthy: self.judge(Some((status, headers))) }
+        let said = (wait, self.judge(Some((status, headers))));
+        let (wait, unhealthy) = self.replica.broken.signs((status, headers), now, said);
+        Signs { wait, unhealthy }
     }
 
     /// What the policy's expression says of a response; none where there is no expression.
@@ -353,7 +377,10 @@ impl Exchange {
         let attempt = self.attempt.as_ref();
         let target = attempt.and_then(|attempt| self.replica.target(attempt.backend, attempt.seat));
         let group = attempt.map(|attempt| attempt.seat.group);
-        self.replica.emit(|| Kind::GatewayRequestEnded {
+        if !self.replica.world.bus.is_heard() {
+            return;
+        }
+        let line = Kind::GatewayRequestEnded {
             request: self.id.clone(),
             replica: self.replica.number,
             status: self.status.map_or(0, |status| status.as_u16()),
@@ -363,12 +390,15 @@ impl Exchange {
             endpoint: target.as_ref().map(|target| target.endpoint.clone()),
             request_model: self.request_model.take(),
             response_model: self.response_model.take(),
-            usage: self.usage,
+            usage: self.replica.broken.usage(self.usage),
             attempts: self.attempts,
             error,
             reason: reason.map(str::to_owned),
             answer: std::mem::take(&mut self.answer),
-        });
+        };
+        for line in std::iter::repeat_n(line, self.replica.broken.log_lines()) {
+            self.replica.world.bus.emit(line);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::world::Random;
 /// A backend's providers, by group.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    behaviour: &'static Behaviour,
+    behaviour: Behaviour,
     groups: Vec<Vec<Member>>,
 }
 
@@ -117,9 +117,9 @@ pub struct Eviction {
 
 impl Pool {
     /// Groups of these sizes, everyone active and in perfect health.
-    pub fn new(behaviour: &'static Behaviour, sizes: impl IntoIterator<Item = usize>) -> Self {
+    pub fn new(behaviour: &Behaviour, sizes: impl IntoIterator<Item = usize>) -> Self {
         let groups = sizes.into_iter().map(|size| vec![Member::default(); size]).collect();
-        Self { behaviour, groups }
+        Self { behaviour: *behaviour, groups }
     }
 
     /// Chooses a provider at `now` and counts the request as under way there. Whoever is due must have
@@ -186,7 +186,7 @@ impl Pool {
     /// have been released before. Decisions use the record before this response.
     pub fn finish(&mut self, seat: Seat, observed: &Observed, now: At) -> Effect {
         let behaviour = self.behaviour;
-        let Some(verdict) = classify::judge(behaviour, observed) else {
+        let Some(verdict) = classify::judge(&behaviour, observed) else {
             self.leave(seat, observed.probe);
             return Effect::default();
         };
@@ -199,8 +199,8 @@ impl Pool {
             Verdict::Success if observed.probe => effect.returned = member.release().is_some(),
             Verdict::Success => {}
             Verdict::Failure => {
-                let sentence = eviction::decide(behaviour, &before, observed);
-                effect.evicted = sentence.and_then(|sentence| member.sentence(behaviour, &sentence, observed, now));
+                let sentence = eviction::decide(&behaviour, &before, observed);
+                effect.evicted = sentence.and_then(|sentence| member.sentence(&behaviour, &sentence, observed, now));
                 match (effect.evicted, behaviour.handover) {
                     (Some(_), Handover::AMomentLater) => effect.later = true,
                     (Some(_), Handover::AtOnce) => drop(member.gate.carry_out()),
@@ -252,7 +252,7 @@ impl Pool {
         self.groups.get(seat.group)?.get(seat.index)
     }
 
-    fn member_mut(&mut self, seat: Seat) -> Option<&mut Member> {
+    pub(super) fn member_mut(&mut self, seat: Seat) -> Option<&mut Member> {
         self.groups.get_mut(seat.group)?.get_mut(seat.index)
     }
 

@@ -1,7 +1,5 @@
 //! What one provider makes of a request: its address, path, host, and credential.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST};
 use http::request::Parts;
@@ -9,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
 use super::error::Error;
+use super::upstream::Way;
 use crate::topology::{Auth, Provider};
 
 /// A provider, made ready to be called.
@@ -22,8 +21,8 @@ pub(crate) struct Target {
     pub(crate) model: Option<String>,
     /// Reference of its own credential.
     pub(crate) credential: Option<String>,
-    /// How long connecting to it may take, if it is said.
-    pub(crate) connect_timeout: Option<Duration>,
+    /// How it is reached.
+    pub(crate) way: Way,
     uri: Result<Uri, String>,
     keeps_query: bool,
     own_host: Option<HeaderValue>,
@@ -68,7 +67,7 @@ impl Target {
     /// Makes a provider ready.
     #[must_use]
     pub(crate) fn new(provider: &Provider) -> Self {
-        let Provider { name, model, endpoint, path, auth, is_openai, connect_timeout, .. } = provider;
+        let Provider { name, model, endpoint, path, auth, is_openai, .. } = provider;
         // A name is sent as the host, an address is not: the client's host then stays.
         let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
         let own_host = if is_address { None } else { HeaderValue::from_str(&endpoint.host).ok() };
@@ -88,7 +87,7 @@ impl Target {
             endpoint: endpoint.to_string(),
             model: model.clone(),
             credential,
-            connect_timeout: *connect_timeout,
+            way: Way::to(provider),
             uri: format!("http://{endpoint}{path}").parse().map_err(|error: http::uri::InvalidUri| error.to_string()),
             keeps_query: *is_openai,
             own_host,
@@ -100,6 +99,15 @@ impl Target {
     #[must_use]
     pub(crate) fn passes_credential(&self) -> bool {
         matches!(self.auth, AuthHeader::Keep)
+    }
+
+    /// Its own credential, as a header.
+    #[must_use]
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
+        match &self.auth {
+            AuthHeader::Set(value) => Some(value),
+            AuthHeader::Remove | AuthHeader::Keep => None,
+        }
     }
 
     /// The request that goes to the provider. `host_is_set` tells that a filter has set the host.

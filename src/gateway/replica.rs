@@ -10,9 +10,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::balance::Standing;
+use super::broken::Broken;
 use super::budget::Budget;
 use super::error::Error;
 use super::filters;
+use super::gate::Term;
 use super::group::{Eviction, Observed, Pool, Seat, Selection};
 use super::health::{self, BackendHealth};
 use super::limit::{Bucket, Exceeded};
@@ -31,7 +33,8 @@ pub(crate) struct Replica {
     pub(crate) world: World,
     pub(crate) topology: Arc<Topology>,
     pub(crate) personality: Personality,
-    pub(crate) behaviour: &'static Behaviour,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) broken: Broken,
     pub(crate) number: u32,
     pub(crate) routes: Routes,
     pub(crate) upstream: Upstream,
@@ -65,15 +68,22 @@ pub(crate) struct Choice {
 }
 
 impl Replica {
-    pub(crate) fn new(world: World, topology: Arc<Topology>, personality: Personality, number: u32) -> Self {
+    pub(crate) fn new(
+        world: World,
+        topology: Arc<Topology>,
+        personality: Personality,
+        number: u32,
+        broken: Broken,
+    ) -> Self {
         let upstream = Upstream::new(&world.net, &topology);
-        Self::with(world, topology, personality, number, upstream, Arc::default())
+        Self::with(world, topology, personality, number, upstream, Arc::default(), broken)
     }
 
     /// A replica that takes the place of another one, with nothing of its state yet.
     pub(crate) fn after(before: &Self, topology: Arc<Topology>, personality: Personality) -> Self {
         let upstream = before.upstream.also_for(&before.world.net, &topology);
-        Self::with(before.world.clone(), topology, personality, before.number, upstream, before.requests.clone())
+        let (world, requests, broken) = (before.world.clone(), before.requests.clone(), before.broken.clone());
+        Self::with(world, topology, personality, before.number, upstream, requests, broken)
     }
 
     fn with(
@@ -83,14 +93,15 @@ impl Replica {
         number: u32,
         upstream: Upstream,
         requests: Arc<AtomicU64>,
+        broken: Broken,
     ) -> Self {
-        let behaviour = Behaviour::of(personality);
+        let behaviour = broken.row(Behaviour::of(personality));
         let pools = topology.backends.iter().map(|backend| {
             let sizes = backend.groups.iter().map(|group| group.providers.len());
-            Pool::new(behaviour, sizes)
+            Pool::new(&behaviour, sizes)
         });
         let state = State {
-            pools: pools.collect(),
+            pools: broken.inherited(number, pools.collect()),
             balancer: world.seed.stream(&format!("gateway/{number}/balancer")),
             weights: world.seed.stream(&format!("gateway/{number}/routes")),
             buckets: buckets(&topology, world.clock.now()),
@@ -105,6 +116,7 @@ impl Replica {
         Self {
             personality,
             behaviour,
+            broken,
             number,
             routes: Routes::new(&topology),
             upstream,
@@ -251,7 +263,7 @@ impl Replica {
         let now = self.world.clock.now();
         let mut state = self.state();
         let nobody = state.pools.get(backend).is_none_or(|pool| pool.serving_group(now).1);
-        !nobody && state.budget.retry()
+        !nobody && (self.broken.retries_are_free() || state.budget.retry())
     }
 
     /// The group that serves in a backend now.
@@ -260,13 +272,20 @@ impl Replica {
         self.state().pools.get(backend).map(|pool| pool.serving_group(now).0)
     }
 
-    /// Chooses a provider for an attempt.
-    pub(crate) fn select(&self, backend: usize, request: &RequestId, attempt: u32) -> Result<Choice, Error> {
+    /// Chooses a provider for an attempt; `earlier` had the one before.
+    pub(crate) fn select(
+        &self,
+        backend: usize,
+        request: &RequestId,
+        attempt: u32,
+        earlier: Option<Seat>,
+    ) -> Result<Choice, Error> {
         let mut state = self.state();
         let now = self.release_due(&mut state, backend);
         let State { pools, balancer, .. } = &mut *state;
         let pool = pools.get_mut(backend).ok_or(Error::NoHealthyBackends)?;
-        let Some(selection) = pool.select(balancer, now) else {
+        let selection = pool.select(balancer, now);
+        let Some(selection) = self.broken.choose(pool, selection, attempt, earlier) else {
             let wait = pool.soonest().map(|until| until.since(now));
             return Err(wait.map_or(Error::NoHealthyBackends, |wait| Error::AllEvicted { wait }));
         };
@@ -331,8 +350,11 @@ impl Replica {
             return next.finish(backend, seat, request, observed);
         }
         let now = self.release_due(&mut state, backend);
+        let observed = &self.broken.observed(observed);
         let Some(pool) = state.pools.get_mut(backend) else { return };
-        let effect = pool.finish(seat, observed, now);
+        let mut effect = pool.finish(seat, observed, now);
+        self.broken.finished(self.number, &mut state.pools, (backend, seat), observed, &mut effect, now);
+        let Some(pool) = state.pools.get(backend) else { return };
         if effect.changed {
             self.tell_health(pool, backend, seat, Some(request));
         }
@@ -367,6 +389,7 @@ impl Replica {
         if let Some(pool) = state.pools.get_mut(backend) {
             pool.carry_out(seat);
         }
+        let request = told.request.clone();
         self.tell(|| Kind::ProviderEvicted {
             replica: self.number,
             backend: self.backend_name(backend),
@@ -377,9 +400,36 @@ impl Replica {
             source: told.eviction.source.to_owned(),
             status: told.status,
         });
+        self.broken.evicted(self, &mut state.pools, (backend, seat), &request, self.world.clock.now());
         // An eviction of no length is over at once.
         self.release_due(state, backend);
         self.wake_at_release(state, backend, seat);
+    }
+
+    /// Evicts a provider that is active, for no answer of its own: only a broken gateway does.
+    pub(super) fn evict(
+        self: &Arc<Self>,
+        (backend, seat): (usize, Seat),
+        request: RequestId,
+        until: At,
+        source: &'static str,
+        status: u16,
+    ) {
+        let mut state = self.state();
+        let Some(member) = state.pools.get_mut(backend).and_then(|pool| pool.member_mut(seat)) else { return };
+        if member.gate.sentence(Term { until, restore: None }, false) {
+            let told = Told { request, status, eviction: Eviction { until, source } };
+            self.carry_out(&mut state, backend, seat, told);
+        }
+    }
+
+    /// Lets a provider back in, whenever its eviction ends: only a broken gateway does.
+    pub(super) fn release(&self, backend: usize, seat: Seat) {
+        let mut state = self.state();
+        let member = state.pools.get_mut(backend).and_then(|pool| pool.member_mut(seat));
+        if member.is_some_and(|member| member.gate.release().is_some()) {
+            self.tell_return(backend, seat);
+        }
     }
 
     /// Tells a provider's health, and whose response changed it.

@@ -6,6 +6,7 @@ mod failover;
 mod failures;
 mod lab;
 mod model;
+mod path;
 mod policies;
 mod recorded;
 mod reference;

@@ -6,14 +6,14 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 
 use super::error::Error;
 use crate::event::Outcome;
-use crate::topology::{Backend, Topology};
+use crate::topology::{Backend, Provider, Topology};
 use crate::world::Net;
 use crate::world::connector::{Connector, HttpClient};
 
@@ -21,8 +21,17 @@ use crate::world::connector::{Connector, HttpClient};
 #[derive(Clone)]
 pub(crate) struct Upstream {
     client: HttpClient<Full<Bytes>>,
-    /// Callers for providers with a connect timeout of their own.
-    own: BTreeMap<Duration, HttpClient<Full<Bytes>>>,
+    /// Callers for providers that are reached in another way.
+    own: BTreeMap<Way, HttpClient<Full<Bytes>>>,
+}
+
+/// How a provider is reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Way {
+    /// How long connecting may take, if it is said.
+    pub(crate) connect_timeout: Option<Duration>,
+    /// Whether in HTTP/2.
+    pub(crate) h2c: bool,
 }
 
 /// How long connecting may take where nothing says so.
@@ -31,16 +40,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 impl Upstream {
     /// A caller on this network, for the providers of this topology.
     pub(crate) fn new(net: &Net, topology: &Topology) -> Self {
-        let upstream = Self { client: client(net, CONNECT_TIMEOUT), own: BTreeMap::new() };
+        let upstream = Self { client: client(net, Way::default()), own: BTreeMap::new() };
         upstream.also_for(net, topology)
     }
 
     /// The same caller, with the connections that it has, for the providers of this topology too.
     pub(crate) fn also_for(&self, net: &Net, topology: &Topology) -> Self {
         let mut upstream = self.clone();
-        let providers = topology.backends.iter().flat_map(Backend::providers);
-        for timeout in providers.filter_map(|(_, provider)| provider.connect_timeout) {
-            upstream.own.entry(timeout).or_insert_with(|| client(net, timeout));
+        let ways = topology.backends.iter().flat_map(Backend::providers).map(|(_, provider)| Way::to(provider));
+        for way in ways.filter(|way| *way != Way::default()) {
+            upstream.own.entry(way).or_insert_with(|| client(net, way));
         }
         upstream
     }
@@ -49,18 +58,25 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Error::Unresolved`] or [`Error::Call`].
-    pub(crate) async fn call(
-        &self,
-        request: Request<Full<Bytes>>,
-        connect_timeout: Option<Duration>,
-    ) -> Result<Response<Incoming>, Error> {
-        let client = connect_timeout.and_then(|timeout| self.own.get(&timeout)).unwrap_or(&self.client);
-        client.request(request).await.map_err(|error| call_error(&error))
+    pub(crate) async fn call(&self, request: Request<Full<Bytes>>, way: Way) -> Result<Response<Incoming>, Error> {
+        let client = self.own.get(&way).unwrap_or(&self.client);
+        let mut response = client.request(request).await.map_err(|error| call_error(&error))?;
+        // In which protocol the client gets it is another matter.
+        *response.version_mut() = Version::HTTP_11;
+        Ok(response)
     }
 }
 
-fn client(net: &Net, connect_timeout: Duration) -> HttpClient<Full<Bytes>> {
-    Connector::new(net.clone()).within(connect_timeout).client()
+impl Way {
+    /// How a provider is reached.
+    pub(crate) fn to(provider: &Provider) -> Self {
+        Self { connect_timeout: provider.connect_timeout, h2c: provider.h2c }
+    }
+}
+
+fn client(net: &Net, way: Way) -> HttpClient<Full<Bytes>> {
+    let connector = Connector::new(net.clone()).within(way.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
+    if way.h2c { connector.client_of_h2c() } else { connector.client() }
 }
 
 fn call_error(error: &legacy::Error) -> Error {

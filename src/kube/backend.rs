@@ -336,6 +336,7 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         name: provider.name.clone(),
         model: provider.model.clone(),
         is_openai: endpoint == Authority::openai(),
+        h2c: links.hosts.is_h2c(&endpoint, &backend.namespace),
         endpoint,
         path: provider.path.clone(),
         auth,

@@ -108,6 +108,12 @@ impl<'l> Hosts<'l> {
         self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
     }
 
+    /// Whether what answers at a host and port speaks HTTP/2 without TLS.
+    pub(super) fn is_h2c(&self, at: &Authority, namespace: &str) -> bool {
+        let service = self.service(at.host.trim_end_matches('.'), namespace);
+        service.is_some_and(|service| service.ports.iter().any(|port| port.number.value == at.port && port.h2c))
+    }
+
     fn no_host(&self, host: &Spanned<String>, name: &str, namespace: &str) -> Diagnostic {
         let diagnostic =
             Diagnostic::error(format!("the lab has no host `{}`", host.value)).at(host.place, "dangling reference");

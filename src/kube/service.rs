@@ -32,7 +32,12 @@ pub(super) struct Port {
     /// Its number.
     pub(super) number: Spanned<u16>,
     target: Option<Spanned<NumberOrName>>,
+    /// Whether what answers there speaks HTTP/2 without TLS.
+    pub(super) h2c: bool,
 }
+
+/// The `appProtocol` of ports that speak HTTP/2 without TLS.
+const H2C: &str = "kubernetes.io/h2c";
 
 /// Reads a Service.
 pub(super) fn read(object: Object<'_>) -> Service {
@@ -94,7 +99,8 @@ fn port(fields: &Fields<'_>, several: bool) -> Option<Port> {
         fields.log().push(not_modelled(other.value, other.place));
         return None;
     }
-    Some(Port { name: name.map(|name| name.value), number: number?, target })
+    let h2c = fields.text("appProtocol").is_some_and(|protocol| protocol.value == H2C);
+    Some(Port { name: name.map(|name| name.value), number: number?, target, h2c })
 }
 
 fn check_ports(ports: &[Port], log: &Log<'_>) {

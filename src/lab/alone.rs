@@ -33,6 +33,8 @@ pub struct GatewayAlone {
     pub address: IpAddr,
     /// The first port, where it is another one than the configuration's; 0 lets the system pick.
     pub port: Option<u16>,
+    /// Threads that requests are handled on; one for each core where absent.
+    pub threads: Option<usize>,
     /// Where providers really are, by the address in the configuration. The others are looked up.
     pub resolved: Vec<(Authority, Authority)>,
     /// The wall-clock time at which it starts.
@@ -76,7 +78,14 @@ impl GatewayAlone {
         interrupt: &Interrupt,
         ready: impl FnOnce(&Opened),
     ) -> Result<(), StartError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartError::Machine)?;
+        let mut builder = match self.threads {
+            Some(1) => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        if let Some(threads) = self.threads {
+            builder.worker_threads(threads);
+        }
+        let runtime = builder.enable_all().build().map_err(StartError::Machine)?;
         let done = runtime.block_on(self.stay(sinks, interrupt, ready));
         runtime.shutdown_background();
         done

@@ -14,7 +14,7 @@ use super::play::sticky;
 use crate::scenario::Spread;
 use crate::topology::{Authority, Topology};
 use crate::world::World;
-use crate::world::serve::{Peer, Server, serve};
+use crate::world::serve::{Peer, Server, serve_with_h2c};
 
 /// How long requests under way may take once the lab is told to end.
 const GRACE: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ impl Front<'_> {
             addresses.extend(listener.address());
             let (pool, turn, spread) = (self.pool.clone(), turn.clone(), self.spread);
             let chance = Arc::new(Mutex::new(self.world.seed.stream("up/spread")));
-            servers.push(serve(listener, move |request| {
+            servers.push(serve_with_h2c(listener, move |request| {
                 let (pool, turn) = (pool.clone(), turn.clone());
                 let chance = chance.clone();
                 async move {

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::prepare::{Pod, Prepared};
 use crate::event::Kind;
-use crate::gateway::Gateway;
+use crate::gateway::{Broken, Gateway};
 use crate::scenario::{Change, MAX_REPLICAS, Manifest, Manifests};
 use crate::sim;
 use crate::sim::openai::{self, FakeOpenai};
@@ -40,6 +40,8 @@ pub(super) struct Hosts {
     world: World,
     prepared: Arc<Prepared>,
     board: FaultBoard,
+    /// The bug that the gateway has, if any.
+    broken: Broken,
     pool: Pool,
     /// By number. Whoever changes them holds the lock until that is done.
     replicas: tokio::sync::Mutex<Vec<Replica>>,
@@ -132,6 +134,7 @@ impl Hosts {
             world: world.clone(),
             prepared: prepared.clone(),
             board: FaultBoard::new(world),
+            broken: Broken::new(prepared.scenario.gateway.broken),
             pool: Pool::default(),
             replicas: tokio::sync::Mutex::default(),
             made: tokio::sync::Mutex::new(Made { manifests, pods }),
@@ -186,8 +189,8 @@ impl Hosts {
 
     async fn start_replica(&self, number: u32) -> Result<Replica, StartError> {
         let personality = self.prepared.scenario.gateway.personality;
-        let topology = self.topology();
-        let gateway = Gateway::new(self.world.clone(), topology.clone(), personality, number);
+        let (world, topology) = (self.world.clone(), self.topology());
+        let gateway = Gateway::broken(world, topology.clone(), personality, number, self.broken.clone());
         let mut servers = Vec::new();
         for port in ports(&topology) {
             servers.push((port, self.front(number, port, &gateway).await?));

@@ -125,7 +125,7 @@ impl Traces {
         if let Some(at) = end.answer.first_token_us {
             events.push(SpanEvent::new("gen_ai.first_token", self.nanos(at), Vec::new()));
         }
-        let error = end.error.clone().filter(|_| self.personality == "reference");
+        let error = end.error.clone().filter(|_| self.personality.starts_with("reference"));
         Span {
             parent: client.map(|parent| parent.span_hex()),
             attributes,

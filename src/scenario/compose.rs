@@ -52,7 +52,7 @@ impl Chain<'_> {
             let diagnostic = Diagnostic::error("expected the path of a scenario file").at(entry.key_place, "");
             return Err(diagnostic.help("such as `extends: base.yaml`").into());
         };
-        let base_path = path.parent().unwrap_or(Path::new("")).join(name);
+        let base_path = plain_path(&path.parent().unwrap_or(Path::new("")).join(name));
         self.once(&base_path, entry.value.place)?;
         let text = self.files.read(&base_path).map_err(|error| {
             let diagnostic = Diagnostic::error(unreadable(&base_path, &error).message);
@@ -88,7 +88,7 @@ impl Chain<'_> {
 }
 
 /// A path without `.` and `..`, as far as its text tells.
-fn plain_path(path: &Path) -> PathBuf {
+pub(super) fn plain_path(path: &Path) -> PathBuf {
     use std::path::Component;
     path.components().fold(PathBuf::new(), |mut plain, component| {
         match component {

@@ -336,7 +336,7 @@ fn manifests(
 pub(super) fn beside(sources: &Sources, path: &Spanned<String>) -> PathBuf {
     let names = &sources.file(path.place.file).name;
     let folder = Path::new(names).parent().filter(|_| names != COMMAND_LINE);
-    folder.unwrap_or(Path::new("")).join(&path.value)
+    compose::plain_path(&folder.unwrap_or(Path::new("")).join(&path.value))
 }
 
 /// The findings in the order of the files and of their lines.

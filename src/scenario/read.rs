@@ -17,7 +17,7 @@ use super::fields::{Fields, Reader, not_among};
 use super::{GatewaySpec, MAX_REPLICAS, Spread};
 use crate::kube::{Answering, Given, GivenSecrets, GivenSimulator};
 use crate::source::{Diagnostic, Entry, Node, Place, Spanned, Value};
-use crate::topology::{Authority, Topology};
+use crate::topology::{Authority, BUGS, Topology};
 
 #[cfg(test)]
 pub(super) use changes::OBJECT;
@@ -56,7 +56,7 @@ pub(super) const OF_LAB: &[&str] = &["manifests", "secrets", "simulators", "gate
 /// What may stand under an address of `lab.simulators`.
 pub(super) const OF_SIMULATOR: &[&str] = &["name", "args", "replicas"];
 /// What may stand under `lab.gateway`.
-pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "personalities", "spread"];
+pub(super) const OF_GATEWAY: &[&str] = &["replicas", "personality", "personalities", "spread", "break"];
 
 /// What stands above the steps.
 #[derive(Default)]
@@ -269,6 +269,7 @@ pub(super) fn gateway(reader: &Reader<'_>, lab: &Lab<'_>, top: Fields<'_>, topol
         named: fields
             .is_some_and(|fields| ["personality", "personalities"].iter().any(|key| fields.entry(key).is_some())),
         spread: fields.and_then(|fields| fields.choice("spread", &Spread::ALL)).unwrap_or_default(),
+        broken: fields.and_then(|fields| fields.choice("break", &BUGS.map(|about| (about.name, about.bug)))),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::expect::{Feat, Figure, TokenKind};
 use super::{MAX_REPLICAS, Spread, invariants, under};
-use crate::topology::Personality;
+use crate::topology::{BUGS, Personality};
 
 /// A key of a map: its name, what it means, and what may stand there.
 type Key = (&'static str, &'static str, fn() -> Json);
@@ -58,6 +58,7 @@ const SIMULATOR: &[Key] = &[
 const GATEWAY: &[Key] = &[
     ("replicas", "Replicas, each with its own health state", || between(1, u64::from(MAX_REPLICAS))),
     ("personality", "Which version of which gateway it is", || one_of(Personality::ALL.map(Personality::name))),
+    ("break", "A bug that it has, to see what becomes of it", || one_of(BUGS.map(|about| about.name))),
     ("personalities", "Those under which the scenario holds; the first is its own", personalities),
     ("spread", "Which replica takes a request", || one_of(Spread::ALL.map(|(name, _)| name))),
 ];

@@ -23,10 +23,7 @@ struct Memory {
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<String> {
-        self.files
-            .get(Path::new(&path.display().to_string().replace("more/../", "")))
-            .cloned()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -122,7 +119,13 @@ expect: { never-reached: [openai-provider-fallback] }
     assert_eq!(scenario.start.map(|start| start.to_string()).as_deref(), Some("2026-02-03T04:05:06Z"));
     assert_eq!(
         scenario.gateway,
-        GatewaySpec { replicas: 1, personality: Personality::Agentgateway012, named: true, spread: Spread::RoundRobin }
+        GatewaySpec {
+            replicas: 1,
+            personality: Personality::Agentgateway012,
+            named: true,
+            spread: Spread::RoundRobin,
+            broken: None
+        }
     );
     let verbs: Vec<_> = scenario.steps.iter().map(|step| step.verb()).collect();
     assert_eq!(verbs, ["note", "send", "send", "send", "send", "wait", "restart"]);

@@ -1,6 +1,7 @@
 //! What a person takes away: a screen as text or SVG, the session as a cast, a text for the clipboard.
 
 pub(super) mod cast;
+pub(super) mod film;
 pub(super) mod svg;
 
 use std::fmt::Write as _;
@@ -13,7 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
 use super::model::{Export, Model, slug};
-use super::view;
+use super::view::{self, canvas};
 
 /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52).
 pub(super) fn copy(out: &mut impl Write, text: &str) -> io::Result<()> {
@@ -106,7 +107,7 @@ fn cells(buffer: &Buffer, y: u16) -> impl Iterator<Item = (u16, &ratatui::buffer
             covered -= 1;
             return None;
         }
-        covered = view::canvas::width(cell.symbol()).saturating_sub(1);
+        covered = canvas::width(cell.symbol()).saturating_sub(1);
         Some((x, cell))
     })
 }
@@ -115,7 +116,7 @@ fn cells(buffer: &Buffer, y: u16) -> impl Iterator<Item = (u16, &ratatui::buffer
 fn runs(buffer: &Buffer, y: u16) -> Vec<(u16, u16, String, ratatui::style::Style)> {
     let mut runs: Vec<(u16, u16, String, ratatui::style::Style)> = Vec::new();
     for (x, cell) in cells(buffer, y) {
-        let columns = view::canvas::width(cell.symbol()).max(1);
+        let columns = canvas::width(cell.symbol()).max(1);
         match runs.last_mut() {
             Some((_, width, text, style)) if *style == cell.style() => {
                 *width += columns;

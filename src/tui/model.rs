@@ -616,6 +616,14 @@ impl Model {
         At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
     }
 
+    /// Takes a text that was pasted: into what is typed just now. Else its letters would be taken for keys.
+    pub(super) fn paste(&mut self, text: &str) {
+        if matches!(self.context(), Context::Typing | Context::Form) {
+            let line = text.lines().next().unwrap_or_default();
+            self.type_text(|typed| typed.extend(line.chars().filter(|char| !char.is_control())));
+        }
+    }
+
     /// Changes what is being typed: a name, a field, or the filter.
     fn type_text(&mut self, change: impl FnOnce(&mut String)) {
         if let Some(name) = &mut self.acting.prompt {

@@ -1,15 +1,15 @@
 //! Keeps every event of a session in bounded memory.
 //!
 //! Events stand in chunks of [`CHUNK`]. The newest chunks are held as they are; older ones are written
-//! as JSON to a [`Spill`] and read back when somebody looks at their time. Of each chunk the time of its
+//! to a [`Spill`] and read back when somebody looks at their time. Of each chunk the time of its
 //! first event is known, so that the way to a moment reads one chunk.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::spill::{Cache, Packed, Spill};
-use crate::event::{At, Event, Kind};
+use super::spill::{self, Cache, Packed, Spill};
+use crate::event::{At, Event};
 
 /// Events in a chunk.
 pub(super) const CHUNK: usize = 1024;
@@ -91,16 +91,7 @@ impl Store {
 
     fn pack_oldest(&mut self) {
         let Some(oldest) = self.held.pop_front() else { return };
-        let mut bytes = Vec::with_capacity(self.chunk * 400);
-        for event in oldest.iter() {
-            // An event that could not be written would shift those after it; an empty line keeps its place.
-            let whole = bytes.len();
-            if serde_json::to_writer(&mut bytes, event).is_err() {
-                bytes.truncate(whole);
-            }
-            bytes.push(b'\n');
-        }
-        self.packed.push(self.spill.append(&bytes));
+        self.packed.push(self.spill.append(&spill::pack(&oldest)));
     }
 
     /// The event at a position.
@@ -156,22 +147,17 @@ impl Store {
 
     fn unpacked(&self, index: usize) -> Arc<Chunk> {
         let read = || {
-            let bytes = self.packed.get(index).and_then(|packed| self.spill.read(*packed).ok()).unwrap_or_default();
-            let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes).split(|byte| *byte == b'\n');
-            let first = self.firsts.get(index).copied().unwrap_or_default();
-            lines.map(|line| serde_json::from_slice(line).unwrap_or_else(|_| unreadable(first))).collect()
+            let bytes = self.packed.get(index).and_then(|packed| self.spill.read(*packed).ok());
+            spill::unpack(&bytes.unwrap_or_default())
         };
         self.cache.borrow_mut().get(index, read)
     }
 }
 
-fn unreadable(at: At) -> Event {
-    Event { seq: 0, at_us: at, kind: Kind::Note { text: "this event could not be read back".to_owned() } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Kind;
 
     fn event(seq: u64) -> Event {
         Event { seq, at_us: At(seq * 10), kind: Kind::Note { text: format!("event {seq}") } }

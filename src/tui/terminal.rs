@@ -1,22 +1,31 @@
 //! The terminal, taken and given back: on quitting, when any thread panics, on SIGTERM and SIGHUP.
+//!
+//! Any thread may give it back while another draws. So each write asks whether the terminal is still
+//! ours, under the same lock that it is given back under: nothing is drawn on a terminal that is not.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
-use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use crossterm::{cursor, execute};
-use ratatui::Terminal;
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
 
 /// Whether the terminal is ours. Whoever turns it off gives the terminal back, so that it is done once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// How long a screen that is asked to end may take.
+const GRACE: Duration = Duration::from_secs(10);
 static PANIC_HOOK: Once = Once::new();
 
 /// The terminal while it is ours.
 pub(super) struct Guard {
-    pub(super) terminal: Terminal<CrosstermBackend<io::BufWriter<io::Stdout>>>,
+    pub(super) terminal: Terminal<CrosstermBackend<io::BufWriter<Ours>>>,
 }
 
 impl Guard {
@@ -25,8 +34,10 @@ impl Guard {
         restore_on_panic();
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        let entered = execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, cursor::Hide);
-        let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(io::BufWriter::new(io::stdout()))));
+        let entered =
+            execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
+        let out = io::BufWriter::with_capacity(1 << 16, Ours(io::stdout()));
+        let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
         match terminal {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
@@ -34,6 +45,29 @@ impl Guard {
                 Err(error)
             }
         }
+    }
+}
+
+impl Guard {
+    /// Draws a frame, which a terminal that can shows at one stroke.
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(render)?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+}
+
+/// Standard output as long as the terminal is ours; after that nothing comes out.
+pub(super) struct Ours(io::Stdout);
+
+impl Write for Ours {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut out = self.0.lock();
+        if is_taken() { out.write(bytes) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -48,13 +82,29 @@ pub(super) fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
-/// Whether the other side of the terminal is closed: then reading gives nothing for ever, without waiting.
-pub(super) fn is_gone() -> bool {
-    use rustix::event::{PollFd, PollFlags, poll};
+/// What a terminal has for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    Ready,
+    Nothing,
+    /// Its other side is closed: reading would give nothing for ever, without waiting.
+    Gone,
+}
+
+/// Waits for keys. Not crossterm's waiting, which never returns from a terminal that is closed meanwhile.
+pub(super) fn wait(most: Duration) -> Input {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let input = io::stdin();
     let mut asked = [PollFd::new(&input, PollFlags::IN)];
-    let answered = poll(&mut asked, Some(&rustix::event::Timespec::default())).is_ok();
-    answered && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+    let most = Timespec { tv_sec: most.as_secs().cast_signed(), tv_nsec: most.subsec_nanos().into() };
+    // Interrupted by a signal, there is nothing yet.
+    let answered = poll(&mut asked, Some(&most)).unwrap_or(0);
+    let found = asked[0].revents();
+    match () {
+        () if answered == 0 => Input::Nothing,
+        () if found.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => Input::Gone,
+        () => Input::Ready,
+    }
 }
 
 /// Gives the terminal back, if it was not given back yet. Errors are passed over: it may be gone.
@@ -62,9 +112,17 @@ pub fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut out = io::stdout();
-    let _ = execute!(out, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+    let mut out = io::stdout().lock();
+    let _ = execute!(
+        out,
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = out.flush();
+    drop(out);
     let _ = disable_raw_mode();
 }
 
@@ -98,6 +156,12 @@ pub(super) fn watch_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
             }
         });
         stop.store(true, Ordering::SeqCst);
+        // A screen that hangs, say in writing to a terminal that takes nothing, must not outlive this.
+        std::thread::park_timeout(GRACE);
+        if is_taken() {
+            restore();
+            std::process::exit(130);
+        }
     })?;
     Ok(())
 }

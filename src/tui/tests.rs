@@ -3,5 +3,6 @@
 mod builder;
 mod chance;
 mod long;
+mod panics;
 mod screens;
 mod taken_away;

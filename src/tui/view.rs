@@ -154,7 +154,12 @@ fn wide_overview(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     scenario::panel(model, &mut canvas.part(left, 0, width - left, scenario));
     charts::panel(model, &mut canvas.part(left, scenario, width - left, charts));
     events::panel(model, &mut canvas.part(left, scenario + charts, width - left, height - scenario - charts));
-    requests::panel(model, &mut canvas.part(0, top, left, height - top))
+    // Where nothing else needs the room, the selected request is told in full below the table.
+    let below = if height - top >= 36 { (height - top) / 2 } else { 0 };
+    if below > 0 {
+        story::beside(model, &mut canvas.part(0, height - below, left, below));
+    }
+    requests::panel(model, &mut canvas.part(0, top, left, height - top - below))
 }
 
 fn topology_tab(model: &Model, canvas: &mut Canvas<'_>) -> usize {

@@ -20,7 +20,7 @@ pub struct Connector {
     timeout: Option<Duration>,
 }
 
-/// A pooling HTTP/1.1 client over the lab's network.
+/// A pooling client over the lab's network.
 pub type HttpClient<B> = Client<Connector, B>;
 
 impl Connector {
@@ -36,7 +36,7 @@ impl Connector {
         Self { timeout: Some(timeout), ..self }
     }
 
-    /// A pooling client whose idle connections age by the lab's clock.
+    /// A pooling HTTP/1.1 client whose idle connections age by the lab's clock.
     #[must_use]
     pub fn client<B>(self) -> HttpClient<B>
     where
@@ -44,6 +44,16 @@ impl Connector {
         B::Data: Send,
     {
         Builder::new(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(self)
+    }
+
+    /// The same for servers that speak HTTP/2 without TLS (h2c), and nothing else.
+    #[must_use]
+    pub fn client_of_h2c<B>(self) -> HttpClient<B>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+    {
+        Builder::new(TokioExecutor::new()).pool_timer(TokioTimer::new()).http2_only(true).build(self)
     }
 }
 

@@ -1,8 +1,10 @@
-//! Serves HTTP/1.1 on a listener: every server of the lab goes through here.
+//! Serves HTTP/1.1 on a listener: every server of the lab goes through here. Those that are asked to speak
+//! HTTP/2 with prior knowledge (h2c) as well (`either`).
 //!
 //! Unlike `axum::serve` it leaves out the `Date` header of the system's clock, hands a handler the
 //! means to reset its connection, and can drain. A head that takes too long ends with 408 (`head`).
 
+mod either;
 mod head;
 
 use std::convert::Infallible;
@@ -56,7 +58,37 @@ pub struct Peer(pub std::net::SocketAddr);
 /// Serves every connection of `listener` with `handler` until told to stop.
 ///
 /// The handler finds a [`Breaker`] of its connection and a [`Peer`] in the request's extensions.
-pub fn serve<H, F, B>(mut listener: Listener, handler: H) -> Server
+pub fn serve<H, F, B>(listener: Listener, handler: H) -> Server
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    serve_all(listener, Speaks::Http1, handler)
+}
+
+/// As [`serve`], and HTTP/2 to clients that begin with it; but a handler cannot reset its connection.
+pub fn serve_with_h2c<H, F, B>(listener: Listener, handler: H) -> Server
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    serve_all(listener, Speaks::Http1AndH2c, handler)
+}
+
+/// What a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Http1,
+    Http1AndH2c,
+}
+
+fn serve_all<H, F, B>(mut listener: Listener, speaks: Speaks, handler: H) -> Server
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -83,7 +115,10 @@ where
                     let (wrapper, handler, state) = (wrapper.clone(), handler.clone(), state.clone());
                     tokio::spawn(async move {
                         if let Some(stream) = shake_hands(stream, wrapper).await {
-                            connection(stream, Peer(peer), handler, &state).await;
+                            match speaks {
+                                Speaks::Http1 => connection(stream, Peer(peer), handler, &state).await,
+                                Speaks::Http1AndH2c => either::connection(stream, Peer(peer), handler, &state).await,
+                            }
                         }
                         leave(&state);
                     });

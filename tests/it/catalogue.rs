@@ -13,7 +13,8 @@ use labsim::scenario::{Overridden, Personality, load_from};
 use crate::support::{root, run, shipped, stdout};
 
 /// How recordings name credentials: of a Secret, of a key in the configuration, of a variable of the environment.
-const REFERENCES: [&str; 3] = ["secret:openai-secret/Authorization", "key:openai-primary", "env:OPENAI_API_KEY"];
+const REFERENCES: [&str; 4] =
+    ["secret:openai-secret/Authorization", "secret:key-of-a/Authorization", "key:openai-primary", "env:OPENAI_API_KEY"];
 /// The credentials themselves.
 const KEYS: [&str; 3] = ["sk-labsim", "sk-primary", "sk-fallback"];
 
@@ -86,6 +87,11 @@ fn the_scenarios_beside_the_manifests_hold() {
 }
 
 #[test]
+fn the_scenarios_that_catch_broken_gateways_hold() {
+    hold("scenarios/invariants");
+}
+
+#[test]
 fn the_scenarios_without_kubernetes_hold() {
     hold("scenarios/standalone");
 }
@@ -128,7 +134,7 @@ fn every_scenario_tells_its_number_and_why_it_matters() {
         let scenario = labsim::scenario::load(file).unwrap_or_else(|error| panic!("{error}"));
         let name = file.display();
         let id = scenario.id.unwrap_or_else(|| panic!("{name} has no id"));
-        assert!(id.len() == 3 && "ABCDEF".contains(&id[..1]), "{name}: {id}");
+        assert!(id.len() == 3 && "ABCDEFG".contains(&id[..1]), "{name}: {id}");
         assert!(scenario.about.is_some() && scenario.why.is_some(), "{name} does not say what it is about and why");
         assert!(scenario.warnings.all().is_empty(), "{name} has warnings");
         let lines = fs::read_to_string(file).expect("a scenario").lines().count();

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary that links once.
 
 mod acts;
+mod breaks;
 mod cases;
 mod catalogue;
 mod chance;
@@ -18,10 +19,13 @@ mod library;
 mod observed;
 mod parity;
 mod properties;
+mod replicas;
 mod reports;
 mod rig;
 mod screen;
+mod screen_exits;
 mod servers;
+mod session;
 mod signals;
 mod storm;
 mod support;

@@ -139,6 +139,7 @@ fn topology(openai: bool) -> Topology {
         is_openai,
         health: None,
         connect_timeout: None,
+        h2c: false,
     };
     let mut providers = vec![provider("mock", MODEL, Authority::new(SIMULATOR, 8000), Auth::None, false)];
     if openai {

@@ -16,7 +16,7 @@ fault! {
     /// [a truncated stream that is passed on as a clean 200][1] and as
     /// [a route that breaks off again and again and is tried again and again][2].
     ///
-    /// [1]: https://github.com/Portkey-AI/gateway/issues/1797
+    /// [1]: https://github.com/BerriAI/litellm/pull/33222
     /// [2]: https://github.com/tashfeenahmed/freellmapi/pull/1221
     pub struct Cut = "cut" {
         /// How many tokens of a stream come first.

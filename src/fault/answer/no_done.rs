@@ -11,9 +11,9 @@ fault! {
     /// A stream ends without its terminator, `data: [DONE]`.
     ///
     /// All else is there, the finish reason included. Users met streams that end so
-    /// [taken for failures, though nothing is missing][1], and cut ones taken for whole.
+    /// [that fail hard at their readers][1], and cut ones taken for whole.
     ///
-    /// [1]: https://github.com/Temikus/denkeeper/pull/221
+    /// [1]: https://github.com/gethnet/litellm-connector-copilot/issues/97
     pub struct NoDone = "no-done" {
         /// How the connection ends.
         pub how: How = How::End,

@@ -30,7 +30,7 @@ fault! {
     /// Readers that keep a line until its end grow without bound, or give up at a limit. Users met
     /// [a reader without a bound][1] and [one whose bound was too small][2].
     ///
-    /// [1]: https://github.com/NousResearch/hermes-agent/issues/58471
+    /// [1]: https://github.com/KarpelesLab/teamclaude/issues/341
     /// [2]: https://github.com/SamSaffron/term-llm/pull/298
     pub struct OversizeLine = "oversize-line" {
         /// Length of the line in bytes; at most 1 GiB.

@@ -13,13 +13,13 @@ use tokio::time::sleep;
 
 use crate::event::{Bus, Event, Kind};
 use crate::gateway::Gateway;
-use crate::gateway::upstream::Upstream;
+use crate::gateway::upstream::{Upstream, Way};
 use crate::source::{FileId, Place, Spanned};
 use crate::topology::{
     Auth, Authority, Backend, Condition, EvictionPolicy, Filter, Group, HeaderChange, HealthPolicy, Listener,
     Personality, Provider, Retry, Route, Rule, Topology, WeightedBackend,
 };
-use crate::world::serve::serve;
+use crate::world::serve::{serve, serve_with_h2c};
 use crate::world::{Clock, Credentials, Net, Seed, World, clock};
 
 pub(super) type MockBody = BoxBody<Bytes, io::Error>;
@@ -53,6 +53,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         is_openai: false,
         health: None,
         connect_timeout: None,
+        h2c: false,
     };
     Topology {
         listeners: vec![Listener {
@@ -172,7 +173,7 @@ impl Lab {
     pub(super) async fn open(self) -> Self {
         let door = self.world.net.listen(&Authority::new("gateway", 8080)).await.unwrap();
         let gateway = self.gateway.clone();
-        serve(door, move |request| {
+        serve_with_h2c(door, move |request| {
             let gateway = gateway.clone();
             async move { gateway.handle(0, request).await }
         });
@@ -207,7 +208,7 @@ impl Lab {
 
     /// Sends a request and waits for all of its answer.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Got {
-        let response = self.client.call(request, None).await.unwrap();
+        let response = self.client.call(request, Way::default()).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_or_else(|_| "(cut)".into(), Collected::to_bytes);
         Got { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() }
@@ -215,7 +216,7 @@ impl Lab {
 
     /// The head of an answer, with its body still to come.
     pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
-        self.client.call(request, None).await.unwrap()
+        self.client.call(request, Way::default()).await.unwrap()
     }
 
     /// Sends the usual question.

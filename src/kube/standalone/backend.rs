@@ -140,6 +140,7 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         path,
         health: own.health,
         connect_timeout: own.connect_timeout.or(fallback.policies.part.connect_timeout),
+        h2c: fallback.policies.h2c,
     })
 }
 

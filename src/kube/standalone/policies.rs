@@ -28,6 +28,8 @@ pub(super) struct OfRoute {
 #[derive(Default)]
 pub(super) struct OfBackend {
     pub(super) part: BackendPart,
+    /// Whether providers are spoken to in HTTP/2.
+    pub(super) h2c: bool,
     request: Option<Filter>,
     response: Option<Filter>,
     request_timeout: Option<Duration>,
@@ -59,8 +61,10 @@ pub(super) fn of_backend(fields: &Fields<'_>) -> OfBackend {
     let part = of_provider(fields);
     let [request, response] = header_changes(fields);
     let http = fields.map("http");
+    let version = http.as_ref().and_then(|http| http.choice("version", &["HTTP/1.1", "HTTP/2", "HTTP/2.0"]));
     let request_timeout = http.and_then(|http| duration(&http, "requestTimeout")).filter(|one| !one.is_zero());
-    OfBackend { part, request, response, request_timeout }
+    let h2c = version.is_some_and(|version| version.value != "HTTP/1.1");
+    OfBackend { part, h2c, request, response, request_timeout }
 }
 
 /// Reads the policies of a provider.

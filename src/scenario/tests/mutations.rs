@@ -19,16 +19,14 @@ fn good_files() -> Vec<(&'static str, String)> {
     texts
 }
 
-/// The manifests and the bases of the shipped scenarios, by the names under which these read them.
+/// The manifests and the bases of the shipped scenarios.
 fn shared_files() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let named = |folder: &str, path: &Path| Path::new(folder).join(path.file_name().unwrap_or_default());
     each_file("scenarios/manifests", "yaml", &mut |path, text| {
-        for folder in ["lab/manifests", "lab/sub/../manifests", "lab/sub/../bases/../manifests"] {
-            found.push((named(folder, path), text.clone()));
-        }
+        found.push((named("lab/manifests", path), text));
     });
-    each_file("scenarios/bases", "base", &mut |path, text| found.push((named("lab/sub/../bases", path), text)));
+    each_file("scenarios/bases", "base", &mut |path, text| found.push((named("lab/bases", path), text)));
     found
 }
 

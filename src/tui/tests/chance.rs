@@ -1,12 +1,14 @@
 //! Whatever happens and whatever a person does: no panic, and the past looks as it did.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 
 use super::builder::{self, BAD, GOOD, Stream};
 use super::screens::shown;
 use crate::event::{At, Event, Kind, Outcome};
-use crate::tui::action::{Action, TABS};
+use crate::tui::action::{Action, TABS, Tab};
 use crate::tui::export::drawn;
 use crate::tui::lineup::Lineup;
 use crate::tui::model::{Model, Source};
@@ -184,6 +186,34 @@ fn key(dice: &mut Dice) -> KeyEvent {
     KeyEvent::new(code, *dice.of(&[KeyModifiers::NONE, KeyModifiers::SHIFT, KeyModifiers::ALT]))
 }
 
+/// One thing that a person may do, on a screen of any size; time goes on meanwhile.
+fn do_anything(model: &mut Model, dice: &mut Dice, wall: &mut Duration) {
+    *wall += Duration::from_millis(dice.roll(200));
+    model.tick(*wall);
+    let size =
+        Size::new(*dice.of(&[1, 20, 39, 40, 57, 80, 120, 160, 200, 300]), *dice.of(&[1, 5, 10, 11, 24, 37, 60, 100]));
+    let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, size.width, size.height));
+    let area = buffer.area;
+    let drawn = view::draw_on(model, &mut buffer, area);
+    model.page = drawn.page;
+    let (x, y) = (dice.roll(u64::from(size.width)), dice.roll(u64::from(size.height)));
+    let (x, y) = (u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
+    let action = match dice.roll(8) {
+        0 | 1 => drawn.hits.click(x, y),
+        2 => drawn.hits.slide(x, y),
+        3 => Some(Action::Move(*dice.of(&[-3, 3]))),
+        4 => {
+            model.paste(dice.of::<&str>(&["429 5xx", "\u{1b}[31m\n q", "", "!failed"]));
+            None
+        }
+        _ => model.keys.action(key(dice), model.context()),
+    };
+    if let Some(action) = action {
+        model.act(&action);
+    }
+    model.effects.clear();
+}
+
 #[test]
 fn no_key_click_size_or_event_is_too_much() {
     for seed in 0..12 {
@@ -192,36 +222,48 @@ fn no_key_click_size_or_event_is_too_much() {
         let mut model = model(source);
         let events = if seed % 2 == 0 { nonsense(&mut dice, 60) } else { plausible(&mut dice, 60) };
         let mut events = events.into_iter();
-        let mut wall = std::time::Duration::ZERO;
+        let mut wall = Duration::ZERO;
         for round in 0..400 {
             model.feed(events.by_ref().take(3));
             if round == 300 {
                 model.conclude(None);
             }
-            wall += std::time::Duration::from_millis(dice.roll(200));
-            model.tick(wall);
-            let size = Size::new(
-                *dice.of(&[1, 20, 39, 40, 57, 80, 120, 160, 200, 300]),
-                *dice.of(&[1, 5, 10, 11, 24, 37, 60, 100]),
-            );
-            let drawn_now = {
-                let mut buffer =
-                    ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, size.width, size.height));
-                let area = buffer.area;
-                view::draw_on(&model, &mut buffer, area)
-            };
-            model.page = drawn_now.page;
-            let action = match dice.roll(4) {
-                0 => {
-                    let (x, y) = (dice.roll(u64::from(size.width)), dice.roll(u64::from(size.height)));
-                    drawn_now.hits.click(u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
-                }
-                _ => model.keys.action(key(&mut dice), model.context()),
-            };
-            if let Some(action) = action {
-                model.act(&action);
-            }
-            model.effects.clear();
+            do_anything(&mut model, &mut dice, &mut wall);
+        }
+    }
+}
+
+/// The panels as somebody sees them who has done nothing yet.
+fn untouched(model: &mut Model, tab: Tab) -> String {
+    let fresh = self::model(Source::Virtual);
+    (model.tab, model.open, model.projector, model.scroll) = (tab, fresh.open, fresh.projector, fresh.scroll);
+    (model.table, model.events, model.marks) = (fresh.table, fresh.events, fresh.marks);
+    (model.filter, model.filter_text, model.typing) = (fresh.filter, fresh.filter_text, fresh.typing);
+    (model.theme, model.scenario_scroll, model.pacer) = (fresh.theme, fresh.scenario_scroll, fresh.pacer);
+    panels(model)
+}
+
+#[test]
+fn whatever_a_person_has_done_the_past_looks_as_it_did_when_it_was_new() {
+    for seed in 0..6 {
+        let mut dice = Dice(seed + 100);
+        let events = plausible(&mut dice, 50);
+        let mut used = model(Source::Virtual);
+        let (mut wall, mut fed) = (Duration::ZERO, 0);
+        while fed < events.len() {
+            let count = usize::try_from(dice.roll(4)).unwrap().min(events.len() - fed);
+            used.feed(events[fed..fed + count].iter().cloned());
+            fed += count;
+            do_anything(&mut used, &mut dice, &mut wall);
+        }
+        for _ in 0..12 {
+            let position = usize::try_from(dice.roll(events.len() as u64)).unwrap() + 1;
+            let tab = *dice.of(&TABS);
+            let mut new = model(Source::Virtual);
+            new.feed(events[..position].iter().cloned());
+            let when_new = (new.at, untouched(&mut new, tab));
+            used.return_to((when_new.0, position, false));
+            assert_eq!(untouched(&mut used, tab), when_new.1, "{tab:?} after {position} events, seed {seed}");
         }
     }
 }

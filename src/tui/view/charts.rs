@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ratatui::style::Modifier;
+
 use super::canvas::{Canvas, fitted};
 use crate::event::At;
 use crate::tui::model::Model;
@@ -258,16 +260,19 @@ pub(super) fn gantt(model: &Model, canvas: &mut Canvas<'_>) {
                 let past = span.ended.is_some() || at <= column(model.at);
                 inside.text(name_room + 1 + at, y, if past { "█" } else { "░" }, Role::Evicted);
             }
-            let label = countdown(end.since(span.began));
-            if last - first > super::canvas::width(&label) + 1 {
-                inside.styled(name_room + 2 + first, y, &label, inside.theme.style(Role::Active));
-            }
         }
-    }
-    let here = name_room + 1 + column(model.at);
-    for y in 0..height.saturating_sub(1) {
         if column(model.at) + 1 < room {
-            inside.text(here, y, "│", Role::Strong);
+            inside.text(name_room + 1 + column(model.at), y, "│", Role::Strong);
+        }
+        // Last, so that nothing cuts them.
+        for span in own() {
+            let end = span.ended.map_or(span.until, |(_, at)| at).max(span.began);
+            let (first, last) = (column(span.began), column(end));
+            let label = format!(" {} ", countdown(end.since(span.began)));
+            if last - first > super::canvas::width(&label) {
+                let style = inside.theme.style(Role::Evicted).add_modifier(Modifier::REVERSED);
+                inside.styled(name_room + 1 + first, y, &label, style);
+            }
         }
     }
     let bottom = height.saturating_sub(1);

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use super::canvas::Canvas;
 use crate::tui::model::Model;
+use crate::tui::store::CHUNK;
 use crate::tui::telling;
 use crate::tui::text::moment;
 use crate::tui::theme::Role;
 
-/// How many events are searched at most for those that fit a filter.
-const SEARCHED: usize = 20_000;
+/// How many events are searched at most for those that fit a filter: as many as are at hand.
+const SEARCHED: usize = 8 * CHUNK;
 
 /// The panel; returns how many events it shows.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
@@ -20,7 +21,11 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     }
     let mut inside = canvas.framed(&title, Role::Border);
     let lines = usize::from(inside.height());
-    for (offset, (position, at, (role, text))) in fitting(model, end, lines).into_iter().enumerate() {
+    let fitting = fitting(model, end, lines);
+    if fitting.is_empty() && end > 0 {
+        inside.text(1, 0, format!("none of the last {} fits", end.min(SEARCHED)), Role::Faint);
+    }
+    for (offset, (position, at, (role, text))) in fitting.into_iter().enumerate() {
         let Ok(y) = u16::try_from(offset) else { break };
         let width = inside.width();
         inside.text(0, y, moment(at), Role::Faint);

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""What the live screen costs a lab in real time.
+
+    benches/screen.py [ROUNDS [SECONDS]]        default: 3 rounds of 5 seconds
+
+Each round plays a load twice, without a screen and with one in a pseudo-terminal of 120 by 40: first as many
+requests as come through (32 users), then half as many a second. It tells throughput, p99 and frames a second.
+Figures are in docs/performance.md. LABSIM names another binary.
+"""
+import fcntl
+import os
+import pty
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+LABSIM = os.environ.get("LABSIM", "target/release/labsim")
+USERS = 32
+MANIFESTS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: echo, namespace: lab }
+spec:
+  selector: { matchLabels: { app: echo } }
+  template:
+    metadata: { labels: { app: echo } }
+    spec:
+      containers:
+        - name: sim
+          image: ghcr.io/llm-d/llm-d-inference-sim:latest
+          args: [--model, echo, --port, "8000", --mode, echo, --max-num-seqs, "1024"]
+          ports: [{ containerPort: 8000 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: echo-svc, namespace: lab }
+spec:
+  selector: { app: echo }
+  ports: [{ port: 8000, targetPort: 8000 }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: echo, namespace: lab }
+spec:
+  parentRefs: [{ name: agentgateway-proxy, namespace: lab }]
+  rules:
+    - matches: [{ path: { type: PathPrefix, value: /echo } }]
+      backendRefs: [{ name: echo, group: agentgateway.dev, kind: AgentgatewayBackend }]
+---
+apiVersion: agentgateway.dev/v1alpha1
+kind: AgentgatewayBackend
+metadata: { name: echo, namespace: lab }
+spec:
+  ai:
+    groups:
+      - providers:
+          - name: echo
+            openai: { model: echo }
+            host: echo-svc.lab.svc.cluster.local
+            port: 8000
+            path: /v1/chat/completions
+            policies: { auth: { passthrough: {} } }
+"""
+SCENARIO = """\
+name: A load for the screen
+seed: 1
+lab: {{ manifests: [manifests.yaml], gateway: {{ replicas: 1, personality: agentgateway-1.4 }} }}
+steps:
+  # Nobody answers within a microsecond: what is not kept is printed.
+  - load: {{ path: /echo, key: bench, {load}, for: {seconds}s, expect: {{ latency: {{ p99: "<=0.001ms" }} }} }}
+"""
+BEGINS = b"\x1b[?2026h"
+
+
+def plain(path):
+    """Plays without a screen; returns what is printed."""
+    run = [LABSIM, "run", "--clock", "real", "--quiet", "--no-tui", path]
+    return subprocess.run(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout.decode(), None
+
+
+def watched(path):
+    """Plays under the screen; returns what is printed below it, and its frames a second while it was open."""
+    environment = {key: value for key, value in os.environ.items() if key != "CI"} | {"TERM": "xterm-256color"}
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(LABSIM, [LABSIM, "run", "--clock", "real", "--close", path], environment)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    seen, frames, first, last = b"", 0, None, None
+    while True:
+        try:
+            piece = os.read(terminal, 1 << 16)
+        except OSError:
+            break
+        if not piece:
+            break
+        count = piece.count(BEGINS)
+        if count:
+            frames += count
+            last = time.monotonic()
+            first = first or last
+        seen = (seen + piece)[-20_000:]
+    os.waitpid(child, 0)
+    return seen.split(b"\x1b[?1049l")[-1].decode(errors="replace"), frames / max(last - first, 0.1)
+
+
+def figures(printed, seconds):
+    """Requests a second and p99 in milliseconds of what is printed."""
+    requests = int(re.search(r"(\d+) requests", printed).group(1))
+    p99 = re.search(r"p99 is ([0-9.]+)(µs|us|ms|s)\b", printed)
+    if not p99:
+        sys.exit("no p99 in\n" + printed)
+    scale = {"µs": 0.001, "us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
+    return requests / seconds, float(p99.group(1)) * scale
+
+
+def round_of(folder, load, seconds):
+    path = os.path.join(folder, "load.yaml")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(SCENARIO.format(load=load, seconds=seconds))
+    without, _ = plain(path)
+    with_it, frames = watched(path)
+    return figures(without, seconds), figures(with_it, seconds), frames
+
+
+def told(name, results):
+    rates = [(without[0], with_it[0]) for without, with_it, _ in results]
+    late = [(without[1], with_it[1]) for without, with_it, _ in results]
+    middle = lambda pairs, at: statistics.median(pair[at] for pair in pairs)
+    change = lambda pairs: 100 * (middle(pairs, 1) / middle(pairs, 0) - 1)
+    frames = statistics.median(result[2] for result in results)
+    print(f"{name}: {middle(rates, 0):.0f}/s without, {middle(rates, 1):.0f}/s with the screen ({change(rates):+.1f} %); "
+          f"p99 {middle(late, 0):.2f} ms and {middle(late, 1):.2f} ms ({change(late):+.1f} %); {frames:.1f} frames a second")
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "manifests.yaml"), "w", encoding="utf-8") as out:
+            out.write(MANIFESTS)
+        full = [round_of(folder, f"users: {USERS}", seconds) for _ in range(rounds)]
+        told("saturated", full)
+        half = int(statistics.median(without[0] for without, _, _ in full) / 2)
+        told(f"half ({half}/s)", [round_of(folder, f"rate: {half}", seconds) for _ in range(rounds)])
+
+
+main()

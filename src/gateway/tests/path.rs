@@ -1,0 +1,214 @@
+//! The request's way besides the choice of a provider: protocols, filters, timeouts, the gateway's own answers.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
+
+use super::lab::{Lab, answer, at, completion, question, topology, whole};
+use crate::gateway::upstream::{Upstream, Way};
+use crate::topology::{Filter, HeaderChange, PathRewrite, Personality, Topology};
+use crate::world::Net;
+use crate::world::serve::serve_with_h2c;
+
+/// The same with a filter.
+fn with(filter: Filter) -> Topology {
+    let mut topology = topology(&[&["primary"]]);
+    topology.routes[0].rules[0].filters.push(filter);
+    topology
+}
+
+/// A client that speaks HTTP/2 from the first byte on.
+fn h2c_client(net: &Net) -> (Upstream, Way) {
+    let way = Way { connect_timeout: None, h2c: true };
+    let mut topology = topology(&[&["any"]]);
+    topology.backends[0].groups[0].providers[0].h2c = true;
+    (Upstream::new(net, &topology), way)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_listener_speaks_http_2_to_clients_that_begin_with_it() {
+    let lab = Lab::of(topology(&[&["primary"]]), 1).open().await;
+    let lab = lab
+        .always("primary", 200, &[("x-by", "primary"), ("connection", "x-hop"), ("x-hop", "1")], Duration::ZERO)
+        .await;
+    let (client, way) = h2c_client(&lab.world.net);
+    let opened = lab.world.net.connections();
+    let ask = || async {
+        let response = client.call(question(r#"{"messages":[]}"#), way).await.unwrap();
+        let (head, body) = response.into_parts();
+        (head, body.collect().await.unwrap().to_bytes())
+    };
+    let (head, body) = ask().await;
+    assert_eq!((head.status.as_u16(), head.headers.get("x-hop")), (200, None));
+    assert!(body.starts_with(b"{\"model\":\"dated-primary\""), "{body:?}");
+    let (both, more) = tokio::join!(ask(), ask());
+    assert_eq!((both.0.status.as_u16(), more.0.status.as_u16()), (200, 200));
+    let versions = lab.told(|kind| match kind {
+        crate::event::Kind::GatewayRequestReceived { arrival, .. } => arrival.version.clone(),
+        _ => None,
+    });
+    assert_eq!(versions, ["HTTP/2.0"; 3]);
+    // One from the client, and from the gateway one for each request that was under way at once.
+    assert_eq!(lab.world.net.connections() - opened, 3);
+    assert_eq!(lab.ask().await.status, 200, "HTTP/1.1 as before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_its_http_2_stream_cancels_upstream() {
+    let dropped: Arc<Mutex<Option<tokio::time::Instant>>> = Arc::default();
+    let when = dropped.clone();
+    let lab = Lab::of(topology(&[&["primary"]]), 1).open().await;
+    let lab = lab
+        .provider("primary", move |_| {
+            let guard = super::failures::Noticed(when.clone());
+            async move {
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                drop(guard);
+                answer("primary", 200, &[])
+            }
+        })
+        .await;
+    let (client, way) = h2c_client(&lab.world.net);
+    let patience = Duration::from_millis(100);
+    let asked = client.call(question(r#"{"messages":[]}"#), way);
+    assert!(tokio::time::timeout(patience, asked).await.is_err());
+    let left = tokio::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let noticed = dropped.lock().unwrap().expect("upstream was told");
+    assert_eq!(noticed - left, 2 * crate::world::net::LINK_LATENCY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_is_spoken_to_in_http_2_where_it_is_configured() {
+    let mut h2c = topology(&[&["primary"]]);
+    h2c.backends[0].groups[0].providers[0].h2c = true;
+    let lab = Lab::of(h2c, 1).open().await;
+    let listener = lab.world.net.listen(&at("primary")).await.unwrap();
+    let seen: Arc<Mutex<Vec<Version>>> = Arc::default();
+    let versions = seen.clone();
+    serve_with_h2c(listener, move |request: Request<_>| {
+        versions.lock().unwrap().push(request.version());
+        async { answer("primary", 200, &[]) }
+    });
+    let got = lab.ask().await;
+    assert_eq!((got.status, got.body.contains("dated-primary")), (200, true), "{got:?}");
+    assert_eq!(*seen.lock().unwrap(), [Version::HTTP_2]);
+
+    // One that does not speak it cannot be called.
+    let lab = Lab::of(
+        {
+            let mut h2c = topology(&[&["primary"]]);
+            h2c.backends[0].groups[0].providers[0].h2c = true;
+            h2c
+        },
+        1,
+    );
+    let lab = lab.open().await.always("primary", 200, &[], Duration::ZERO).await;
+    assert_eq!(lab.ask().await.status, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_takes_no_longer_than_is_said() {
+    let mut impatient = topology(&[&["primary"]]);
+    // In memory a handshake takes two milliseconds.
+    impatient.backends[0].groups[0].providers[0].connect_timeout = Some(Duration::from_millis(1));
+    for (personality, status) in [(Personality::Agentgateway14, 503), (Personality::Reference, 502)] {
+        let lab = Lab::with(personality, impatient.clone(), 1).open().await;
+        let lab = lab.always("primary", 200, &[], Duration::ZERO).await;
+        let got = lab.ask().await;
+        assert_eq!(got.status, status, "{got:?}");
+        assert!(got.body.contains("upstream call failed: Connect"), "{got:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_may_answer_itself() {
+    let direct = Filter::DirectResponse { status: 418, body: "short and stout".to_owned() };
+    let lab = Lab::of(with(direct), 1).open().await;
+    let got = lab.ask().await;
+    assert_eq!((got.status, got.body.as_str()), (418, "short and stout"));
+    let redirect = Filter::Redirect {
+        scheme: Some("https".to_owned()),
+        hostname: None,
+        port: None,
+        path: Some(PathRewrite::Full("/elsewhere".to_owned())),
+        status: 307,
+    };
+    let lab = Lab::of(with(redirect), 1).open().await;
+    let got = lab.ask().await;
+    assert_eq!((got.status, &got.headers["location"]), (307, &"https://gateway/elsewhere".parse().unwrap()));
+    assert_eq!(lab.asked(&["primary"]), [0], "no provider is asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_gets_is_what_the_filters_make_of_it() {
+    let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let change = HeaderChange {
+        set: pair("x-set", "new"),
+        add: pair("x-more", "2"),
+        remove: vec!["x-gone".to_owned()],
+        ..HeaderChange::default()
+    };
+    let mut topology = with(Filter::RequestHeaders(change));
+    let hostname = Some("other.example.com".to_owned());
+    topology.routes[0].rules[0].filters.push(Filter::UrlRewrite { hostname, path: None });
+    topology.backends[0].groups[0].providers[0].path = "/own/path".to_owned();
+    let seen: Arc<Mutex<Option<http::request::Parts>>> = Arc::default();
+    let kept = seen.clone();
+    let lab = Lab::of(topology, 1).open().await;
+    let lab = lab
+        .provider("primary", move |request| {
+            let (head, body) = request.into_parts();
+            *kept.lock().unwrap() = Some(head);
+            async move {
+                let asked: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+                http::Response::new(whole(completion(asked["model"].as_str().unwrap())))
+            }
+        })
+        .await;
+    let request = Request::post("http://gateway:8080/openai?x=1")
+        .header("x-set", "old")
+        .header("x-more", "1")
+        .header("x-gone", "1")
+        .body(Full::new(Bytes::from(r#"{"model":"client","messages":[]}"#)))
+        .unwrap();
+    let got = lab.send(request).await;
+    assert!(got.body.contains("dated-model-primary"), "the provider's model takes the place of the client's: {got:?}");
+    let head = seen.lock().unwrap().take().unwrap();
+    let all =
+        |name: &str| head.headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        (all("x-set"), all("x-more"), all("x-gone")),
+        (vec!["new".into()], vec!["1".into(), "2".into()], vec![])
+    );
+    assert_eq!((all("host"), head.uri.path()), (vec!["other.example.com".to_owned()], "/own/path"));
+}
+
+/// The gateway that one would want answers in the form that clients of OpenAI read.
+#[tokio::test(start_paused = true)]
+async fn the_reference_has_openai_shaped_errors() {
+    let too_long = format!(r#"{{"messages":[],"x":"{}"}}"#, "y".repeat(2 * 1024 * 1024));
+    for (body, status, code) in [
+        ("{", 400, "invalid_request"),
+        (r#"{"model":"m"}"#, 400, "invalid_request"),
+        (too_long.as_str(), 413, "request_too_large"),
+        (r#"{"messages":[]}"#, 502, "upstream_unreachable"),
+    ] {
+        let lab = Lab::with(Personality::Reference, topology(&[&["nowhere"]]), 1).open().await;
+        let got = lab.send(question(body)).await;
+        let json: Value = serde_json::from_str(&got.body).unwrap_or_else(|_| panic!("{got:?}"));
+        assert_eq!((got.status, json["error"]["code"].as_str()), (status, Some(code)), "{got:?}");
+        assert_eq!(got.headers["content-type"], "application/json");
+        assert!(json["error"]["message"].is_string() && json["error"]["type"].is_string(), "{got:?}");
+    }
+    let mut slow = topology(&[&["primary"]]);
+    slow.routes[0].rules[0].request_timeout = Some(Duration::from_secs(1));
+    let lab = Lab::with(Personality::Reference, slow, 1).open().await;
+    let lab = lab.always("primary", 200, &[], Duration::from_secs(9)).await;
+    let got = lab.ask().await;
+    assert_eq!((got.status, got.body.contains("\"code\":\"timeout\"")), (504, true), "{got:?}");
+}

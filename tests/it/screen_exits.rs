@@ -1,0 +1,126 @@
+//! However the live screen is left, the terminal is as it was; and where there is none, it never opens.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::session::Session;
+use crate::support::Scratch;
+
+const LABSIM: &str = env!("CARGO_BIN_EXE_labsim");
+const SLOWLY: [&str; 4] = ["run", "scenarios/intra-group.yaml", "--speed", "0.1"];
+const AT_ONCE: &str = "run scenarios/intra-group.yaml --close --speed max";
+
+#[test]
+fn the_screen_never_opens_without_a_terminal_that_can_show_it() {
+    let piped_out = format!("{LABSIM} {AT_ONCE} | cat");
+    let piped_in = format!("true | {LABSIM} {AT_ONCE}");
+    let plain = format!("{LABSIM} {AT_ONCE}");
+    let cases: [(&str, &[(&str, &str)]); 6] = [
+        (&plain, &[("TERM", "dumb")]),
+        (&plain, &[("TERM", "")]),
+        (&plain, &[("CI", "true")]),
+        (&piped_out, &[]),
+        (&piped_in, &[]),
+        (&format!("{plain} --no-tui").replace(" --close --speed max", ""), &[]),
+    ];
+    for (command, environment) in cases {
+        let mut session = Session::run("sh", &["-c", command], environment, (100, 30));
+        session.ends(0);
+        let out = String::from_utf8_lossy(&session.bytes()).into_owned();
+        assert!(!out.contains("\u{1b}[?1049h"), "{command} {environment:?} opens it");
+        assert!(out.contains("Intra-group failover"), "{command} {environment:?} tells nothing: {out}");
+    }
+}
+
+#[test]
+fn no_size_is_too_small_or_too_large() {
+    let mut session = Session::open(&SLOWLY, (100, 30));
+    session.sees("Topology");
+    for size in [(1, 1), (39, 9), (2, 40), (300, 2), (300, 90), (80, 24), (1, 1)] {
+        session.resize(size);
+        std::thread::park_timeout(Duration::from_millis(120));
+    }
+    session.resize((120, 40));
+    session.sees("Scenario");
+    session.press("q");
+    session.ends(130);
+}
+
+#[test]
+fn a_recording_gives_the_terminal_back_on_every_way_out() {
+    let scratch = Scratch::new("screen-exits");
+    let recording = scratch.path("run.jsonl").display().to_string();
+    let run = Command::new(LABSIM)
+        .args(["run", "scenarios/intra-group.yaml", "--quiet", "--record", &recording])
+        .current_dir(crate::support::root())
+        .output()
+        .expect("labsim runs");
+    assert!(run.status.success(), "{run:?}");
+    for way in ["q", "\u{3}", "-TERM", "-HUP"] {
+        let mut session = Session::open(&["replay", &recording], (100, 30));
+        session.sees("Topology");
+        if way.starts_with('-') {
+            session.signal(way);
+        } else {
+            session.press(way);
+        }
+        session.ends(0);
+    }
+}
+
+#[test]
+fn a_recording_that_breaks_off_is_shown_up_to_there() {
+    let scratch = Scratch::new("screen-broken");
+    let path = scratch.path("run.jsonl");
+    let run = Command::new(LABSIM)
+        .args(["run", "scenarios/intra-group.yaml", "--quiet", "--record", &path.display().to_string()])
+        .current_dir(crate::support::root())
+        .output()
+        .expect("labsim runs");
+    assert!(run.status.success(), "{run:?}");
+    let whole = fs::read_to_string(&path).expect("a recording");
+    fs::write(&path, &whole[..whole.len() / 2]).expect("half of it");
+    let mut session = Session::open(&["replay", &path.display().to_string()], (160, 30));
+    session.sees("the recording ends here: line");
+    session.press("q");
+    session.ends(0);
+}
+
+/// Holds labsim at a terminal until it is killed itself. See [`a_terminal_that_is_closed_ends_the_run`].
+#[test]
+#[ignore = "is the other end of the terminal for another test"]
+fn the_other_end_of_a_terminal() {
+    let Some(told) = std::env::var_os("LABSIM_TEST_PID") else { return };
+    let session = Session::open(&SLOWLY, (100, 30));
+    session.sees("Topology");
+    fs::write(told, session.process()).expect("its process is told");
+    std::thread::park_timeout(Duration::from_mins(1));
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_run() {
+    let scratch = Scratch::new("screen-closed");
+    let told = scratch.path("pid");
+    let mut other_end = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--ignored", "--exact", "screen_exits::the_other_end_of_a_terminal"])
+        .env("LABSIM_TEST_PID", &told)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("another one of this");
+    let process = wait_for(|| fs::read_to_string(&told).ok().filter(|text| !text.is_empty()));
+    other_end.kill().expect("it can be killed");
+    other_end.wait().expect("it ends");
+    wait_for(|| (!Path::new("/proc").join(process.trim()).exists()).then_some(()));
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1_500 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    panic!("it never comes");
+}
