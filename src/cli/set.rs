@@ -24,7 +24,8 @@ pub(super) struct Args {
 impl Args {
     /// The same with one more setting, before those of the command line.
     pub(super) fn with(&self, setting: String) -> Self {
-        Self { settings: std::iter::once(setting).chain(self.settings.iter().cloned()).collect() }
+        let settings = std::iter::once(setting).chain(self.settings.iter().cloned()).collect();
+        Self { settings, ..self.clone() }
     }
 
     /// Reads and checks a scenario with what is set in it.
