@@ -41,6 +41,20 @@ bench:
     benches/cold_start.py
     benches/gateway.sh
 
+# What the live screen costs a lab, and how it holds a million events; figures in docs/performance.md
+bench-screen:
+    cargo build --release --bin labsim
+    benches/screen.py
+    benches/million.py
+
+# The README's moving pictures of the two labs, made anew
+pictures:
+    cargo build --quiet --bin labsim
+    for lab in intra-group inter-group; do \
+        target/debug/labsim run scenarios/$lab.yaml --quiet --no-tui --record target/$lab.jsonl >/dev/null && \
+        target/debug/labsim replay target/$lab.jsonl --size 100x30 --picture docs/pictures/$lab.svg || exit 1; \
+    done
+
 # The lab's own curl commands against `labsim up`, on port 8080
 curl:
     tests/clients/curl.sh

@@ -27,6 +27,8 @@ mod run;
 mod screen;
 mod seeds;
 mod set;
+#[cfg(test)]
+mod shots;
 mod signals;
 mod terminal;
 mod up;

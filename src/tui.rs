@@ -46,7 +46,7 @@ mod timeline;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use album::Album;
 pub use bench::{Complaint, FaultKind, ParameterKind, Workbench};

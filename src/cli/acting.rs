@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use crate::event::{Event, Kind, Sink};
 use crate::fault::{Clear, Fault, Injection, Target};
 use crate::lab::{Commands, Interrupt, Lab};
-use crate::scenario::step::{Inject, Load, MAX_TIMES, Objective, Order, Pace, Scale, Scaled, Stretch};
+use crate::scenario::step::{Configure, Inject, Load, MAX_TIMES, Objective, Order, Pace, Scale, Scaled, Stretch};
 use crate::scenario::{Restart, Scenario, Send, Step};
 use crate::source::{Place, Span};
-use crate::topology::PathMatch;
+use crate::topology::{Backend, PathMatch};
 use crate::tui::{Act, Cleared, Command, Draft, Notices};
 
 /// Turns what a person wants into steps. Cheap to clone; all clones are one.
@@ -194,8 +194,29 @@ impl Acting {
         Ok(Step::Inject(Box::new(Inject { injection, aim })))
     }
 
-    /// How often a provider fails: a fault with a name, which takes the place of the one before.
+    /// The simulator behind a provider, by its index in the topology.
+    fn simulator(&self, provider: &str) -> Option<usize> {
+        let topology = &self.0.scenario.topology;
+        let named = |backend: &Backend, name: &str| {
+            let within = format!("{}/{name}", backend.name);
+            provider == name || provider == within || provider == format!("{}/{within}", backend.namespace)
+        };
+        let found = topology.backends.iter().find_map(|backend| {
+            let mut all = backend.providers().map(|(_, one)| one);
+            all.find(|one| named(backend, &one.name.value))
+        })?;
+        topology.services.iter().find(|service| service.names().contains(&found.endpoint)).map(|one| one.simulator)
+    }
+
+    /// How often a provider fails: the failures that its simulator makes by itself, else a fault with a
+    /// name, which takes the place of the one before.
     fn failure_rate(&self, provider: &str, percent: u8) -> Result<Vec<(Step, Option<usize>)>, String> {
+        if let Some(index) = self.simulator(provider) {
+            let name = self.0.scenario.topology.simulators.get(index).map(|one| one.name.clone()).unwrap_or_default();
+            let rate = ("failure-injection-rate".to_owned(), percent.into());
+            let changes = serde_json::Map::from_iter([rate]);
+            return Ok(vec![(Step::Configure(Box::new(Configure { name, changes })), None)]);
+        }
         let name = format!("failure-rate-{}", provider.replace('/', "-"));
         let mut steps = Vec::new();
         let mut rated = self.0.rated.lock().unwrap_or_else(PoisonError::into_inner);

@@ -59,6 +59,6 @@ impl Args {
 
     /// The scenario as its author wrote it, with what is set in it, for writing a session down.
     pub(super) fn original(&self, path: &Path) -> Option<Original> {
-        Original::read(&Overridden { settings: &self.settings }, path).ok()
+        Original::read(&Overridden { settings: &self.settings() }, path).ok()
     }
 }

@@ -66,6 +66,7 @@ struct Replica {
 /// One pod of a simulator.
 struct RunningPod {
     name: String,
+    simulator: vllm::Simulator,
     server: Server,
 }
 
@@ -271,7 +272,7 @@ impl Hosts {
             let authority = pod.authority();
             let running = vllm::Simulator::new(pod.config, self.world.clone(), &pod.name);
             let server = self.listen(&authority, running.router()).await?;
-            pods.push(RunningPod { name: pod.name, server });
+            pods.push(RunningPod { name: pod.name, simulator: running, server });
         }
         Ok(())
     }
@@ -358,6 +359,24 @@ impl Hosts {
             }
         }
         Ok(())
+    }
+
+    /// Changes the configuration of every pod of a simulator, by the name of its Deployment. Pods that come
+    /// later begin as their manifest says.
+    ///
+    /// # Errors
+    /// What is wrong with the changes, in the simulator's own words.
+    pub(super) async fn configure(
+        &self,
+        name: &str,
+        changes: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), String> {
+        let topology = self.topology();
+        let made = self.made.lock().await;
+        // One that is deleted has no pods.
+        let index = topology.simulators.iter().position(|one| one.name == name);
+        let pods = index.and_then(|index| made.pods.get(index)).map_or(&[][..], Vec::as_slice);
+        pods.iter().try_for_each(|pod| pod.simulator.change(changes))
     }
 
     /// Serves a simulator, with the faults of the lab before it.

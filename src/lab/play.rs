@@ -159,6 +159,7 @@ impl Player {
                 Scaled::Gateway => hosts.scale_gateway(scale.count).await?,
                 Scaled::Simulator { name, .. } => hosts.scale_simulator(name, scale.count).await?,
             },
+            Step::Configure(one) => return Ok(hosts.configure(&one.name, &one.changes).await.err()),
             Step::Inject(inject) => {
                 hosts.board().inject(inject.injection.clone(), inject.aim.clone());
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::scenario::{LoadError, Scenario};
+use crate::scenario::step::Configure;
+use crate::scenario::{LoadError, Scenario, Step};
 use crate::sim::vllm;
 use crate::source::{Diagnostic, Diagnostics};
 use crate::topology::{Authority, POD_NAME_PLACEHOLDER, Simulator, Topology};
@@ -35,6 +36,11 @@ impl Prepared {
                 seen.push(simulator);
             }
         }
+        for step in &scenario.steps {
+            if let Step::Configure(one) = &step.value {
+                findings.extend(wrong_changes(&scenario, one).map(|finding| finding.at(step.place, "here")));
+            }
+        }
         if findings.has_errors() {
             return Err(LoadError::Invalid { sources: scenario.sources, findings });
         }
@@ -62,6 +68,14 @@ impl Pod {
     pub(super) fn authority(&self) -> Authority {
         Authority::new(self.name.clone(), self.config.port())
     }
+}
+
+/// What is wrong with what a step changes of a simulator, in the simulator's own words.
+fn wrong_changes(scenario: &Scenario, one: &Configure) -> Option<Diagnostic> {
+    let simulator = scenario.topologies().flat_map(|all| &all.simulators).find(|it| it.name == one.name)?;
+    let pod = pod(simulator, 0, &mut Diagnostics::default())?;
+    let error = pod.config.changed(&one.changes).err()?;
+    Some(Diagnostic::error(format!("the simulator `{}` does not take this: {error}", one.name)))
 }
 
 fn pod(simulator: &Simulator, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {

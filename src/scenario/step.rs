@@ -40,6 +40,8 @@ pub enum Step {
     Restart(Restart),
     /// There are more or fewer of a part of the lab.
     Scale(Scale),
+    /// A simulator behaves in another way from now on.
+    Configure(Box<Configure>),
     /// Something begins to fail.
     Inject(Box<Inject>),
     /// Something no longer fails.
@@ -85,6 +87,15 @@ pub enum Scaled {
         /// Its index in the topology.
         index: usize,
     },
+}
+
+/// What changes of a simulator's configuration while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configure {
+    /// Its Deployment.
+    pub name: String,
+    /// Its arguments with their new values, as `POST /admin/config` takes them.
+    pub changes: serde_json::Map<String, Json>,
 }
 
 /// A fault, and what its target means in this lab.
@@ -243,6 +254,7 @@ impl Step {
             Self::Note(_) => "note",
             Self::Restart(_) => "restart",
             Self::Scale(_) => "scale",
+            Self::Configure(_) => "configure",
             Self::Inject(_) => "inject",
             Self::Clear(_) => "clear",
             Self::Apply(_) => "apply",
@@ -265,6 +277,10 @@ impl Step {
             Self::Restart(Restart::Replica(replica)) => format!("restart replica {replica} of the gateway"),
             Self::Scale(Scale { what: Scaled::Gateway, count }) => format!("scale the gateway to {count}"),
             Self::Scale(Scale { what: Scaled::Simulator { name, .. }, count }) => format!("scale {name} to {count}"),
+            Self::Configure(one) => {
+                let changes = one.changes.iter().map(|(key, value)| format!("{key} {value}"));
+                format!("configure {}: {}", one.name, changes.collect::<Vec<_>>().join(", "))
+            }
             Self::Inject(inject) => format!("inject {} at {}", inject.injection.fault, inject.injection.target),
             Self::Clear(which) => match which {
                 Clear::All => "clear all faults".to_owned(),
@@ -305,6 +321,7 @@ impl Step {
             Self::Scale(Scale { what: Scaled::Simulator { name, .. }, count }) => {
                 Some(json!({ "scale": { name: count } }))
             }
+            Self::Configure(one) => Some(json!({ "configure": { &one.name: one.changes } })),
             Self::Inject(inject) => Some(json!({ "inject": inject.injection })),
             Self::Clear(which) => Some(json!({ "clear": which })),
             Self::Apply(changes) => Some(json!({ "apply": changes.iter().map(written).collect::<Vec<_>>() })),

@@ -1,6 +1,7 @@
 //! What a person can do at the screen. Keys and the mouse become actions; actions change the model.
 
 use super::landmarks::Sort;
+use super::listing::Column;
 
 /// The screens that fill the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +71,8 @@ pub(super) enum Action {
     /// Another of the words that may stand in a field.
     Cycle(isize),
     SortBy,
+    /// By this column, or the other way if it is so already.
+    SortOn(Column),
     Reverse,
     NewestFirst,
     Mark,

@@ -63,10 +63,15 @@ pub(super) fn scenario(model: &mut Model, path: &Path) -> String {
     }
 }
 
+/// A name in a folder; that of where we are goes without saying.
+pub(super) fn within(folder: &Path, name: PathBuf) -> PathBuf {
+    if folder == Path::new(".") { name } else { folder.join(name) }
+}
+
 /// Writes a file that was not there before.
 fn fresh(folder: &Path, name: &str, ending: &str, text: &str) -> io::Result<PathBuf> {
     for number in 1..1_000 {
-        let path = folder.join(format!("{name}-{number}.{ending}"));
+        let path = within(folder, PathBuf::from(format!("{name}-{number}.{ending}")));
         match fs::File::create_new(&path) {
             Ok(mut file) => {
                 file.write_all(text.as_bytes())?;

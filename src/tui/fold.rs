@@ -66,6 +66,8 @@ pub(super) struct StepState {
     pub(super) ended: Option<At>,
     pub(super) verb: Arc<str>,
     pub(super) summary: Arc<str>,
+    /// Whether a person asked for it.
+    pub(super) act: bool,
 }
 
 /// How long a request is still seen after its end.
@@ -130,7 +132,7 @@ impl Fold {
             self.recent.pop_front();
         }
         match &event.kind {
-            Kind::StepStarted { step, verb, summary, .. } => self.step_began(*step, verb, summary),
+            Kind::StepStarted { step, verb, summary, act, .. } => self.step_began(*step, verb, summary, act.is_some()),
             Kind::StepEnded { step, .. } => {
                 if let Some(state) = self.steps.get_mut(step) {
                     state.ended = Some(at);
@@ -288,11 +290,11 @@ impl Fold {
         }
     }
 
-    fn step_began(&mut self, step: usize, verb: &str, summary: &str) {
+    fn step_began(&mut self, step: usize, verb: &str, summary: &str, act: bool) {
         if step >= MOST_STEPS {
             return;
         }
-        let state = StepState { began: self.now, ended: None, verb: Arc::from(verb), summary: Arc::from(summary) };
+        let state = StepState { began: self.now, ended: None, verb: Arc::from(verb), summary: Arc::from(summary), act };
         self.steps.insert(step, state);
         self.step = Some(step);
     }

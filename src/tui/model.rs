@@ -49,6 +49,7 @@ pub(super) struct Model {
     pub(super) over: bool,
     /// Whether the lab has done everything and waits for somebody to act.
     pub(super) resting: bool,
+    has_rested: bool,
     /// Where a lab on real ports can be reached: what, and its address.
     pub(super) addresses: Vec<(String, String)>,
 
@@ -161,6 +162,7 @@ impl Model {
             lab_now: At::default(),
             over: false,
             resting: false,
+            has_rested: false,
             addresses: Vec::new(),
             tab: Tab::default(),
             theme: Theme::default(),
@@ -393,6 +395,8 @@ impl Model {
             Action::Accept => self.typing = false,
             Action::Cycle(by) => self.edit_form(|form| form.cycle(by)),
             Action::SortBy => self.table.sort = self.table.sort.next(),
+            Action::SortOn(column) if self.table.sort == column => self.table.reverse = !self.table.reverse,
+            Action::SortOn(column) => self.table.sort = column,
             Action::Reverse => self.table.reverse = !self.table.reverse,
             Action::NewestFirst => self.table.oldest_first = !self.table.oldest_first,
             Action::Mark => self.mark(),
@@ -663,9 +667,14 @@ impl Model {
             Open::Story(index) => Some(index),
             _ => self.selected(),
         };
-        if let Some(curl) = index.and_then(|index| self.story(index)).and_then(|story| story.curl()) {
-            self.effects.push(Effect::Copy(curl));
-            self.say("copied as curl; put the key in where it says so");
+        if let Some(story) = index.and_then(|index| self.story(index)) {
+            let address = self.addresses.first().map(|(_, address)| address.as_str());
+            self.effects.push(Effect::Copy(story.curl(address)));
+            self.say(if story.is_whole() {
+                "copied as curl; put the key in where it says so"
+            } else {
+                "copied as curl; its body and its key are not known here: put them in"
+            });
         } else {
             self.say("there is no request to copy");
         }

@@ -1,7 +1,7 @@
 //! The screen's thread: takes events and keys, lets time go on, draws.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -379,11 +379,6 @@ fn configured(mut model: Model, options: &Options) -> Model {
     model
 }
 
-/// A name in a folder; that of where we are goes without saying.
-fn within(folder: &Path, name: PathBuf) -> PathBuf {
-    if folder == Path::new(".") { name } else { folder.join(name) }
-}
-
 /// Drives a model with a terminal.
 struct Driver {
     model: Model,
@@ -587,7 +582,7 @@ impl Driver {
                     self.model.say(said);
                 }
                 Effect::WriteScenario(name) => {
-                    let path = within(&self.options.folder, name);
+                    let path = export::within(&self.options.folder, name);
                     let said = export::scenario(&mut self.model, &path);
                     self.model.say(said);
                 }

@@ -65,34 +65,52 @@ impl Story {
         position == self.position || self.settled.is_some_and(|settled| position >= settled)
     }
 
-    /// The request as a command line; the key is left for the person to put in.
-    pub(super) fn curl(&self) -> Option<String> {
-        let (headers, body) = self.sent.as_ref()?;
+    /// Whether what the client sent is known; of requests that came from outside only the gateway tells.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// The request as a command line, to `address` where the lab has one. Keys are left for the person to
+    /// put in, and so is a body that nobody has told of.
+    pub(super) fn curl(&self, address: Option<&str>) -> String {
+        let unknown = (vec![("content-type".to_owned(), "application/json".to_owned())], "@body.json".to_owned());
+        let (headers, body) = self.sent.as_ref().unwrap_or(&unknown);
         let request = &self.request;
+        let body = if self.sent.is_none() && request.method == "GET" { "" } else { body };
         let host = headers
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("host"))
             .map_or("localhost:8080", |(_, host)| host);
+        let address = address.map_or_else(|| format!("http://{host}"), str::to_owned);
         let mut curl = String::from("curl -sS");
         if request.method != "POST" || body.is_empty() {
             let _ = write!(curl, " -X {}", quoted(&request.method));
         }
-        let _ = write!(curl, " {}", quoted(&format!("http://{host}{}", request.path)));
+        let _ = write!(curl, " {}", quoted(&format!("{address}{}", request.path)));
         for (name, value) in headers {
-            let own = ["host", "content-length", "user-agent", "accept", "x-request-id"];
+            let own = ["host", "content-length", "user-agent", "accept", "x-request-id", "cookie"];
             if own.iter().any(|known| name.eq_ignore_ascii_case(known)) {
                 continue;
             }
-            let secret = name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("api-key");
-            let value = if secret { "Bearer $API_KEY" } else { value };
-            let header = format!("{name}: {value}");
-            let shown = if secret { format!("\"{header}\"") } else { quoted(&header) };
+            let shown = match placeholder(name) {
+                Some(key) => format!("\"{name}: {key}\""),
+                None => quoted(&format!("{name}: {value}")),
+            };
             let _ = write!(curl, " \\\n  -H {shown}");
         }
         if !body.is_empty() {
             let _ = write!(curl, " \\\n  -d {}", quoted(body));
         }
-        Some(curl)
+        curl
+    }
+}
+
+/// What stands in place of a credential.
+fn placeholder(header: &str) -> Option<&'static str> {
+    match header.to_ascii_lowercase().as_str() {
+        "authorization" | "proxy-authorization" => Some("Bearer $API_KEY"),
+        "api-key" | "x-api-key" => Some("$API_KEY"),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod builder;
 mod chance;
 mod long;
+mod manual;
 mod panics;
-mod screens;
+pub(crate) mod screens;
 mod taken_away;

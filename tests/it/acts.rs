@@ -10,7 +10,7 @@ use labsim::event::{At, Event, Kind};
 use labsim::fault::Injection;
 use labsim::lab::{Commands, Throttle};
 use labsim::scenario::session::{Original, Performed, Session};
-use labsim::scenario::step::{Inject, Load, Scale, Scaled};
+use labsim::scenario::step::{Configure, Inject, Load, Scale, Scaled};
 use labsim::scenario::{Disk, Restart, Send, Step};
 use labsim::source::Span;
 
@@ -109,6 +109,12 @@ fn inject(lab: &Lab, text: &str) -> Step {
     Step::Inject(Box::new(Inject { injection, aim }))
 }
 
+fn configure(lab: &Lab) -> Step {
+    let name = lab.scenario().topology.simulators[0].name.clone();
+    let changes = serde_json::Map::from_iter([("failure-injection-rate".to_owned(), 30.into())]);
+    Step::Configure(Box::new(Configure { name, changes }))
+}
+
 /// The session as a scenario file, run.
 fn again(path: &Path, events: &[Event], to: &Path) -> Vec<Event> {
     let acts = events.iter().filter_map(|event| match &event.kind {
@@ -156,6 +162,7 @@ fn a_session_runs_again_event_for_event() {
                     "{fault: {latency: {time: 30ms, jitter: 10ms}}, target: 'client -> gateway', window: {for: 20s}}",
                 ),
             ),
+            (300, configure(&lab)),
             (9_000, Step::Scale(Scale { what: Scaled::Gateway, count: 3 })),
             (9_001, Step::Load(Box::new(load))),
             (10_000, Step::Stop),

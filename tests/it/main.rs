@@ -23,6 +23,7 @@ mod replicas;
 mod reports;
 mod rig;
 mod screen;
+mod screen_acts;
 mod screen_exits;
 mod servers;
 mod session;

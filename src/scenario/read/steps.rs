@@ -10,8 +10,8 @@ use crate::scenario::METHODS;
 use crate::scenario::fields::{Fields, Reader, not_among};
 use crate::scenario::pattern::Answer;
 use crate::scenario::step::{
-    AT_MOST, Condition, Content, DEFAULT_GAP, DEFAULT_PROMPT, Inject, MAX_STEPS, MAX_TIMES, Order, Restart, Scale,
-    Scaled, Send, Step, Until,
+    AT_MOST, Condition, Configure, Content, DEFAULT_GAP, DEFAULT_PROMPT, Inject, MAX_STEPS, MAX_TIMES, Order, Restart,
+    Scale, Scaled, Send, Step, Until,
 };
 use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
 use crate::topology::{Credential, Topology};
@@ -45,7 +45,7 @@ struct Verb {
 }
 
 /// The verbs of steps.
-const VERBS: [Verb; 13] = [
+const VERBS: [Verb; 14] = [
     Verb { name: "send", read: |steps, entry, at| steps.one(at, |s| s.send(entry)), example: "{ path: /openai }" },
     Verb {
         name: "load",
@@ -60,6 +60,11 @@ const VERBS: [Verb; 13] = [
     },
     Verb { name: "restart", read: |steps, entry, at| steps.one(at, |s| restart(s.reader, entry)), example: "gateway" },
     Verb { name: "scale", read: |steps, entry, at| steps.one(at, |s| s.scale(entry)), example: "{ gateway: 2 }" },
+    Verb {
+        name: "configure",
+        read: |steps, entry, at| steps.one(at, |s| s.configure(entry)),
+        example: "{ mock-gpt-4o: { failure-injection-rate: 0 } }",
+    },
     Verb {
         name: "inject",
         read: |steps, entry, at| steps.one(at, |s| s.inject(entry)),
@@ -333,6 +338,25 @@ impl Steps<'_> {
             let known: Vec<&str> =
                 std::iter::once("gateway").chain(simulators.iter().map(|one| one.name.as_str())).collect();
             self.reader.push(not_among(&Spanned::new(entry.key.clone(), entry.key_place), "Deployment", &known));
+        }
+        None
+    }
+
+    fn configure(&self, entry: &Entry) -> Option<Step> {
+        let [one] = self.reader.entries(&entry.value, "from a Deployment to what changes of it") else {
+            let diagnostic = Diagnostic::error("a step configures one simulator").at(entry.value.place, "");
+            self.reader.push(diagnostic.help("such as `configure: { mock-gpt-4o: { failure-injection-rate: 0 } }`"));
+            return None;
+        };
+        let changes = self.reader.decode(&one.value)?;
+        let simulators = &self.topology.simulators;
+        if simulators.iter().any(|simulator| simulator.name == one.key) {
+            return Some(Step::Configure(Box::new(Configure { name: one.key.clone(), changes })));
+        }
+        // Without manifests no name is known, and that has been said.
+        if !self.topology.listeners.is_empty() {
+            let known: Vec<&str> = simulators.iter().map(|simulator| simulator.name.as_str()).collect();
+            self.reader.push(not_among(&Spanned::new(one.key.clone(), one.key_place), "Deployment", &known));
         }
         None
     }

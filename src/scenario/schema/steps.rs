@@ -18,6 +18,7 @@ const VERBS: &[Key] = &[
     ("note", "Tells the person watching", text),
     ("restart", "Replaces the replicas of the gateway, or one: `gateway`, `gateway/1`", gateway),
     ("scale", "Changes how many there are of a part: `{ gateway: 2 }`, or a Deployment and its pods", scale),
+    ("configure", "Changes arguments of a simulator while it runs, as its `/admin/config` does", configure),
     ("inject", "Lets something fail from now on", inject),
     ("clear", "Ends faults: `all`, or those of a name, a kind or a target", clear),
     ("apply", "Applies manifests in mid-run, as `kubectl apply` does", super::one_or_more),
@@ -162,6 +163,10 @@ fn gateway() -> Json {
 
 fn scale() -> Json {
     one_key(open(&between(0, u64::from(MAX_REPLICAS))))
+}
+
+fn configure() -> Json {
+    one_key(open(&open(&anything())))
 }
 
 fn parallel() -> Json {

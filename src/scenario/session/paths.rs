@@ -5,22 +5,51 @@ use std::path::{Component, Path, PathBuf};
 use crate::scenario::compose::COMMAND_LINE;
 use crate::source::{Node, Sources, Value};
 
-/// Rewrites the manifests' paths so that they are right in a file at `to`.
+/// Rewrites the manifests' paths so that they are right in a file at `to`: those of the lab, and those
+/// that steps apply and delete.
 pub(super) fn rewrite(root: &mut Node, sources: &Sources, to: &Path) {
     let Value::Map(top) = &mut root.value else { return };
-    let Some(lab) = top.iter_mut().find(|entry| entry.key == "lab") else { return };
-    let Value::Map(parts) = &mut lab.value.value else { return };
-    let Some(manifests) = parts.iter_mut().find(|entry| entry.key == "manifests") else { return };
-    let Value::Seq(items) = &mut manifests.value.value else { return };
-    for item in items {
-        let Some(named_in) = sources.files().get(item.place.file.0 as usize) else { continue };
-        let Value::String(path) = &mut item.value else { continue };
-        // One that begins with a variable may be absolute.
-        if path.starts_with(['/', '$']) {
-            continue;
+    for entry in top {
+        match (entry.key.as_str(), &mut entry.value.value) {
+            ("lab", Value::Map(parts)) => {
+                let manifests = parts.iter_mut().filter(|part| part.key == "manifests");
+                manifests.for_each(|part| each(&mut part.value, sources, to));
+            }
+            ("steps" | "schedule", _) => of_steps(&mut entry.value, sources, to),
+            _ => {}
         }
-        let folder = if named_in.name == COMMAND_LINE { Path::new("") } else { folder_of(Path::new(&named_in.name)) };
-        *path = seen_from(&folder.join(&*path), folder_of(to)).display().to_string();
+    }
+}
+
+/// The paths of `apply` and `delete`, however deep they stand.
+fn of_steps(node: &mut Node, sources: &Sources, to: &Path) {
+    match &mut node.value {
+        Value::Seq(items) => items.iter_mut().for_each(|item| of_steps(item, sources, to)),
+        Value::Map(entries) => {
+            for entry in entries {
+                match entry.key.as_str() {
+                    "apply" | "delete" => each(&mut entry.value, sources, to),
+                    "parallel" | "repeat" | "steps" => of_steps(&mut entry.value, sources, to),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A path, or each of a list.
+fn each(node: &mut Node, sources: &Sources, to: &Path) {
+    let place = node.place;
+    match &mut node.value {
+        Value::Seq(items) => items.iter_mut().for_each(|item| each(item, sources, to)),
+        // One that begins with a variable may be absolute.
+        Value::String(path) if !path.starts_with(['/', '$']) => {
+            let Some(named_in) = sources.files().get(place.file.0 as usize) else { return };
+            let named_in = if named_in.name == COMMAND_LINE { "" } else { &named_in.name };
+            *path = seen_from(&folder_of(Path::new(named_in)).join(&*path), folder_of(to)).display().to_string();
+        }
+        _ => {}
     }
 }
 

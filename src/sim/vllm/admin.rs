@@ -60,16 +60,7 @@ pub(crate) fn change_fake_metrics(sim: &Arc<Inner>, body: &[u8]) -> Result<(), A
 /// Takes over some values, all of them or none.
 pub(crate) fn apply(sim: &Arc<Inner>, changes: &Map<String, Json>) -> Result<Arc<Config>, ApiError> {
     let mut current = sim.config.write().unwrap_or_else(PoisonError::into_inner);
-    let mut config = Config::clone(&current);
-    for (name, value) in changes {
-        let flag = flags::find(name).filter(|flag| flag.admin);
-        let flag = flag.ok_or_else(|| ApiError::bad(format!("field '{name}' is not admin-configurable")))?;
-        if name == "fake-metrics" && config.fake_metrics.is_none() {
-            return Err(ApiError::bad(REAL));
-        }
-        set(flag, &mut config, value).map_err(ApiError::bad)?;
-    }
-    checks::check(&mut config).map_err(|fault| ApiError::bad(fault.message))?;
+    let config = changed(&current, changes)?;
     if changes.contains_key("failure-count") {
         sim.injector.restart_count();
     }
@@ -81,6 +72,31 @@ pub(crate) fn apply(sim: &Arc<Inner>, changes: &Map<String, Json>) -> Result<Arc
     }
     *current = Arc::new(config);
     Ok(current.clone())
+}
+
+impl Config {
+    /// What [`Simulator::change`](super::Simulator::change) would make of it.
+    ///
+    /// # Errors
+    /// The original's text for what is wrong.
+    pub fn changed(&self, changes: &Map<String, Json>) -> Result<Self, String> {
+        changed(self, changes).map_err(|error| error.message)
+    }
+}
+
+/// The configuration with some values changed.
+fn changed(config: &Config, changes: &Map<String, Json>) -> Result<Config, ApiError> {
+    let mut config = config.clone();
+    for (name, value) in changes {
+        let flag = flags::find(name).filter(|flag| flag.admin);
+        let flag = flag.ok_or_else(|| ApiError::bad(format!("field '{name}' is not admin-configurable")))?;
+        if name == "fake-metrics" && config.fake_metrics.is_none() {
+            return Err(ApiError::bad(REAL));
+        }
+        set(flag, &mut config, value).map_err(ApiError::bad)?;
+    }
+    checks::check(&mut config).map_err(|fault| ApiError::bad(fault.message))?;
+    Ok(config)
 }
 
 fn set(flag: &Flag, config: &mut Config, value: &Json) -> Result<(), String> {

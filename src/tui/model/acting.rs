@@ -226,6 +226,10 @@ impl Model {
             if self.attached {
                 self.catch_up();
             }
+            if !self.has_rested {
+                self.say("all steps are played, and time stands still until you act, or leave");
+            }
+            self.has_rested = true;
         }
         self.resting = resting;
     }

@@ -12,13 +12,14 @@ use crate::tui::action::{Action, Tab};
 use crate::tui::export;
 use crate::tui::model::{Model, Source};
 
-pub(super) const SIZES: [(u16, u16); 4] = [(80, 24), (100, 30), (120, 40), (200, 60)];
+pub(crate) const SIZES: [(u16, u16); 4] = [(80, 24), (100, 30), (120, 40), (200, 60)];
 
 pub(super) fn shown(model: &Model, (width, height): (u16, u16)) -> String {
     export::text(&export::drawn(model, Size::new(width, height)))
 }
 
-fn check(name: &str, screen: &str) {
+/// Compares a screen with the one that is kept.
+pub(crate) fn check(name: &str, screen: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/screens").join(format!("{name}.txt"));
     if std::env::var_os("LABSIM_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -9,7 +9,8 @@ use crate::tui::theme::Role;
 pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let (room, height) = (canvas.width(), canvas.height());
     let lines = lines(model);
-    let reached = u16::try_from(model.addresses.len()).unwrap_or(0).min(height / 3);
+    let is_real = model.source == Source::Real;
+    let reached = u16::try_from(model.addresses.len()).unwrap_or(0).min(height / 3) + u16::from(is_real);
     let columns = if room >= 130 {
         3
     } else if room >= 76 {
@@ -33,7 +34,15 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         }
         draw_line(model, line, column * each + 1, y, each.saturating_sub(2), &mut inside);
     }
-    for (y, (what, address)) in (inner + 1..inner + 1 + reached).zip(&model.addresses) {
+    if is_real {
+        inside.text(
+            1,
+            inner + 1,
+            "time is real here: no pause, pace or step; what is past can be looked at",
+            Role::Note,
+        );
+    }
+    for (y, (what, address)) in (inner + 2..inner + 1 + reached).zip(&model.addresses) {
         let x = inside.text(1, y, address, Role::Accent);
         inside.text(x + 2, y, what, Role::Text);
     }
@@ -103,9 +112,11 @@ fn means_something(model: &Model, action: &Action) -> bool {
             | Action::WriteScenario
     );
     let paces = matches!(action, Action::Faster | Action::Slower | Action::FollowPace | Action::TogglePause);
+    let steps = matches!(action, Action::StepEvent(1..) | Action::StepTime(1..));
     match model.source {
         Source::Replay => !breaks,
-        Source::Virtual => true,
-        Source::Real => !paces,
+        Source::Real if model.attached => !paces && !steps,
+        // The past can be stepped through, and played again.
+        Source::Virtual | Source::Real => true,
     }
 }

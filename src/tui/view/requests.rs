@@ -181,9 +181,11 @@ fn heading(model: &Model, fields: &[(&Field, u16)], canvas: &mut Canvas<'_>) {
             field.sort == Some(model.table.sort) && (model.table.sort != Column::Number || model.table.reverse);
         let arrow = if model.table.reverse { "▲" } else { "▼" };
         let title = if sorted { format!("{}{arrow}", field.title) } else { field.title.to_owned() };
-        place(canvas, x, 0, *room, field.left, &title, Role::Faint);
-        if field.sort.is_some() {
-            canvas.click(x, 0, *room, 1, Action::SortBy);
+        // The arrow may stand in the gap before the column.
+        let gap = u16::from(sorted && !field.left && x > 0);
+        place(canvas, x - gap, 0, *room + gap, field.left, &title, Role::Faint);
+        if let Some(column) = field.sort {
+            canvas.click(x, 0, *room, 1, Action::SortOn(column));
         }
         x += room + 1;
     }

@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::canvas::{Canvas, wrapped};
 use super::note;
 use crate::source::Span;
-use crate::tui::model::Model;
-use crate::tui::text::countdown;
+use crate::tui::model::{Model, Source};
+use crate::tui::text::{countdown, moment};
 use crate::tui::theme::Role;
 use crate::tui::timeline::Findings;
 use crate::tui::{Decision, Finding};
@@ -53,8 +53,10 @@ fn title(model: &Model) -> String {
 }
 
 fn steps_title(model: &Model, count: usize) -> String {
-    match model.fold.step {
+    let planned = model.fold.steps.iter().rev().find(|(_, state)| !state.act);
+    match planned.map(|(step, _)| *step) {
         _ if count == 0 => "Scenario".to_owned(),
+        None if model.source == Source::Real && !model.fold.steps.is_empty() => "Scenario · not played".to_owned(),
         None => format!("Scenario · {count} steps"),
         Some(step) if model.is_at_end() => {
             format!("Scenario · all {} steps", count.max(step + 1))
@@ -64,7 +66,8 @@ fn steps_title(model: &Model, count: usize) -> String {
 }
 
 fn steps(model: &Model) -> usize {
-    model.plan.steps.len().max(model.fold.steps.keys().next_back().map_or(0, |last| last + 1))
+    let planned = model.fold.steps.iter().rev().find(|(_, state)| !state.act);
+    model.plan.steps.len().max(planned.map_or(0, |(last, _)| last + 1))
 }
 
 fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
@@ -77,6 +80,7 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
             finding_lines(finding, 3, width, explain, &mut lines);
         }
     }
+    act_lines(model, &mut lines);
     let whole: Vec<_> = findings.iter().filter(|finding| finding.step.is_none() && !finding.invariant).collect();
     if !whole.is_empty() {
         lines.push(Line {
@@ -110,6 +114,33 @@ fn invariant_lines(findings: &Findings, width: u16, explain: bool, lines: &mut V
     }
     for finding in invariants().filter(broken) {
         finding_lines(finding, 1, width, explain, lines);
+    }
+}
+
+/// What a person has done, with its moments.
+fn act_lines(model: &Model, lines: &mut Vec<Line>) {
+    let acts: Vec<usize> = model.fold.steps.iter().filter(|(_, state)| state.act).map(|(step, _)| *step).collect();
+    if acts.is_empty() {
+        return;
+    }
+    let title = "done at the screen".to_owned();
+    let heading = Line {
+        sign: "",
+        sign_role: Role::Faint,
+        indent: 1,
+        text: title,
+        role: Role::Faint,
+        right: String::new(),
+        current: false,
+    };
+    lines.push(heading);
+    for step in &acts {
+        let mut line = step_line(model, *step);
+        if let Some(state) = model.fold.steps.get(step) {
+            let said = line.text.split_once(' ').map_or("", |(_, said)| said);
+            line.text = format!("{} {said}", moment(state.began));
+        }
+        lines.push(line);
     }
 }
 

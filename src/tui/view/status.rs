@@ -10,7 +10,11 @@ use crate::tui::theme::Role;
 pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
     let header = &model.header;
     let end = tabs(model, canvas);
-    let name = canvas.text(1, 0, "labsim", Role::Accent);
+    let mut name = canvas.text(1, 0, "labsim", Role::Accent);
+    if let Some(address) = address(model) {
+        // Whoever wants to ask must not have to look for it.
+        name = canvas.text(name + 1, 0, address, Role::Accent);
+    }
     let room = end.saturating_sub(name + 2);
     let title_end = canvas.field(name + 1, 0, room.min(width(&header.name)), &header.name, Role::Strong);
     let kind = match model.source {
@@ -20,19 +24,20 @@ pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
     };
     let room = end.saturating_sub(title_end + 3);
     let short = format!("seed {}", header.seed);
-    let facts = match model.addresses.first() {
-        Some((_, address)) => [format!("{address} · {}", header.personality), address.clone()],
-        None => [format!("{short} · {} · {kind}", header.personality), short],
-    };
-    let role = if model.addresses.is_empty() { Role::Faint } else { Role::Accent };
-    if let Some(facts) = facts.into_iter().find(|facts| width(facts) <= room) {
-        canvas.text(title_end + 2, 0, facts, role);
+    let facts = format!("{short} · {} · {kind}", header.personality);
+    if let Some(facts) = [facts, short].into_iter().find(|facts| width(facts) <= room) {
+        canvas.text(title_end + 2, 0, facts, Role::Faint);
     }
+}
+
+/// Where a lab on real ports takes requests.
+fn address(model: &Model) -> Option<&str> {
+    model.addresses.first().map(|(_, address)| address.strip_prefix("http://").unwrap_or(address))
 }
 
 fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
     let whole: u16 = TABS.iter().map(|tab| width(tab.name()) + 4).sum();
-    let long = whole + 30 <= canvas.width();
+    let long = whole + 30 + address(model).map_or(0, width) <= canvas.width();
     let label = |index: usize| {
         let tab = TABS[index];
         let full = long || tab == model.tab;
