@@ -24,7 +24,8 @@ pub(super) const LINTS: [Lint; 2] = [
 ];
 
 fn of_providers(view: &View<'_>) -> Vec<Diagnostic> {
-    if view.behaviour.policies != Policies::Backends {
+    let heeded = |policies| policies == Policies::BackendsAndProviders;
+    if view.behaviour.policies != Policies::Backends || view.is_also_for(heeded) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -48,7 +49,7 @@ fn of_providers(view: &View<'_>) -> Vec<Diagnostic> {
 }
 
 fn of_anybody(view: &View<'_>) -> Vec<Diagnostic> {
-    if view.behaviour.policies != Policies::None {
+    if view.behaviour.policies != Policies::None || view.is_also_for(|policies| policies != Policies::None) {
         return Vec::new();
     }
     let mut found = Vec::new();

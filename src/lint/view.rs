@@ -29,6 +29,13 @@ impl<'s> View<'s> {
         Self { topology, personality, behaviour: Behaviour::of(personality), scenario }
     }
 
+    /// Whether the scenario is also for a personality of which `heeds` is so: what a file has for that one
+    /// need not mean anything to this one.
+    pub(super) fn is_also_for(&self, heeds: impl Fn(Policies) -> bool) -> bool {
+        let personalities = self.scenario.map_or(&[][..], |scenario| &scenario.personalities);
+        personalities.iter().any(|other| heeds(Behaviour::of(*other).policies))
+    }
+
     /// Backends that have a provider, with their indices.
     pub(super) fn backends(&self) -> impl Iterator<Item = (usize, &'s Backend)> {
         self.topology.backends.iter().enumerate().filter(|(_, backend)| backend.providers().next().is_some())
