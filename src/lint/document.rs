@@ -44,7 +44,9 @@ labsim check manifests/ --personality agentgateway-1.2   # as that version takes
 labsim check scenarios --strict --format github          # in CI\n\
 ```\n\n\
 The version is the one of `--personality`, else the scenario's, else the newest. Manifests that a scenario names are\n\
-checked with it; all others on the command line are taken together. A Secret that they do not have is taken to be sound.\n\n\
+checked with it; all others on the command line are taken together. A Secret that they do not have is taken to be sound.\n\
+Without a simulator among them they are not a whole lab, and their hosts may be anywhere. A configuration of agentgateway's own\n\
+is checked as manifests are.\n\n\
 Exit 65: a file is invalid. Exit 1: there is an error, or a warning with `--strict`. Exit 0 otherwise.\n\n\
 A finding that is meant is let pass by `--allow CODE`, or by a comment, which holds for its file (and in a scenario for all\n\
 the files that it names):\n\n\
