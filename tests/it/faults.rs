@@ -91,8 +91,9 @@ async fn play(case: &Case, net: Net) -> Seen {
     rig.inject(case.injection.clone());
     rig.ask("first", case.stream, PATIENCE).await;
     let struck = rig.board.active().iter().any(|fault| fault.struck > 0);
-    // What the gateway still has to say of the first, before what was held back is let go.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // What the gateway still has to say of the first, before what was held back is let go. On a busy machine it
+    // hears late that its client has gone.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     rig.board.clear(&Clear::All);
     let after = rig.ask("second", case.stream, PATIENCE).await;
     for server in &rig.servers {

@@ -56,7 +56,9 @@ fn an_idle_connection_is_reset_at_once() {
         });
         let start = Instant::now();
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-        assert!((50..400).contains(&start.elapsed().as_millis()));
+        let passed = start.elapsed().as_millis();
+        assert!(passed >= 50, "{passed} ms");
+        assert!(passed < 60 || !rig.world.net.is_memory(), "{passed} ms");
     };
     in_virtual_time(run);
     in_real_time(run);
