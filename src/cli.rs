@@ -30,6 +30,7 @@ mod set;
 #[cfg(test)]
 mod shots;
 mod signals;
+mod table;
 mod terminal;
 mod up;
 mod vllm_sim;
@@ -66,9 +67,9 @@ enum Command {
     /// Name and describe scenarios
     List(list::Args),
     /// Print the bugs that `run --break` gives the gateway
-    Breaks(breaks::Args),
+    Breaks(table::Args),
     /// Print what holds in every run, and which personality is known for breaking it
-    Invariants(invariants::Args),
+    Invariants(table::Args),
     /// Write a first scenario for your own manifests
     Init(init::Args),
     /// Keep a scenario's lab up on real ports, for curl and other clients
