@@ -96,15 +96,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         threads: args.threads.map(usize::from),
         start: Clock::real().start(),
     };
-    let interrupt = Interrupt::default();
-    let of_signals = interrupt.clone();
-    signals::watch(move |count| {
-        of_signals.trigger();
-        if count > 1 {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-    })
-    .context("cannot wait for signals")?;
+    let interrupt = signals::interrupt()?;
     serve(args, &gateway, &interrupt)
 }
 

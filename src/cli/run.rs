@@ -109,16 +109,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let interrupt = Interrupt::default();
-    let of_signals = interrupt.clone();
-    signals::watch(move |count| {
-        of_signals.trigger();
-        if count > 1 {
-            crate::tui::restore();
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-    })
-    .context("cannot wait for signals")?;
+    let interrupt = signals::interrupt()?;
     let Labs { labs, mut worst } = match Labs::load(args, &candidates, &interrupt) {
         Ok(labs) => labs,
         Err(exit) => return Ok(exit),

@@ -2,6 +2,27 @@
 
 use std::io;
 
+use anyhow::Context as _;
+
+use super::Exit;
+use crate::lab::Interrupt;
+
+/// What asks a run or a server to end when the process is asked to; asked twice, the process ends at once, its
+/// terminal given back.
+pub(super) fn interrupt() -> anyhow::Result<Interrupt> {
+    let interrupt = Interrupt::default();
+    let of_signals = interrupt.clone();
+    watch(move |count| {
+        of_signals.trigger();
+        if count > 1 {
+            crate::tui::restore();
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+    })
+    .context("cannot wait for signals")?;
+    Ok(interrupt)
+}
+
 /// Calls `on_signal` with 1, 2, … each time the process is asked to end.
 ///
 /// The signals are awaited on a thread of their own, because a lab in virtual time has no IO driver.

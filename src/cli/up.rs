@@ -5,8 +5,6 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-
 use super::Exit;
 use super::beside::Beside;
 use super::observe;
@@ -81,15 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     };
     warn(&lab, args.color.for_stderr().colour);
-    let interrupt = Interrupt::default();
-    let of_signals = interrupt.clone();
-    signals::watch(move |count| {
-        of_signals.trigger();
-        if count > 1 {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-    })
-    .context("cannot wait for signals")?;
+    let interrupt = signals::interrupt()?;
     let mut lab = lab.mode(Mode::Real).interrupt(interrupt.clone());
     if let Some(seed) = args.seed {
         lab = lab.seed(seed);
