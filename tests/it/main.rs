@@ -32,3 +32,5 @@ mod storm;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_upstream;
