@@ -52,7 +52,7 @@ impl Authority {
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A provider that speaks TLS, HTTP/2 before HTTP/1.1; `of_clients` signs the certificates that it asks for.
-async fn provider(authority: &Authority, host: &str, of_clients: Option<&Authority>) -> (u16, Asked) {
+fn provider(authority: &Authority, host: &str, of_clients: Option<&Authority>) -> (u16, Asked) {
     let (certificate, key) = authority.sign(host);
     let builder = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().unwrap();
@@ -152,7 +152,7 @@ impl Gateway {
 async fn a_provider_is_called_over_tls_as_its_policy_says() {
     let scratch = Scratch::new("tls-upstream");
     let (ours, strange) = (Authority::new(&scratch, "ours"), Authority::new(&scratch, "strange"));
-    let (port, asked) = provider(&ours, "localhost", None).await;
+    let (port, asked) = provider(&ours, "localhost", None);
     let (root, other) = (ours.file.display(), strange.file.display());
     let elsewhere = "hostname: elsewhere.example";
     for (number, (policies, status, expected)) in [
@@ -195,7 +195,7 @@ async fn a_provider_is_called_over_tls_as_its_policy_says() {
 async fn a_server_that_asks_for_a_certificate_gets_the_gateways() {
     let scratch = Scratch::new("tls-mutual");
     let (ours, of_clients) = (Authority::new(&scratch, "ours"), Authority::new(&scratch, "of-clients"));
-    let (port, asked) = provider(&ours, "localhost", Some(&of_clients)).await;
+    let (port, asked) = provider(&ours, "localhost", Some(&of_clients));
     let (certificate, key) = of_clients.sign("gateway");
     let (certificate_file, key_file) = (scratch.path("gateway.pem"), scratch.path("gateway.key"));
     fs::write(&certificate_file, certificate.pem()).unwrap();
@@ -214,8 +214,8 @@ async fn a_server_that_asks_for_a_certificate_gets_the_gateways() {
 async fn openai_is_called_over_tls_and_what_resolve_says_counts() {
     let scratch = Scratch::new("tls-openai");
     let ours = Authority::new(&scratch, "ours");
-    let (port, asked) = provider(&ours, "api.openai.com", None).await;
-    let (plain, heard) = plain_server().await;
+    let (port, asked) = provider(&ours, "api.openai.com", None);
+    let (plain, heard) = plain_server();
     let configuration = configuration("", "");
     let at = |scheme: &str, port: u16| format!("api.openai.com={scheme}127.0.0.1:{port}");
     for (name, resolve, trusted, status) in [
@@ -246,7 +246,7 @@ async fn openai_is_called_over_tls_and_what_resolve_says_counts() {
 async fn the_reference_answers_a_failed_handshake_with_502_and_a_slow_one_with_its_timeout() {
     let scratch = Scratch::new("tls-reference");
     let ours = Authority::new(&scratch, "ours");
-    let (port, _) = provider(&ours, "elsewhere.example", None).await;
+    let (port, _) = provider(&ours, "elsewhere.example", None);
     let root = ours.file.display();
     let policies = format!("backendTLS: {{ root: {root} }}");
     let reference = ["--personality", "reference"];
@@ -264,7 +264,7 @@ async fn the_reference_answers_a_failed_handshake_with_502_and_a_slow_one_with_i
 }
 
 /// A server that does not know TLS, and what it has been sent.
-async fn plain_server() -> (u16, Arc<Mutex<Vec<u8>>>) {
+fn plain_server() -> (u16, Arc<Mutex<Vec<u8>>>) {
     let listener = listen();
     let port = listener.local_addr().unwrap().port();
     let heard = Arc::<Mutex<Vec<u8>>>::default();
