@@ -65,7 +65,8 @@ impl Front<'_> {
             servers.push(serve_with_h2c(listener, move |request| {
                 let (pool, turn) = (pool.clone(), turn.clone());
                 let chance = chance.clone();
-                async move {
+                // In a box: a future is copied whole each time that it is handed on, and this is a large one.
+                Box::pin(async move {
                     let choose = |count| match spread {
                         Spread::RoundRobin => turn.fetch_add(1, Ordering::Relaxed) % count,
                         Spread::Random => chance.lock().unwrap_or_else(PoisonError::into_inner).index(count),
@@ -73,7 +74,7 @@ impl Front<'_> {
                     };
                     let (_, gateway) = pool.take(choose).await;
                     gateway.handle_at(port, request).await
-                }
+                })
             }));
         }
         Ok((servers, addresses))
