@@ -51,6 +51,7 @@ pub(crate) mod tests;
 pub use album::Album;
 pub use bench::{Complaint, FaultKind, ParameterKind, Workbench};
 pub use command::{Act, Cleared, Command, Draft};
+pub use keys::check as check_keys;
 pub use pace::{Pace, Pacer};
 pub use screen::{Gate, Notices, Options, Screen, ScreenSink, replay};
 pub use terminal::restore;

@@ -1,19 +1,20 @@
 //! Events on their way from a lab to its screen.
 //!
-//! The lab never waits for the screen: whoever hands an event over copies it, under a lock that is held
-//! for no longer. What the screen has not taken yet is bounded in memory: from [`MOST`] batches on they
+//! The lab never waits for the screen: an event is handed over as it is, under a lock that is held for no
+//! longer. What the screen has not taken yet is bounded in memory: from [`MOST`] batches on they
 //! wait in a [`Spill`].
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::spill::{self, Packed, Spill};
+use super::store::CHUNK;
 use crate::event::Event;
 
 /// Events that are taken in one go.
-const BATCH: usize = 512;
+const BATCH: usize = CHUNK;
 /// Batches that wait in memory: some 50,000 events.
-const MOST: usize = 96;
+const MOST: usize = 48;
 
 /// A queue with a lab at one end and a screen at the other.
 pub(super) struct Arrivals {
@@ -46,9 +47,9 @@ impl Arrivals {
     }
 
     /// Puts an event at the end.
-    pub(super) fn push(&self, event: &Event) {
+    pub(super) fn push(&self, event: Event) {
         let mut queue = self.lock();
-        queue.open.push(event.clone());
+        queue.open.push(event);
         if queue.open.len() >= BATCH {
             let full = std::mem::replace(&mut queue.open, Vec::with_capacity(BATCH));
             let batch = if queue.full.len() < self.most { Batch::Held(full) } else { Batch::Packed(queue.pack(&full)) };
@@ -91,7 +92,7 @@ mod tests {
         let arrivals = Arrivals::new(2);
         let note = |seq| Event { seq, at_us: At(seq), kind: Kind::Note { text: "a note".to_owned() } };
         let count = BATCH as u64 * 5 + 7;
-        (0..count).for_each(|seq| arrivals.push(&note(seq)));
+        (0..count).for_each(|seq| arrivals.push(note(seq)));
         let packed = arrivals.lock().full.iter().filter(|batch| matches!(batch, Batch::Packed(_))).count();
         assert_eq!(packed, 3);
         let taken: Vec<Event> = std::iter::from_fn(|| arrivals.take()).flatten().collect();

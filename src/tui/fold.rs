@@ -68,6 +68,8 @@ pub(super) struct StepState {
     pub(super) summary: Arc<str>,
     /// Whether a person asked for it.
     pub(super) act: bool,
+    /// Why it did not do what it should.
+    pub(super) failed: Option<Arc<str>>,
 }
 
 /// How long a request is still seen after its end.
@@ -133,9 +135,10 @@ impl Fold {
         }
         match &event.kind {
             Kind::StepStarted { step, verb, summary, act, .. } => self.step_began(*step, verb, summary, act.is_some()),
-            Kind::StepEnded { step, .. } => {
+            Kind::StepEnded { step, failed } => {
                 if let Some(state) = self.steps.get_mut(step) {
                     state.ended = Some(at);
+                    state.failed = failed.as_deref().map(Arc::from);
                 }
             }
             Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
@@ -294,7 +297,8 @@ impl Fold {
         if step >= MOST_STEPS {
             return;
         }
-        let state = StepState { began: self.now, ended: None, verb: Arc::from(verb), summary: Arc::from(summary), act };
+        let (verb, summary) = (Arc::from(verb), Arc::from(summary));
+        let state = StepState { began: self.now, ended: None, verb, summary, act, failed: None };
         self.steps.insert(step, state);
         self.step = Some(step);
     }
@@ -305,7 +309,7 @@ impl Fold {
             replica.pending += 1;
         }
         // What a client has given up may reach the gateway after its end.
-        if self.closed.iter().any(|id| &**id == request) {
+        if !self.ids.contains_key(request) && self.closed.iter().any(|id| &**id == request) {
             return;
         }
         let path = names.id(path);

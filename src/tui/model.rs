@@ -62,7 +62,8 @@ pub(super) struct Model {
     pub(super) scroll: usize,
     pub(super) table: Table,
     pub(super) events: Scrolled,
-    pub(super) scenario_scroll: usize,
+    /// How far the scenario is scrolled from where it would stand.
+    pub(super) scenario_scroll: isize,
     pub(super) filter_text: String,
     pub(super) filter: Filter,
     pub(super) typing: bool,
@@ -195,8 +196,13 @@ impl Model {
 
     /// Takes in events, in order.
     pub(super) fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
-        for event in events {
-            self.timeline.push(event);
+        self.feed_all([events.into_iter().collect()]);
+    }
+
+    /// Takes in batches of events, in order.
+    pub(super) fn feed_all(&mut self, batches: impl IntoIterator<Item = Vec<Event>>) {
+        for batch in batches {
+            self.timeline.extend(batch);
         }
         if self.attached {
             self.catch_up();
@@ -459,16 +465,27 @@ impl Model {
             return;
         }
         if self.open != Open::Nothing {
-            self.scroll = self.scroll.saturating_add_signed(by).min(10_000);
+            self.scroll = self.scroll.saturating_add_signed(by);
             return;
         }
         match self.tab {
             Tab::Events => self.scroll_events(by),
             Tab::Scenario => {
-                self.scenario_scroll = self.scenario_scroll.saturating_add_signed(by).min(self.plan.lines.len());
+                self.scenario_scroll = self.scenario_scroll.saturating_add(by);
             }
             Tab::Charts => {}
             Tab::Overview | Tab::Topology | Tab::Requests => self.move_selection(by),
+        }
+    }
+
+    /// Takes note of how much room a drawing had: of the lines of its list, and of how far it may be scrolled,
+    /// since nobody should have to scroll back what was never seen.
+    pub(super) fn fit(&mut self, page: usize, (least, most): (isize, isize)) {
+        self.page = page;
+        if self.open != Open::Nothing {
+            self.scroll = self.scroll.min(most.max(0).unsigned_abs());
+        } else if self.tab == Tab::Scenario {
+            self.scenario_scroll = self.scenario_scroll.clamp(least, most);
         }
     }
 
@@ -669,12 +686,13 @@ impl Model {
         };
         if let Some(story) = index.and_then(|index| self.story(index)) {
             let address = self.addresses.first().map(|(_, address)| address.as_str());
-            self.effects.push(Effect::Copy(story.curl(address)));
-            self.say(if story.is_whole() {
-                "copied as curl; put the key in where it says so"
-            } else {
-                "copied as curl; its body and its key are not known here: put them in"
+            let curl = story.curl(address);
+            self.say(match (story.is_whole(), curl.contains("$API_KEY")) {
+                (true, false) => "copied as curl",
+                (true, true) => "copied as curl; $API_KEY stands for its key",
+                (false, _) => "copied as curl; its body and its key are not known here: put them in",
             });
+            self.effects.push(Effect::Copy(curl));
         } else {
             self.say("there is no request to copy");
         }

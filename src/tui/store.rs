@@ -72,17 +72,30 @@ impl Store {
         self.end
     }
 
-    /// Adds the next event. One that claims to be earlier than the one before happens with it.
-    pub(super) fn push(&mut self, mut event: Event) {
-        event.at_us = event.at_us.max(self.end);
-        self.end = event.at_us;
-        if self.open.is_empty() {
-            self.firsts.push(event.at_us);
+    /// Adds the next events. One that claims to be earlier than the one before happens with it.
+    pub(super) fn extend(&mut self, mut events: Vec<Event>) {
+        for event in &mut events {
+            event.at_us = event.at_us.max(self.end);
+            self.end = event.at_us;
         }
-        self.open.push(event);
+        while !events.is_empty() {
+            let fit = events.len().min(self.chunk - self.open.len());
+            let rest = events.split_off(fit);
+            self.fill(events);
+            events = rest;
+        }
+    }
+
+    /// Adds what has room in the chunk that is open.
+    fn fill(&mut self, mut events: Vec<Event>) {
+        if self.open.is_empty() {
+            self.firsts.extend(events.first().map(|event| event.at_us));
+            self.open = events;
+        } else {
+            self.open.append(&mut events);
+        }
         if self.open.len() == self.chunk {
-            let full = std::mem::replace(&mut self.open, Vec::with_capacity(self.chunk));
-            self.held.push_back(Arc::new(full));
+            self.held.push_back(Arc::new(std::mem::take(&mut self.open)));
             if self.held.len() > self.hold {
                 self.pack_oldest();
             }
@@ -168,7 +181,7 @@ mod tests {
         let mut store = Store::default();
         let count = CHUNK * (HELD + 3) + 17;
         for seq in 0..count {
-            store.push(event(seq as u64));
+            store.extend(vec![event(seq as u64)]);
         }
         assert_eq!(store.len(), count);
         assert_eq!(store.packed.len(), 3);
@@ -191,7 +204,7 @@ mod tests {
         assert_eq!(store.position_at(At(5)), 0);
         // Six events at once, across the border of the first chunk.
         for at in [0, 10, 20, 20, 20, 20, 20, 20, 30, 5, 40] {
-            store.push(Event { at_us: At(at), ..event(0) });
+            store.extend(vec![Event { at_us: At(at), ..event(0) }]);
         }
         let found: Vec<_> =
             [0, 9, 10, 19, 20, 29, 30, 39, 40, 99].iter().map(|at| store.position_at(At(*at))).collect();

@@ -89,23 +89,27 @@ impl Timeline {
         &self.head
     }
 
-    /// Takes in the next event.
-    pub(super) fn push(&mut self, event: Event) {
-        let at = event.at_us.max(self.end());
-        let position = self.store.len();
-        self.note_landmark(&event, position, at);
-        self.note_eviction(&event, position, at);
-        let closed = self.head.apply(&event, at, &self.lineup, &mut self.names);
+    /// Takes in the next events.
+    pub(super) fn extend(&mut self, events: Vec<Event>) {
+        events.iter().for_each(|event| self.take_in(event));
+        self.store.extend(events);
+    }
+
+    fn take_in(&mut self, event: &Event) {
+        let at = event.at_us.max(self.head.now);
+        let position = self.head.position;
+        self.note_landmark(event, position, at);
+        self.note_eviction(event, position, at);
+        let closed = self.head.apply(event, at, &self.lineup, &mut self.names);
         if let Some(row) = closed {
             if row.failed() {
                 self.landmarks.push(position, at, Sort::Failure);
             }
             self.rows.close(*row);
         }
-        let found = self.judge.as_mut().and_then(|judge| judge.judge(Some(&event)));
-        self.store.push(event);
+        let found = self.judge.as_mut().and_then(|judge| judge.judge(Some(event)));
         self.note_findings(found);
-        if self.store.len().is_multiple_of(self.spacing) {
+        if self.head.position.is_multiple_of(self.spacing) {
             self.checkpoint();
         }
     }
@@ -167,7 +171,7 @@ impl Timeline {
         let same = |place: usize, finding: &Finding| before.get(place).filter(|known| ***known == *finding).cloned();
         let shared =
             found.into_iter().enumerate().map(|(place, one)| same(place, &one).unwrap_or_else(|| Arc::new(one)));
-        self.findings.push((self.store.len(), Arc::new(shared.collect())));
+        self.findings.push((self.head.position, Arc::new(shared.collect())));
     }
 
     /// Tells that nothing more will come: what is still open is decided, by `verdict` where somebody
