@@ -10,10 +10,9 @@ use anyhow::Context as _;
 
 use crate::event::{Event, Kind, Sink};
 use crate::fault::{Clear, Fault, Injection, Target};
-use crate::kube::change::{Change, Manifest};
 use crate::lab::{Commands, Interrupt, Lab};
 use crate::scenario::step::{Configure, Inject, Load, MAX_TIMES, Objective, Order, Pace, Scale, Scaled, Stretch};
-use crate::scenario::{Restart, Scenario, Send, Step};
+use crate::scenario::{Change, Manifest, Restart, Scenario, Send, Step};
 use crate::source::{Place, Span};
 use crate::topology::{Backend, PathMatch};
 use crate::tui::{Act, Cleared, Command, Draft, Notices};
@@ -144,13 +143,25 @@ impl Acting {
             Act::Restart(None) => one(Step::Restart(Restart::Gateway)),
             Act::Restart(Some(replica)) => one(Step::Restart(Restart::Replica(*replica))),
             Act::Scale(count) => one(Step::Scale(Scale { what: Scaled::Gateway, count: *count })),
-            Act::Apply(path) => one(applied(path)?),
+            Act::Apply(path) => one(self.applied(path)?),
             Act::SetFailureRate { provider, percent } => self.failure_rate(provider, *percent),
             Act::Inject(draft) => one(self.injected(draft)?),
             Act::Clear(Cleared::All) => one(Step::Clear(Clear::All)),
             Act::Clear(Cleared::One(id)) => one(Step::Clear(Clear::Id(*id))),
             Act::Clear(Cleared::At(target)) => one(Step::Clear(Clear::Target(Target::parse(target)?))),
         }
+    }
+
+    /// The step that applies the manifests of a file, named from where we are. One that cannot stand beside
+    /// those of the scenario is no step: nobody could run the session again.
+    fn applied(&self, path: &str) -> Result<Step, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let changes = vec![Change::Apply(Manifest { name: path.to_owned(), text })];
+        self.0.scenario.manifests.changed(&changes).map_err(|why| {
+            let first = why.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&why);
+            format!("{path} is not applied: {first}")
+        })?;
+        Ok(Step::Apply(changes))
     }
 
     /// One request like those of the latest step that sends, and that step.
@@ -237,12 +248,6 @@ impl Acting {
         steps.push((self.aimed(injection)?, None));
         Ok(steps)
     }
-}
-
-/// The step that applies the manifests of a file, named from where we are.
-fn applied(path: &str) -> Result<Step, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-    Ok(Step::Apply(vec![Change::Apply(Manifest { name: path.to_owned(), text })]))
 }
 
 /// For each act among these steps, which begin, the step of the scenario that its requests are like: the

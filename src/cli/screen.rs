@@ -98,7 +98,7 @@ pub(super) fn run(
     interrupt: &Interrupt,
     mut sinks: Vec<Box<dyn Sink>>,
 ) -> anyhow::Result<Result<Run, RunError>> {
-    let judge = Box::new(Judging::new(lab.scenario().clone(), JudgeOptions::default()));
+    let judge = Box::new(Judging::of_lab(lab));
     let acting = Acting::new(lab, interrupt, true);
     if args.close {
         acting.commands().close();

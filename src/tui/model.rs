@@ -12,6 +12,7 @@ use super::action::{Action, Tab};
 use super::command::Command;
 use super::filter::Filter;
 use super::fold::Fold;
+use super::kept::Batch;
 use super::keys::{Context, Keys};
 use super::landmarks::Sort;
 use super::lineup::Lineup;
@@ -196,11 +197,14 @@ impl Model {
 
     /// Takes in events, in order.
     pub(super) fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
-        self.feed_all([events.into_iter().collect()]);
+        self.timeline.feed(events.into_iter().collect());
+        if self.attached {
+            self.catch_up();
+        }
     }
 
-    /// Takes in batches of events, in order.
-    pub(super) fn feed_all(&mut self, batches: impl IntoIterator<Item = Vec<Event>>) {
+    /// Takes in batches of events, in order, each of which goes into a chunk of the store.
+    pub(super) fn take(&mut self, batches: impl IntoIterator<Item = Batch>) {
         for batch in batches {
             self.timeline.extend(batch);
         }

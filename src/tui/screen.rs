@@ -82,7 +82,7 @@ pub struct ScreenSink(Arc<Inbox>);
 
 impl Sink for ScreenSink {
     fn event(&mut self, event: &Event) {
-        self.0.events.push(event.clone());
+        self.0.events.push(event);
     }
 }
 
@@ -484,7 +484,8 @@ impl Driver {
             if is_behind { None } else { inbox.events.take() }
         });
         let before = self.model.timeline.len();
-        self.model.feed_all(batches);
+        self.model.take(batches);
+        self.inbox.events.hear(self.model.timeline.is_heard());
         if self.model.timeline.len() > before {
             self.lab_is_at(self.model.timeline.end());
         }

@@ -136,6 +136,7 @@ fn act_lines(model: &Model, width: u16, lines: &mut Vec<Line>) {
         }
         lines.push(line);
         let failed = model.fold.steps.get(step).and_then(|state| state.failed.as_deref());
+        let failed = failed.map(|why| why.find("error: ").and_then(|at| why.get(at..)).unwrap_or(why));
         for text in failed.iter().flat_map(|why| wrapped(why, width.saturating_sub(4))).take(4) {
             lines.push(Line { indent: 1, role: Role::Bad, ..faint(1, text) });
         }

@@ -210,12 +210,13 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
     for eviction in story.evictions.iter().filter(|eviction| eviction.provider == attempt.provider) {
         let lasts = countdown(eviction.until.since(eviction.began));
         let text = format!(
-            "  {} evicted it for {lasts}, until {} ({})",
+            "{} evicted it for {lasts}, until {} ({})",
             eviction.status,
             moment(eviction.until),
             eviction.source
         );
-        lines.extend(wrapped(&text, width).into_iter().map(|line| vec![piece(line, Role::Evicted)]));
+        let wrapped = wrapped(&text, width.saturating_sub(2)).into_iter();
+        lines.extend(wrapped.map(|line| vec![piece(format!("  {line}"), Role::Evicted)]));
     }
 }
 
