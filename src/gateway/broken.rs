@@ -106,13 +106,13 @@ impl Broken {
         &self,
         upstream: &Upstream,
         request: Request<Full<Bytes>>,
-        way: Way,
+        way: &Way,
     ) -> Result<Response<Incoming>, Error> {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if self.has(Bug::LeavesAttempts) => {
-                let upstream = upstream.clone();
+                let (upstream, way) = (upstream.clone(), way.clone());
                 // Nobody breaks off what runs by itself.
-                let call = runtime.spawn(async move { upstream.call(request, way).await });
+                let call = runtime.spawn(async move { upstream.call(request, &way).await });
                 call.await.unwrap_or(Err(Error::CallTimeout))
             }
             _ => upstream.call(request, way).await,
