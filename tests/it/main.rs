@@ -8,6 +8,7 @@ mod chance;
 mod clients;
 mod commands;
 mod determinism;
+mod deviations;
 mod docs;
 mod faults;
 mod fuzz;
@@ -32,3 +33,5 @@ mod storm;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_upstream;
