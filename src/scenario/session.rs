@@ -124,7 +124,9 @@ impl Original {
             put(&mut root, &["steps"], node(Value::Seq(Vec::new())));
         }
         let mut acts = self.acts(session);
-        acts.iter_mut().for_each(|act| paths::of_steps(act, &self.sources, to));
+        for act in &mut acts {
+            paths::of_steps(act, &self.sources, to);
+        }
         if !acts.is_empty() {
             let before = root.get("schedule").map(|schedule| schedule.value.clone());
             let mut all = if let Some(Value::Seq(items)) = before { items } else { Vec::new() };

@@ -115,7 +115,9 @@ impl Batch {
     pub(super) fn of(events: Vec<Event>, end: At) -> Self {
         let mut batch = Self::with_room(events.len());
         let mut end = end;
-        events.iter().for_each(|event| end = batch.push(event, end));
+        for event in &events {
+            end = batch.push(event, end);
+        }
         Self { heard: events, ..batch }
     }
 

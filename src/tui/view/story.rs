@@ -254,8 +254,8 @@ fn candidates(model: &Model, attempt: &Attempt, width: u16, lines: &mut Lines) {
         };
         let sign = if chosen { model.theme.signs.current } else { " " };
         let made = made_of(&latency, &one.pending.to_string());
-        let (name, drawn) = (padded(&one.provider), draws.join(", "));
-        let text = format!("{sign} {name}{:>8.4}{:>8.3}{made}  {drawn}", one.score, one.health);
+        let name = padded(&one.provider);
+        let text = format!("{sign} {name}{:>8.4}{:>8.3}{made}  {}", one.score, one.health, draws.join(", "));
         lines.push(vec![piece(text, if chosen { Role::Text } else { Role::Faint })]);
     }
     if attempt.fallback {
