@@ -100,7 +100,7 @@ async fn where_http_2_is_spoken_too_a_head_that_never_ends_ends_the_connection()
 async fn frames_of_http_2_that_belong_to_no_request_are_no_head() {
     let (server, mut stream) = connect_to(true).await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let (settings, ping) = (b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\0\0\0\0\012345678");
+    let (settings, ping) = (b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x08\x06\0\0\0\0\x0012345678");
     // In two pieces, as a network may have it.
     for piece in [&preface[..5], &preface[5..], settings, ping] {
         stream.write_all(piece).await.unwrap();
