@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Accounting, AllOut, Behaviour, ClientErrors, Comeback, CutStream, DefaultDuration, Errors, Failures, Growth,
-    Handover, Policies, Release, Reload, RetriedTimeout, Retries, Trigger, Unlogged,
+    Handover, Policies, Release, Reload, RetriedTimeout, Retries, Told, Trigger, Unlogged,
 };
 use crate::topology::Personality;
 
@@ -12,7 +12,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 19] = [
+const ROWS: [(&str, Says); 20] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -27,6 +27,7 @@ const ROWS: [(&str, Says); 19] = [
     ("Attempts that are accounted", accounting),
     ("Where no access log is written", unlogged),
     ("Retries", retries),
+    ("Of several failures the client is told", told),
     ("The timeout that is retried", retried_timeout),
     ("Client errors and clients that leave", client_errors),
     ("A stream that breaks off", cut_stream),
@@ -64,15 +65,15 @@ with the higher score takes the request; a tie goes to the second draw.\n\
 - A failure that ends while its provider is evicted does not prolong the eviction, a success does not shorten it.\n\
 - A health policy's eviction is triggered by each failure where no threshold is set; else by\n  \
 `consecutiveFailures` in a row, this one included, or by a health below `healthThreshold` before this one.\n\
-- `retry.attempts` counts attempts besides the first; the client gets the last one's answer. Requests of more than\n  \
+- `retry.attempts` counts attempts besides the first. Requests of more than\n  \
 64 KiB are not tried again by the versions of agentgateway.\n\
 - Requests under way finish with the configuration that they began with, also where manifests are applied meanwhile.\n\
 - Limits of the gateway's own answer with 429 before a provider is chosen, and so evict nobody.\n\
 \n## What is not modelled\n\n\
 - 0.11 and 0.12 know backends of their own configuration by the names of listener and route, without the port. Two `binds`\n  \
-whose listeners and routes have no names, or the same ones, then have one backend between them. Which of the two that\n  \
-is was read in the source and not measured, and it is a mix-up of names rather than a decision; labsim keeps the two\n  \
-apart, and `labsim check` tells of them (`backend-shared`).\n\
+whose listeners and routes have no names, or the same ones, then have one backend between them. Which of\n  \
+the two was not measured, and it is a mix-up of names rather than a decision: labsim keeps them apart, and\n  \
+`labsim check` tells of them (`backend-shared`).\n\
 - That they account nothing without an access log (`config: { logging: { level: warn } }`) is modelled, and told of\n  \
 (`nothing-accounted`); whether labsim itself writes one (`--access-log`) has no bearing on it.\n";
 
@@ -190,6 +191,15 @@ fn retries(row: &Behaviour) -> &'static str {
         Retries::WithoutBackoff => "as configured; `backoff` is ignored",
         Retries::AsConfigured => "as configured",
         Retries::Failover => "to whoever is active, 2 or as configured, for at most a fifth of the requests",
+    }
+}
+
+fn told(row: &Behaviour) -> &'static str {
+    match row.told {
+        Told::Last => "the last one",
+        Told::FirstBeforeRefusal => {
+            "the last one; the first, where the last is a refusal (4xx) that only the retry met"
+        }
     }
 }
 

@@ -133,12 +133,13 @@ fn beside(policies: &[(&str, &str)]) -> Loaded {
         .to_owned();
     text.push_str(&route("first", "in", &(rule("one") + &rule("two"))));
     text.push_str(&route("second", "out", &rule("three")));
-    for (number, (target, spec)) in policies.iter().enumerate() {
-        text.push_str(&format!(
+    let policies = policies.iter().enumerate().map(|(number, (target, spec))| {
+        format!(
             "---\napiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: {{ name: p{number}, namespace: \
              agentgateway-system }}\nspec:\n  targetRefs: [{{ {target} }}]\n  {spec}\n"
-        ));
-    }
+        )
+    });
+    text.extend(policies);
     let (_, backend) = INTER.split_once("---").unwrap();
     load_all(&[MOCK, backend, &text])
 }
