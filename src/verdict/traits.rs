@@ -81,9 +81,10 @@ fn body_contains(part: &str, request: &Request) -> Has {
         Has::Yes
     } else if let Some(text) = text {
         // A character that the limit would have cut is left out whole.
-        match text.len() + 4 <= TEXT_LIMIT {
-            true => Has::No(format!("the text of one is {}", shortened(text))),
-            false => Has::Unclear("only the first 64 KiB of the text are kept".to_owned()),
+        if text.len() + 4 <= TEXT_LIMIT {
+            Has::No(format!("the text of one is {}", shortened(text)))
+        } else {
+            Has::Unclear("only the first 64 KiB of the text are kept".to_owned())
         }
     } else if streamed_text(&request.body).contains(part) {
         Has::Yes
