@@ -53,6 +53,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -75,6 +76,7 @@ use crate::event::{At, Outcome};
 use crate::topology::{Personality, Rule, Topology};
 use crate::world::World;
 use crate::world::caller::Reply;
+use crate::world::drain::{drain, is_held_back};
 
 /// The longest body that is read whole, of a request or of an answer, in bytes.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -160,7 +162,8 @@ impl Gateway {
 
 impl Here {
     async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
+        let held_back = is_held_back(&head.headers, &body);
         let host = listener::host_of(&head);
         let arrival = listener::arrival(&self.0.topology, listener, &head, host.as_deref());
         let mut exchange = Exchange::open(&self.0, &head, arrival);
@@ -170,12 +173,16 @@ impl Here {
         }
         let head_only = head.method == http::Method::HEAD;
         let mut taken = None;
-        let mut response = match self.answer(&mut exchange, (listener, host), head, body, &mut taken).await {
+        let mut response = match self.answer(&mut exchange, (listener, host), head, &mut body, &mut taken).await {
             Ok(response) => self.0.broken.answer(response, exchange.attempts()),
             Err(error) => self.own_answer(&mut exchange, &error),
         };
         if let Err(error) = self.0.change_response(taken, response.headers_mut()) {
             response = self.own_answer(&mut exchange, &error);
+        }
+        // Who still sends hears an answer only once it has sent all.
+        if !body.is_end_stream() && !held_back {
+            drain(&mut body).await;
         }
         exchange.answered(response.status(), response.headers());
         if head_only {
@@ -190,7 +197,7 @@ impl Here {
         exchange: &mut Exchange,
         (listener, host): (usize, Option<String>),
         mut head: Parts,
-        body: Incoming,
+        body: &mut Incoming,
         taken: &mut Option<Found>,
     ) -> Result<Response<Source>, Error> {
         let replica = &*self.0;
@@ -245,7 +252,7 @@ struct Attempt<'a> {
 
 impl Call<'_> {
     /// Asks one provider after the other, until one has an answer or no further attempt is allowed.
-    async fn run(&self, exchange: &mut Exchange, body: Incoming) -> Result<Response<Source>, Error> {
+    async fn run(&self, exchange: &mut Exchange, body: &mut Incoming) -> Result<Response<Source>, Error> {
         let behaviour = self.replica.behaviour;
         if behaviour.retries == Retries::Failover {
             self.replica.save_for_retries();
@@ -409,6 +416,9 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
 
 /// Reads a body of at most [`BODY_LIMIT`] bytes.
 async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin, broken: Error) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(broken);
+    }
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -9,6 +9,7 @@ pub mod caller;
 pub mod clock;
 pub mod connector;
 pub mod credentials;
+pub(crate) mod drain;
 pub mod faults;
 pub mod link;
 mod memory;
