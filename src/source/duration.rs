@@ -70,6 +70,12 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// A duration rounded to the millisecond: real clocks are not exact.
+#[must_use]
+pub fn to_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from((duration.as_micros() + 500) / 1_000).unwrap_or(u64::MAX))
+}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
