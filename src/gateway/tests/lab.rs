@@ -52,6 +52,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         auth: Auth::None,
         is_openai: false,
         health: None,
+        own_health: None,
         connect_timeout: None,
         h2c: false,
     };
@@ -75,6 +76,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
             namespace: "ns".to_owned(),
             groups: groups.iter().map(|group| Group { providers: group.iter().map(provider).collect() }).collect(),
             health: None,
+            own_health: None,
             place: PLACE,
         }],
         ..Topology::default()
