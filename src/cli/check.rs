@@ -147,14 +147,9 @@ impl All {
         let said = lab.warnings().filter(|finding| args.personality.is_none() || !unnamed(finding));
         let linted = linted(scenario, &personalities);
         let findings = said.cloned().chain(linted.iter().map(|(finding, _)| finding.clone())).collect();
-        let all: Vec<String> = personalities.iter().map(ToString::to_string).collect();
-        let found = args.kept(&scenario.sources, Some(scenario.file), findings).into_iter().map(|diagnostic| {
-            let under = linted.iter().find(|(finding, _)| *finding == diagnostic);
-            let under = under.map_or_else(|| all.clone(), |(_, under)| under.iter().map(ToString::to_string).collect());
-            Found { diagnostic, under }
-        });
-        let found = found.collect();
-        self.add(scenario.sources.clone(), all, found);
+        let kept = args.kept(&scenario.sources, Some(scenario.file), findings).into_iter();
+        let found = kept.map(|diagnostic| so_under(diagnostic, &linted, &personalities)).collect();
+        self.add(scenario.sources.clone(), names(&personalities), found);
     }
 
     /// Keeps what was not told before.
@@ -211,8 +206,7 @@ impl All {
 }
 
 /// What will go wrong with a scenario as each of these versions, and as which. What is about its
-/// expectations is asked of the first alone, whose they are. What goes wrong under others only is a
-/// warning: the scenario says what becomes of it there.
+/// expectations is asked of the first alone, whose they are.
 fn linted(scenario: &Scenario, personalities: &[Personality]) -> Vec<(Diagnostic, Vec<Personality>)> {
     let mut all: Vec<(Diagnostic, Vec<Personality>)> = Vec::new();
     for personality in personalities {
@@ -230,11 +224,26 @@ fn linted(scenario: &Scenario, personalities: &[Personality]) -> Vec<(Diagnostic
             all.push((finding, personalities.to_vec()));
         }
     }
-    let of_own = |under: &[Personality]| personalities.first().is_some_and(|own| under.contains(own));
-    for (finding, _) in all.iter_mut().filter(|(_, under)| !of_own(under)) {
-        finding.severity = Severity::Warning;
-    }
     all
+}
+
+/// A finding with the versions under which it is so. Under others than the scenario's own it is a
+/// warning: the scenario says what becomes of it there.
+fn so_under(
+    mut diagnostic: Diagnostic,
+    linted: &[(Diagnostic, Vec<Personality>)],
+    personalities: &[Personality],
+) -> Found {
+    let under = linted.iter().find(|(finding, _)| told_alike(finding, &diagnostic));
+    let under = under.map_or(personalities, |(_, under)| under);
+    if !personalities.first().is_some_and(|own| under.contains(own)) {
+        diagnostic.severity = Severity::Warning;
+    }
+    Found { diagnostic, under: names(under) }
+}
+
+fn names(personalities: &[Personality]) -> Vec<String> {
+    personalities.iter().map(ToString::to_string).collect()
 }
 
 /// Whether two versions have the same to say, if perhaps for other reasons.

@@ -79,6 +79,8 @@ pub struct Request {
     pub sent: At,
     /// When it should have been sent, where a load says so.
     pub intended: Option<At>,
+    /// The first request of the question, where the client asks it again by itself.
+    pub retry_of: Option<RequestId>,
     /// When the response's head came.
     pub started: Option<At>,
     /// When the first token of a stream came.
@@ -473,6 +475,7 @@ impl History {
                 headers: _,
                 body: _,
                 intended_us,
+                retry_of,
             } => {
                 let record = self.entry(request);
                 record.step = *step;
@@ -482,6 +485,7 @@ impl History {
                 record.stream = *stream;
                 record.sent = at;
                 record.intended = *intended_us;
+                record.retry_of.clone_from(retry_of);
             }
             Kind::ClientResponseStarted { request, status, headers } => {
                 let record = self.entry(request);
