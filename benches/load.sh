@@ -9,32 +9,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+. benches/common.sh
+
 rounds=${1:-5} seconds=${2:-4} connections=${3:-50}
-command -v nginx >/dev/null || { apt-get update -qq && apt-get install -y -qq nginx >/dev/null; }
+need nginx
 oha=${OHA:-target/tools/bin/oha}
 [ -x "$oha" ] || cargo install --quiet --locked --root target/tools oha
-labsim=${LABSIM:-target/release/labsim}
-[ -n "${LABSIM:-}" ] || cargo build --release --quiet --bin labsim
 port=${PORT:-$((20000 + RANDOM % 20000))}
-work=$(mktemp -d)
-chmod 755 "$work"
-web=
-trap '[ -z "$web" ] || { kill -TERM "$web" && wait "$web" || true; }; rm -rf "$work"' EXIT
-
-cat >"$work/nginx.conf" <<CONF
-worker_processes 1; daemon off; pid $work/nginx.pid; error_log $work/error.log;
-events { worker_connections 4096; }
-http {
-  access_log off; keepalive_requests 100000000;
-  server {
-    listen 127.0.0.1:$port;
-    location / { default_type application/json; return 200 '{"choices":[{"message":{"role":"assistant","content":"Four."}}]}'; }
-  }
-}
-CONF
-nginx -c "$work/nginx.conf" -p "$work" -e "$work/error.log" &
-web=$!
-until (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.02; done
+nginx_at "$port" 1 'location / { default_type application/json; return 200 '\''{"choices":[{"message":{"role":"assistant","content":"Four."}}]}'\''; }'
 
 url=http://127.0.0.1:$port/
 theirs() { "$oha" --no-tui --output-format json -z "${seconds}s" -c "$connections" --disable-compression "$url"; }
@@ -53,5 +35,4 @@ print(f"round {sys.argv[3]}: oha {theirs:.0f}/s, p50 {median:.0f} us · labsim {
       f"ratio {ours / theirs:.2f} · medians {own - median:+.0f} us apart")
 PY
 done | tee "$work/rounds"
-middle() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
-echo "ratio, median: $(sed 's/.*ratio \([0-9.]*\).*/\1/' "$work/rounds" | middle) · medians apart, median: $(sed 's/.*medians \([-+0-9]*\) us.*/\1/' "$work/rounds" | middle) us"
+echo "ratio, median: $(sed 's/.*ratio \([0-9.]*\).*/\1/' "$work/rounds" | median) · medians apart, median: $(sed 's/.*medians \([-+0-9]*\) us.*/\1/' "$work/rounds" | median) us"

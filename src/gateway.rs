@@ -340,7 +340,7 @@ impl Attempt<'_> {
         exchange.attempt_started(self.target, &question.model);
         let own_deadline = self::deadline(replica, replica.world.clock.now(), rule.backend_request_timeout);
         let answer = async {
-            let call = replica.upstream.call(request, self.target.way);
+            let call = replica.upstream.call(request, &self.target.way);
             let mut response = within(own_deadline, call).await.unwrap_or(Err(Error::CallTimeout))?;
             exchange.attempt_answered(response.status(), response.headers());
             provider::strip_hop_by_hop(response.headers_mut());

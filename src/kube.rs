@@ -31,6 +31,7 @@ mod secret;
 mod service;
 mod simulators;
 mod standalone;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +50,7 @@ use policy::Policy;
 use route::HttpRoute;
 use secret::Secret;
 use service::Service;
+use tls::ConfigMap;
 
 pub use change::{Change, Manifests, ObjectName};
 pub use hidden::secret_places;
@@ -141,6 +143,7 @@ struct Parts {
     deployments: Vec<Deployment>,
     services: Vec<Service>,
     secrets: Vec<Secret>,
+    config_maps: Vec<ConfigMap>,
     gateways: Vec<Gateway>,
     routes: Vec<HttpRoute>,
     backends: Vec<Backend>,
@@ -159,6 +162,7 @@ fn read<'r>(objects: Vec<Object<'r>>, gone: Vec<Object<'r>>, log: &Log<'_>) -> P
             Role::Deployment => parts.deployments.push(deployment::read(object)),
             Role::Service => parts.services.push(service::read(object)),
             Role::Secret => parts.secrets.push(secret::read(object)),
+            Role::ConfigMap => parts.config_maps.push(tls::config_map(object)),
             Role::Gateway => parts.gateways.push(gateway::read(object)),
             Role::HttpRoute => parts.routes.push(route::read(object)),
             Role::Backend => parts.backends.push(backend::read(object)),
@@ -195,7 +199,18 @@ fn replace<'r>(objects: Vec<Object<'r>>, log: &Log<'_>) -> Vec<(Object<'r>, bool
 
 /// `log` takes what is wrong with references between the parts, `reading` what is wrong in `configs`.
 fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, reading: &'r Log<'r>) -> Topology {
-    let Parts { mut deployments, mut services, secrets, mut gateways, routes, backends, policies, replicas } = parts;
+    let Parts {
+        mut deployments,
+        mut services,
+        secrets,
+        config_maps,
+        mut gateways,
+        routes,
+        backends,
+        policies,
+        replicas,
+    } = parts;
+    tls::pass_over(&config_maps, log);
     let mut simulators = Vec::new();
     let indices: Vec<Option<usize>> = deployments
         .iter_mut()
@@ -211,7 +226,13 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
         listeners.push(gateway::implied());
     }
     let linked_services = service::link(&mut services, &deployments, (&indices, given.real_hosts), log);
-    let links = Links { hosts: Hosts::new(&services, given), secrets: &secrets, given: &given.secrets, log };
+    let links = Links {
+        hosts: Hosts::new(&services, given),
+        secrets: &secrets,
+        config_maps: &config_maps,
+        given: &given.secrets,
+        log,
+    };
     let sections = policy::Sections::of(&routes, &backends);
     let mut topology = Topology {
         simulators,

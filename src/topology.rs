@@ -7,9 +7,11 @@ pub mod bug;
 pub mod cel;
 pub mod personality;
 pub mod policy;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ pub use bug::{BUGS, Bug};
 pub use cel::Condition;
 pub use personality::{Personality, UnknownPersonality};
 pub use policy::{EvictionPolicy, HealthPolicy, RateLimit, RateUnit, Retry};
+pub use tls::{Identity, Pem, Tls, Verify};
 
 /// A host name and a port, such as `api.openai.com:443`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -290,6 +293,8 @@ pub struct Provider {
     pub connect_timeout: Option<Duration>,
     /// Whether it is spoken to in HTTP/2 without TLS (h2c), rather than in HTTP/1.1.
     pub h2c: bool,
+    /// How it is called over TLS, if it is; never in a lab, whose hosts speak none.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Which credential a provider is sent.
@@ -433,7 +438,7 @@ impl Backend {
                     one.name.value == two.name.value
                         && one.is_same(two)
                         && one.auth == two.auth
-                        && one.connect_timeout == two.connect_timeout
+                        && (one.connect_timeout, &one.tls) == (two.connect_timeout, &two.tls)
                         && one.own_health == two.own_health
                 })
         };

@@ -12,6 +12,11 @@ pub mod faults;
 pub mod link;
 mod memory;
 pub mod net;
+#[cfg(feature = "tls")]
+pub(crate) mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "world/secure/absent.rs"]
+pub(crate) mod secure;
 pub mod seed;
 pub mod serve;
 #[cfg(feature = "tls")]

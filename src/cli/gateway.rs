@@ -35,8 +35,9 @@ pub(super) struct Args {
     /// Which version of which gateway it is; the newest version of agentgateway where absent
     #[arg(long, value_name = "NAME", value_parser = clap::value_parser!(Personality))]
     personality: Option<Personality>,
-    /// Where a provider really is: `HOST[:PORT]=ADDRESS[:PORT]`. May be given several times. Other hosts
-    /// are looked up in the system's DNS
+    /// Where a provider really is: `HOST[:PORT]=ADDRESS[:PORT]`, with `https://` before the address for TLS
+    /// and `http://` for none; without either, a server on this machine speaks plain HTTP. May be given
+    /// several times. Other hosts are looked up in the system's DNS
     #[arg(long, value_name = "NAME=ADDR")]
     resolve: Vec<Resolve>,
     /// Port to listen at in place of the configuration's first; 0 lets the system pick
@@ -144,13 +145,14 @@ fn announcement(gateway: &GatewayAlone, opened: &Opened, metrics: SocketAddr) ->
         let _ = writeln!(text, "gateway    http://{address}");
     }
     let providers = gateway.topology.backends.iter().flat_map(Backend::providers);
-    let mut endpoints: Vec<_> = providers.map(|(_, provider)| &provider.endpoint).collect();
+    let mut endpoints: Vec<_> = providers.map(|(_, provider)| (&provider.endpoint, provider.tls.is_some())).collect();
     endpoints.sort();
     endpoints.dedup();
-    for endpoint in endpoints {
+    for (endpoint, secure) in endpoints {
+        let how = if secure { "over TLS" } else { "in plain HTTP" };
         let _ = match gateway.resolved.iter().find(|(name, _)| name == endpoint) {
-            Some((_, target)) => writeln!(text, "provider   {endpoint} is {target}"),
-            None => writeln!(text, "provider   {endpoint}"),
+            Some((_, target)) => writeln!(text, "provider   {endpoint} is {target}, {how}"),
+            None => writeln!(text, "provider   {endpoint}, {how}"),
         };
     }
     let _ = writeln!(text, "version    {}", gateway.personality);

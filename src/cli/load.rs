@@ -4,11 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::ValueEnum;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::json;
 
+use super::table::Format;
 use super::terminal::{Colour, Stream};
 use super::{Exit, signals};
 use crate::event::At;
@@ -80,20 +80,12 @@ pub(super) struct Args {
     /// Allow an address that is not of this machine
     #[arg(long)]
     remote: bool,
-    /// How the figures are told
+    /// How the figures are told: JSON has the keys of `loads` in a JSON report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Lines and a table
-    Text,
-    /// JSON, with the keys of `loads` in a JSON report
-    Json,
 }
 
 /// What an objective is about.

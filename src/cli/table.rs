@@ -18,11 +18,12 @@ pub(super) struct Args {
     color: Colour,
 }
 
+/// For whom something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Name and sentence
+pub(super) enum Format {
+    /// Lines and tables, for people
     Text,
-    /// A list of objects
+    /// JSON, for programs
     Json,
 }
 

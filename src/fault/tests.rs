@@ -146,6 +146,7 @@ fn lab() -> Topology {
         path: "/v1/chat/completions".to_owned(),
         auth: Auth::None,
         is_openai: false,
+        tls: None,
         health: None,
         own_health: None,
         connect_timeout: None,

@@ -67,7 +67,8 @@ impl Target {
     /// Makes a provider ready.
     #[must_use]
     pub(crate) fn new(provider: &Provider) -> Self {
-        let Provider { name, model, endpoint, path, auth, is_openai, .. } = provider;
+        let Provider { name, model, endpoint, path, auth, is_openai, tls, .. } = provider;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         // A name is sent as the host, an address is not: the client's host then stays.
         let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
         let own_host = if is_address { None } else { HeaderValue::from_str(&endpoint.host).ok() };
@@ -88,7 +89,9 @@ impl Target {
             model: model.clone(),
             credential,
             way: Way::to(provider),
-            uri: format!("http://{endpoint}{path}").parse().map_err(|error: http::uri::InvalidUri| error.to_string()),
+            uri: format!("{scheme}://{endpoint}{path}")
+                .parse()
+                .map_err(|error: http::uri::InvalidUri| error.to_string()),
             keeps_query: *is_openai,
             own_host,
             auth,

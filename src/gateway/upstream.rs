@@ -1,8 +1,8 @@
 //! The last layer: one HTTP exchange with a provider, over connections that are kept.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use hyper_util::client::legacy;
 
 use super::error::Error;
 use crate::event::Outcome;
-use crate::topology::{Backend, Provider, Topology};
+use crate::topology::{Backend, Provider, Tls, Topology};
 use crate::world::Net;
 use crate::world::connector::{Connector, HttpClient};
 
@@ -22,16 +22,18 @@ use crate::world::connector::{Connector, HttpClient};
 pub(crate) struct Upstream {
     client: HttpClient<Full<Bytes>>,
     /// Callers for providers that are reached in another way.
-    own: BTreeMap<Way, HttpClient<Full<Bytes>>>,
+    own: Vec<(Way, HttpClient<Full<Bytes>>)>,
 }
 
 /// How a provider is reached.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Way {
     /// How long connecting may take, if it is said.
     pub(crate) connect_timeout: Option<Duration>,
     /// Whether in HTTP/2.
     pub(crate) h2c: bool,
+    /// How TLS is spoken, if it is.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 /// How long connecting may take where nothing says so.
@@ -40,7 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 impl Upstream {
     /// A caller on this network, for the providers of this topology.
     pub(crate) fn new(net: &Net, topology: &Topology) -> Self {
-        let upstream = Self { client: client(net, Way::default()), own: BTreeMap::new() };
+        let upstream = Self { client: client(net, &Way::default()), own: Vec::new() };
         upstream.also_for(net, topology)
     }
 
@@ -49,7 +51,10 @@ impl Upstream {
         let mut upstream = self.clone();
         let ways = topology.backends.iter().flat_map(Backend::providers).map(|(_, provider)| Way::to(provider));
         for way in ways.filter(|way| *way != Way::default()) {
-            upstream.own.entry(way).or_insert_with(|| client(net, way));
+            if !upstream.own.iter().any(|(own, _)| *own == way) {
+                let client = client(net, &way);
+                upstream.own.push((way, client));
+            }
         }
         upstream
     }
@@ -58,8 +63,9 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Error::Unresolved`] or [`Error::Call`].
-    pub(crate) async fn call(&self, request: Request<Full<Bytes>>, way: Way) -> Result<Response<Incoming>, Error> {
-        let client = self.own.get(&way).unwrap_or(&self.client);
+    pub(crate) async fn call(&self, request: Request<Full<Bytes>>, way: &Way) -> Result<Response<Incoming>, Error> {
+        let own = self.own.iter().find(|(own, _)| own == way);
+        let client = own.map_or(&self.client, |(_, client)| client);
         let mut response = client.request(request).await.map_err(|error| call_error(&error))?;
         // In which protocol the client gets it is another matter.
         *response.version_mut() = Version::HTTP_11;
@@ -70,13 +76,16 @@ impl Upstream {
 impl Way {
     /// How a provider is reached.
     pub(crate) fn to(provider: &Provider) -> Self {
-        Self { connect_timeout: provider.connect_timeout, h2c: provider.h2c }
+        Self { connect_timeout: provider.connect_timeout, h2c: provider.h2c, tls: provider.tls.clone() }
     }
 }
 
-fn client(net: &Net, way: Way) -> HttpClient<Full<Bytes>> {
-    let connector = Connector::new(net.clone()).within(way.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
-    if way.h2c { connector.client_of_h2c() } else { connector.client() }
+fn client(net: &Net, way: &Way) -> HttpClient<Full<Bytes>> {
+    let mut connector = Connector::new(net.clone()).within(way.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
+    if let Some(tls) = &way.tls {
+        connector = connector.over(tls);
+    }
+    if way.h2c && way.tls.is_none() { connector.client_of_h2c() } else { connector.client() }
 }
 
 fn call_error(error: &legacy::Error) -> Error {

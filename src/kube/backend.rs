@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::fields::{Fields, Log, list, not_modelled};
 use super::hosts::Hosts;
 use super::object::{Object, dns_name};
+use super::policy::BackendPart;
 use super::secret::Secret;
+use super::tls::{self, ConfigMap, Wish};
 use super::{ENVIRONMENT, GivenSecrets, object, policy};
 use crate::source::{Diagnostic, Entry, Place, Spanned};
 use crate::topology::{self, Auth, Authority, Credential, Group, HealthPolicy};
@@ -33,10 +35,8 @@ pub(super) struct Provider {
     auth: Login,
     health: Option<HealthPolicy>,
     connect_timeout: Option<Duration>,
+    tls: Option<Wish>,
 }
-
-/// What holds for providers that do not say it: how to log in, and how long connecting may take.
-type Fallback = (Login, Option<Duration>);
 
 /// Where a provider is.
 struct Address {
@@ -89,20 +89,20 @@ pub(super) fn read(object: Object<'_>) -> Backend {
         return backend;
     }
     let part = spec.map("policies").map(|policies| policy::backend_part(&policies)).unwrap_or_default();
-    backend.health = part.health;
-    let fallback = (part.login.unwrap_or(Login::None), part.connect_timeout);
+    backend.health.clone_from(&part.health);
     let Some(ai) = spec.map("ai") else { return backend };
     let Some(entry) = one_of(&ai, &["groups", "provider"], "AI backend") else { return backend };
     backend.groups = if entry.key == "provider" {
-        let provider = ai.map("provider").and_then(|fields| provider(&fields, &fallback, Some(&backend.name)));
+        let provider = ai.map("provider").and_then(|fields| provider(&fields, &part, Some(&backend.name)));
         vec![provider.into_iter().collect()]
     } else {
-        groups(&ai, &fallback)
+        groups(&ai, &part)
     };
     backend
 }
 
-fn groups(ai: &Fields<'_>, fallback: &Fallback) -> Vec<Vec<Provider>> {
+/// `fallback` is what holds for providers that do not say it.
+fn groups(ai: &Fields<'_>, fallback: &BackendPart) -> Vec<Vec<Provider>> {
     let mut groups: Vec<Vec<Provider>> = Vec::new();
     for group in ai.need_maps("groups", MAX_GROUPS) {
         let providers = group.need_maps("providers", MAX_PROVIDERS);
@@ -157,7 +157,7 @@ pub(super) fn one_of<'r>(fields: &Fields<'r>, names: &[&'static str], what: &str
     }
 }
 
-fn provider(fields: &Fields<'_>, fallback: &Fallback, only: Option<&Spanned<String>>) -> Option<Provider> {
+fn provider(fields: &Fields<'_>, fallback: &BackendPart, only: Option<&Spanned<String>>) -> Option<Provider> {
     let name = match only {
         Some(backend) => Some(backend.clone()),
         None => dns_name(fields, "name"),
@@ -180,9 +180,16 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback, only: Option<&Spanned<Stri
         None => fields.map("policies").map(|policies| policy::backend_part(&policies)),
     };
     let own = own.unwrap_or_default();
-    let auth = own.login.unwrap_or_else(|| fallback.0.clone());
-    let connect_timeout = own.connect_timeout.or(fallback.1);
-    Some(Provider { name: name?, model, address, path, auth, health: own.health, connect_timeout })
+    Some(Provider {
+        name: name?,
+        model,
+        address,
+        path,
+        auth: own.login.or_else(|| fallback.login.clone()).unwrap_or(Login::None),
+        health: own.health,
+        connect_timeout: own.connect_timeout.or(fallback.connect_timeout),
+        tls: own.tls.or_else(|| fallback.tls.clone()),
+    })
 }
 
 /// Host and port: both or neither.
@@ -300,6 +307,8 @@ pub(super) struct Links<'l> {
     pub(super) hosts: Hosts<'l>,
     /// The Secrets of the manifests.
     pub(super) secrets: &'l [Secret],
+    /// The ConfigMaps of the manifests.
+    pub(super) config_maps: &'l [ConfigMap],
     /// The Secrets of the scenario.
     pub(super) given: &'l GivenSecrets,
     /// Where findings go.
@@ -333,7 +342,9 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         Some(Address { host, port }) => links.hosts.resolve(host, port, &backend.namespace, links.log),
     };
     let auth = auth(&provider.auth, &provider.name.value, &backend.namespace, links);
+    let said = provider.tls.as_ref().and_then(|wish| tls::link(wish, &backend.namespace, links));
     topology::Provider {
+        tls: said.or_else(|| links.hosts.implied_tls(provider.address.is_none())),
         name: provider.name.clone(),
         model: provider.model.clone(),
         is_openai: endpoint == Authority::openai(),

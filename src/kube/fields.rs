@@ -234,6 +234,16 @@ impl<'r> Fields<'r> {
         }
     }
 
+    /// Whether a switch is on; one that is not there is off.
+    pub(super) fn flag(&self, name: &'static str) -> bool {
+        let Some(entry) = self.find(name) else { return false };
+        let Value::Bool(on) = entry.value.value else {
+            self.log.mismatch(name, &entry.value, "`true` or `false`");
+            return false;
+        };
+        on
+    }
+
     /// A TCP port.
     pub(super) fn port(&self, name: &'static str) -> Option<Spanned<u16>> {
         let number = self.number(name, PORTS)?;

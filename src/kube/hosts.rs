@@ -1,12 +1,14 @@
 //! Which host names lead somewhere in a lab.
 
+use std::sync::Arc;
+
 use super::fields::{Log, list};
 use super::object::is_one_nameless;
 use super::service::Service;
 use super::{Given, RealHosts};
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Spanned};
-use crate::topology::Authority;
+use crate::topology::{Authority, Tls};
 
 /// The names of a lab: its Services, `api.openai.com`, and what is given besides.
 pub(super) struct Hosts<'l> {
@@ -44,6 +46,16 @@ impl<'l> Hosts<'l> {
     /// Whether a configuration may name any host.
     pub(super) fn are_free(&self) -> bool {
         self.given.real_hosts != RealHosts::None
+    }
+
+    /// Whether real hosts are called, rather than those of a lab.
+    pub(super) fn are_called(&self) -> bool {
+        self.given.real_hosts == RealHosts::All
+    }
+
+    /// How a provider of which no policy says it is called over TLS: one without a host, which is OpenAI.
+    pub(super) fn implied_tls(&self, is_openai: bool) -> Option<Arc<Tls>> {
+        (is_openai && self.are_called()).then(Arc::default)
     }
 
     /// The address behind a host that a provider of `namespace` names. What leads nowhere is an error.

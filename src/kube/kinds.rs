@@ -22,6 +22,8 @@ pub(super) enum Role {
     Service,
     /// Credentials.
     Secret,
+    /// Settings; roots of certificates among them.
+    ConfigMap,
     /// Listeners.
     Gateway,
     /// Routes.
@@ -57,6 +59,7 @@ pub(super) static KINDS: &[Kind] = &[
     kind("Deployment", "apps", &["v1"], Role::Deployment),
     kind("Service", "", &["v1"], Role::Service),
     kind("Secret", "", &["v1"], Role::Secret),
+    kind("ConfigMap", "", &["v1"], Role::ConfigMap),
     kind("List", "", &["v1"], Role::List),
     kind("Gateway", GATEWAY_API, &["v1", "v1beta1"], Role::Gateway),
     kind("HTTPRoute", GATEWAY_API, &["v1", "v1beta1"], Role::HttpRoute),
@@ -66,7 +69,6 @@ pub(super) static KINDS: &[Kind] = &[
     kind("EnterpriseAgentgatewayParameters", ENTERPRISE, &["v1alpha1"], Role::Parameters),
     kind("AgentgatewayPolicy", AGENTGATEWAY, &["v1alpha1"], Role::Policy),
     kind("EnterpriseAgentgatewayPolicy", ENTERPRISE, &["v1alpha1"], Role::Policy),
-    other("ConfigMap", ""),
     other("Endpoints", ""),
     other("LimitRange", ""),
     other("Namespace", ""),

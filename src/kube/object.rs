@@ -33,10 +33,7 @@ impl Object<'_> {
 pub(super) fn objects<'r>(log: &'r Log<'r>, node: &'r Node, found: &mut Vec<Object<'r>>) {
     let Some((kind, kind_place)) = kind_of(log, node) else { return };
     match kind.role {
-        Role::NotModelled => log.push(
-            Diagnostic::warning(format!("labsim does not model the kind {}; this manifest has no effect", kind.name))
-                .at(kind_place, "not modelled"),
-        ),
+        Role::NotModelled => log.push(not_modelled(kind.name, kind_place)),
         Role::List => match node.get("items").map(|items| &items.value) {
             Some(Value::Seq(items)) => items.iter().for_each(|item| objects(log, item, found)),
             None | Some(Value::Null) => {}
@@ -44,6 +41,12 @@ pub(super) fn objects<'r>(log: &'r Log<'r>, node: &'r Node, found: &mut Vec<Obje
         },
         _ => found.push(object(log, node, kind, kind_place)),
     }
+}
+
+/// The warning for a manifest of a kind that has no effect.
+pub(super) fn not_modelled(kind: &str, place: Place) -> Diagnostic {
+    Diagnostic::warning(format!("labsim does not model the kind {kind}; this manifest has no effect"))
+        .at(place, "not modelled")
 }
 
 /// The kind of a document, or an error that says why it has none.

@@ -57,6 +57,8 @@ pub(super) struct BackendPart {
     pub(super) login: Option<Login>,
     /// How long connecting may take.
     pub(super) connect_timeout: Option<std::time::Duration>,
+    /// How TLS is spoken.
+    pub(super) tls: Option<super::tls::Wish>,
 }
 
 /// What is changed about requests.
@@ -120,6 +122,7 @@ pub(super) fn backend_part(fields: &Fields<'_>) -> BackendPart {
         health: fields.map("health").map(|fields| health(&fields)),
         login: super::backend::login(fields),
         connect_timeout: connect_timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
+        tls: fields.map("tls").map(|fields| super::tls::read(&fields)),
     }
 }
 

@@ -4,6 +4,7 @@ mod mistakes;
 mod mutations;
 mod references;
 mod secrets;
+mod tls;
 
 use std::time::Duration;
 

@@ -76,6 +76,22 @@ pub fn to_millis(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from((duration.as_micros() + 500) / 1_000).unwrap_or(u64::MAX))
 }
 
+/// A time as Go writes it, in whole milliseconds, rounded up: `20ms`, `1s`, `8.64s`, `6m0s`, `1h0m0s`.
+pub(crate) fn as_go(time: Duration) -> String {
+    let millis = time.as_micros().div_ceil(1_000);
+    let seconds = millis / 1_000;
+    let fraction = match millis % 1_000 {
+        0 => String::new(),
+        rest => format!(".{rest:03}").trim_end_matches('0').to_owned(),
+    };
+    match (seconds / 3_600, seconds / 60 % 60, seconds) {
+        (0, 0, 0) if millis > 0 => format!("{millis}ms"),
+        (0, 0, seconds) => format!("{seconds}{fraction}s"),
+        (0, minutes, _) => format!("{minutes}m{}{fraction}s", seconds % 60),
+        (hours, minutes, _) => format!("{hours}h{minutes}m{}{fraction}s", seconds % 60),
+    }
+}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -122,6 +138,25 @@ mod tests {
             let span = Span::parse(text).unwrap();
             assert_eq!(span.to_string(), text);
             assert_eq!(Span::parse(&span.to_string()), Ok(span));
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_go_does() {
+        let cases = [
+            (0, "0s"),
+            (1, "1ms"),
+            (20_000, "20ms"),
+            (19_001, "20ms"),
+            (1_000_000, "1s"),
+            (8_640_000, "8.64s"),
+            (59_701_000, "59.701s"),
+            (360_000_000, "6m0s"),
+            (86_400_000, "1m26.4s"),
+            (3_600_000_000, "1h0m0s"),
+        ];
+        for (micros, written) in cases {
+            assert_eq!(as_go(Duration::from_micros(micros)), written);
         }
     }
 }

@@ -6,18 +6,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::net::{Net, Stream};
-use crate::topology::Authority;
+use super::secure::Secure;
+use crate::topology::{Authority, Tls};
 
 /// Opens connections for hyper's client through [`Net`].
 #[derive(Clone)]
 pub struct Connector {
     net: Net,
     timeout: Option<Duration>,
+    /// For servers that are called by `https`; or why none can be.
+    secure: Option<Result<Secure, String>>,
+}
+
+/// A connection on which requests may be sent.
+pub struct Ready {
+    stream: Stream,
+    /// Whether the server has chosen HTTP/2 in the handshake.
+    is_http2: bool,
 }
 
 /// A pooling client over the lab's network.
@@ -27,13 +39,20 @@ impl Connector {
     /// Connects through `net`.
     #[must_use]
     pub fn new(net: Net) -> Self {
-        Self { net, timeout: None }
+        Self { net, timeout: None, secure: None }
     }
 
     /// Gives up connecting after `timeout`, with [`io::ErrorKind::TimedOut`].
     #[must_use]
     pub fn within(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
+    }
+
+    /// Shakes hands like this with servers that are called by `https`. The time for connecting holds for
+    /// both.
+    #[must_use]
+    pub(crate) fn over(self, tls: &Tls) -> Self {
+        Self { secure: Some(Secure::new(tls)), ..self }
     }
 
     /// A pooling HTTP/1.1 client whose idle connections age by the lab's clock.
@@ -58,7 +77,7 @@ impl Connector {
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Stream>;
+    type Response = TokioIo<Ready>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
@@ -67,26 +86,78 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { net, timeout } = self.clone();
+        let this = self.clone();
         Box::pin(async move {
-            let host =
-                uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
-            let authority = Authority::new(host, uri.port_u16().unwrap_or(80));
-            let connected = net.connect(&authority);
-            let stream = match timeout {
-                None => connected.await,
-                Some(timeout) => match tokio::time::timeout(timeout, connected).await {
-                    Ok(connected) => connected,
+            let ready = this.open(&uri);
+            let ready = match this.timeout {
+                None => ready.await,
+                Some(timeout) => match tokio::time::timeout(timeout, ready).await {
+                    Ok(ready) => ready,
                     Err(_) => Err(io::ErrorKind::TimedOut.into()),
                 },
             };
-            stream.map(TokioIo::new)
+            ready.map(TokioIo::new)
         })
     }
 }
 
-impl Connection for Stream {
+impl Connector {
+    /// Opens a connection. One that is to be secure is, or there is none.
+    async fn open(&self, uri: &Uri) -> io::Result<Ready> {
+        let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
+        let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
+        let usual = if is_secure { 443 } else { 80 };
+        let secure = match (is_secure, &self.secure) {
+            (false, _) => None,
+            (true, Some(Ok(secure))) => Some(secure),
+            (true, Some(Err(why))) => return Err(io::Error::other(format!("TLS: {why}"))),
+            (true, None) => return Err(io::Error::other("TLS is not spoken here")),
+        };
+        let stream = self.net.connect(&Authority::new(host, uri.port_u16().unwrap_or(usual))).await?;
+        match secure {
+            None => Ok(Ready { stream, is_http2: false }),
+            Some(secure) => {
+                let (stream, is_http2) = secure.shake_hands(host, stream).await?;
+                Ok(Ready { stream, is_http2 })
+            }
+        }
+    }
+}
+
+impl Connection for Ready {
     fn connected(&self) -> Connected {
-        Connected::new()
+        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
+    }
+}
+
+impl AsyncRead for Ready {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Ready {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 }

@@ -11,11 +11,10 @@ use std::time::SystemTime;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::net::{Stream, Wrapped, Wrapper};
 
@@ -125,13 +124,20 @@ impl Wrapper for Tls {
         let acceptor = self.acceptor();
         Box::pin(async move {
             let encrypted = acceptor.accept(stream).await?;
-            Ok(Stream::Wrapped(Box::new(Encrypted(encrypted))))
+            Ok(Stream::Wrapped(Box::new(Encrypted::new(encrypted))))
         })
     }
 }
 
-/// A connection inside TLS.
-struct Encrypted(TlsStream<Stream>);
+/// A connection inside TLS, as either of its ends has it.
+pub(super) struct Encrypted(TlsStream<Stream>);
+
+impl Encrypted {
+    /// One after its handshake.
+    pub(super) fn new(stream: impl Into<TlsStream<Stream>>) -> Self {
+        Self(stream.into())
+    }
+}
 
 impl Wrapped for Encrypted {
     fn inner(&self) -> &Stream {
@@ -139,7 +145,10 @@ impl Wrapped for Encrypted {
     }
 
     fn unwrap(self: Box<Self>) -> Stream {
-        self.0.into_inner().0
+        match self.0 {
+            TlsStream::Client(stream) => stream.into_inner().0,
+            TlsStream::Server(stream) => stream.into_inner().0,
+        }
     }
 }
 

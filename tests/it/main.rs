@@ -33,3 +33,5 @@ mod storm;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_upstream;

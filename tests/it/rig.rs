@@ -142,6 +142,7 @@ fn topology(openai: bool) -> Topology {
         own_health: None,
         connect_timeout: None,
         h2c: false,
+        tls: None,
     };
     let mut providers = vec![provider("mock", MODEL, Authority::new(SIMULATOR, 8000), Auth::None, false)];
     if openai {

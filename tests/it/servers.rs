@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::{Running, Scratch, labsim, root, run, stderr};
 
@@ -18,7 +18,13 @@ fn start(args: &[&str]) -> (Running, String) {
 /// Starts a server and gives the lines that it tells on both streams, as they come.
 pub(crate) fn start_and_read(args: &[&str]) -> (Running, std::sync::mpsc::Receiver<String>) {
     let mut command = labsim();
-    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args);
+    start_command(command)
+}
+
+/// The same for a command that has been prepared.
+pub(crate) fn start_command(mut command: Command) -> (Running, std::sync::mpsc::Receiver<String>) {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = Running(command.spawn().expect("labsim starts"));
     let out = BufReader::new(running.0.stdout.take().expect("its output"));
     let err = BufReader::new(running.0.stderr.take().expect("its complaints"));

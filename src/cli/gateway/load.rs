@@ -9,7 +9,8 @@ use crate::kube::{self, ENVIRONMENT, Given, RealHosts};
 use crate::lint;
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Sources, yaml};
-use crate::topology::{Authority, Backend, Personality, Topology};
+use crate::topology::{Backend, Personality, Provider, Topology};
+use crate::world::secure::Secure;
 
 /// What the files describe, and the warnings as a person reads them.
 pub(super) struct Loaded {
@@ -25,7 +26,8 @@ pub(super) fn load(paths: &[PathBuf], personality: Personality, resolve: &[Resol
     let (sources, ids) = read(paths)?;
     let mut findings = Diagnostics::default();
     let given = Given { secrets: environment(), real_hosts: RealHosts::All, ..Given::default() };
-    let topology = kube::load(&sources, &ids, &given, &mut findings);
+    let mut topology = kube::load(&sources, &ids, &given, &mut findings);
+    super::resolve::settle(resolve, &mut topology);
     check(&topology, personality, resolve, &mut findings);
     let text = findings.render(&sources, false);
     if findings.has_errors() {
@@ -69,18 +71,36 @@ fn environment() -> kube::GivenSecrets {
     BTreeMap::from([(ENVIRONMENT.to_owned(), std::env::vars_os().filter_map(readable).collect())])
 }
 
+/// The ports at which nobody expects to be called in the clear.
+const SECURE_PORTS: [u16; 2] = [443, 8443];
+
+/// The error for a provider that would get its key in the clear, where that can hardly be meant.
+fn in_the_clear(provider: &Provider) -> Diagnostic {
+    let endpoint = &provider.endpoint;
+    let message = format!("no policy has `{endpoint}` called over TLS, so its key would go out in the clear");
+    Diagnostic::error(message)
+        .at(provider.name.place, "this provider")
+        .help("write `tls: {}` under its `policies`, or `backendTLS: {}` in a configuration of agentgateway")
+        .help(format!("or, if it is to be plain HTTP: `--resolve {endpoint}=http://{endpoint}`"))
+}
+
+/// The error for TLS that cannot be spoken.
+fn no_tls(provider: &Provider, why: &str) -> Diagnostic {
+    let place = provider.tls.as_ref().and_then(|tls| tls.origin.0).unwrap_or(provider.name.place);
+    let message = format!("`{}` cannot be called over TLS: {why}", provider.endpoint);
+    Diagnostic::error(message).at(place, "how it is to be called")
+}
+
 /// What only a gateway in real time minds.
 fn check(topology: &Topology, personality: Personality, resolve: &[Resolve], findings: &mut Diagnostics) {
     for (_, provider) in topology.backends.iter().flat_map(Backend::providers) {
-        let resolved = super::resolve::targets(resolve, topology).iter().any(|(name, _)| *name == provider.endpoint);
-        if provider.endpoint == Authority::openai() && !resolved {
-            let message =
-                format!("`{}` is reached over TLS, which this gateway does not speak", provider.endpoint.host);
-            findings.push(
-                Diagnostic::error(message)
-                    .at(provider.name.place, "this provider")
-                    .help("have something beside it do that, and say where: `--resolve api.openai.com=127.0.0.1:8001`"),
-            );
+        match &provider.tls {
+            None => {
+                let is_meant = super::resolve::is_plain(resolve, &provider.endpoint);
+                let odd = SECURE_PORTS.contains(&provider.endpoint.port) && !is_meant;
+                findings.extend(odd.then(|| in_the_clear(provider)));
+            }
+            Some(tls) => findings.extend(Secure::new(tls).err().map(|why| no_tls(provider, &why))),
         }
     }
     for backend in lint::stuck(topology, personality) {

@@ -1,8 +1,10 @@
-//! `--resolve NAME=ADDR`: where a provider really is.
+//! `--resolve NAME=ADDR`: where a provider really is, and whether TLS is spoken there.
 
+use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::topology::{Authority, Backend, Topology};
+use crate::topology::{Authority, Backend, Provider, Topology};
 
 /// One answer to where a host is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub(super) struct Resolve {
     port: Option<u16>,
     to_host: String,
     to_port: Option<u16>,
+    /// Whether TLS is spoken, where a scheme says it.
+    secure: Option<bool>,
 }
 
 impl FromStr for Resolve {
@@ -20,13 +24,15 @@ impl FromStr for Resolve {
         let (name, address) = text
             .split_once('=')
             .ok_or_else(|| "write the name and where it is: `api.openai.com=127.0.0.1:8001`".to_owned())?;
-        let address = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
-        if address.contains("://") {
-            return Err("only http:// is spoken here".to_owned());
-        }
+        let (secure, address) = match address.split_once("://") {
+            None => (None, address),
+            Some(("http", address)) => (Some(false), address),
+            Some(("https", address)) => (Some(true), address),
+            Some(_) => return Err("only http:// and https:// are spoken here".to_owned()),
+        };
         let (host, port) = parts(name)?;
-        let (to_host, to_port) = parts(address)?;
-        Ok(Self { host, port, to_host, to_port })
+        let (to_host, to_port) = parts(address.trim_end_matches('/'))?;
+        Ok(Self { host, port, to_host, to_port, secure })
     }
 }
 
@@ -43,6 +49,22 @@ fn parts(text: &str) -> Result<(String, Option<u16>), String> {
 }
 
 impl Resolve {
+    /// Has a provider that it means be called over TLS, or in the clear. Without a scheme a server on this
+    /// machine speaks plain HTTP, and one elsewhere what the configuration says.
+    fn settle(&self, provider: &mut Provider) {
+        if self.means_plain() {
+            provider.tls = None;
+        } else if self.secure == Some(true) && provider.tls.is_none() {
+            provider.tls = Some(Arc::default());
+        }
+    }
+
+    /// Whether plain HTTP is spoken there.
+    fn means_plain(&self) -> bool {
+        let stays_here = self.to_host == "localhost" || self.to_host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        self.secure.map_or(stays_here, |secure| !secure)
+    }
+
     fn of(&self, endpoint: &Authority) -> Option<Authority> {
         let means = self.host == endpoint.host && self.port.is_none_or(|port| port == endpoint.port);
         means.then(|| Authority::new(self.to_host.clone(), self.to_port.unwrap_or(endpoint.port)))
@@ -62,6 +84,21 @@ impl std::fmt::Display for Resolve {
 
 fn endpoints(topology: &Topology) -> impl Iterator<Item = &Authority> {
     topology.backends.iter().flat_map(Backend::providers).map(|(_, provider)| &provider.endpoint)
+}
+
+/// Settles which providers are called over TLS. Of several answers the first counts.
+pub(super) fn settle(resolve: &[Resolve], topology: &mut Topology) {
+    let groups = topology.backends.iter_mut().flat_map(|backend| &mut backend.groups);
+    for provider in groups.flat_map(|group| &mut group.providers) {
+        if let Some(answer) = resolve.iter().find(|one| one.of(&provider.endpoint).is_some()) {
+            answer.settle(provider);
+        }
+    }
+}
+
+/// Whether somebody has said that a host is to be called in the clear.
+pub(super) fn is_plain(resolve: &[Resolve], endpoint: &Authority) -> bool {
+    resolve.iter().find(|one| one.of(endpoint).is_some()).is_some_and(Resolve::means_plain)
 }
 
 /// Where each provider that is meant really is. Of several answers the first counts.
@@ -89,7 +126,8 @@ mod tests {
         assert_eq!(of("a:8000=http://h:1/", ("a", 8000)).as_deref(), Some("h:1"));
         assert_eq!(of("a:8000=h", ("a", 8001)), None);
         assert_eq!(of("a=[::1]:9", ("a", 1)).as_deref(), Some("::1:9"));
-        for wrong in ["a", "a=", "=b", "a=b:x", "a=https://b", "a:0=b", "a=b/c"] {
+        assert_eq!(of("a=https://b", ("a", 443)).as_deref(), Some("b:443"));
+        for wrong in ["a", "a=", "=b", "a=b:x", "a=ftp://b", "a:0=b", "a=b/c"] {
             assert!(wrong.parse::<Resolve>().is_err(), "{wrong}");
         }
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::retry_after::go_duration;
 use super::{Answer, AnswerFault, Asked, Effect, Headers, error_body, header};
 use crate::fault::Acts;
 use crate::fault::define::fault;
 use crate::source::Span;
+use crate::source::duration::as_go;
 
 fault! {
     /// The provider has a rate limit: requests above it get a 429 that says when to come back.
@@ -126,7 +126,7 @@ fn told(what: &str, limit: Limit, bucket: Bucket) -> Headers {
     [
         header(limit_name, &limit.count.to_string()),
         header(remaining, &(bucket.level / limit.per).to_string()),
-        header(reset, &go_duration(limit.time_for(missing))),
+        header(reset, &as_go(limit.time_for(missing))),
     ]
     .into_iter()
     .flatten()
@@ -140,7 +140,7 @@ fn refusal(what: &str, limit: u64, wait: Option<Duration>, mut headers: Headers)
         headers.extend(header("retry-after-ms", &millis.to_string()));
         headers.extend(header("retry-after", &millis.div_ceil(1_000).to_string()));
     }
-    let again = wait.map_or_else(String::new, |wait| format!(" Please try again in {}.", go_duration(wait)));
+    let again = wait.map_or_else(String::new, |wait| format!(" Please try again in {}.", as_go(wait)));
     let body = error_body(429, &format!("Rate limit reached on {what}: limit {limit}.{again}"));
     Effect::Instead(Answer { status: 429, headers, body: Bytes::from(body) })
 }

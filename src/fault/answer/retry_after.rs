@@ -11,6 +11,7 @@ use super::{Answer, AnswerFault, Asked, Code, Effect, Headers, error_body, heade
 use crate::fault::Acts;
 use crate::fault::define::{fault, kinds};
 use crate::source::Span;
+use crate::source::duration::as_go;
 
 /// How the time is spelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +107,8 @@ impl Spelling {
             Self::ResetEpoch(span) => {
                 one("x-ratelimit-reset", now.checked_add(span.0).unwrap_or(Timestamp::MAX).as_second().to_string())
             }
-            Self::ResetRequests(span) => one("x-ratelimit-reset-requests", go_duration(span.0)),
-            Self::ResetTokens(span) => one("x-ratelimit-reset-tokens", go_duration(span.0)),
+            Self::ResetRequests(span) => one("x-ratelimit-reset-requests", as_go(span.0)),
+            Self::ResetTokens(span) => one("x-ratelimit-reset-tokens", as_go(span.0)),
             Self::Zero => retry_after("0"),
             Self::Negative => retry_after("-5"),
             Self::Fractional => retry_after("1.5"),
@@ -130,22 +131,6 @@ fn seconds_up(span: Span) -> u128 {
 
 fn http_date(at: Timestamp) -> String {
     at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-/// A time as Go writes it, in whole milliseconds, rounded up: `20ms`, `1s`, `8.64s`, `6m0s`, `1h0m0s`.
-pub(crate) fn go_duration(time: Duration) -> String {
-    let millis = time.as_micros().div_ceil(1_000);
-    let seconds = millis / 1_000;
-    let fraction = match millis % 1_000 {
-        0 => String::new(),
-        rest => format!(".{rest:03}").trim_end_matches('0').to_owned(),
-    };
-    match (seconds / 3_600, seconds / 60 % 60, seconds) {
-        (0, 0, 0) if millis > 0 => format!("{millis}ms"),
-        (0, 0, seconds) => format!("{seconds}{fraction}s"),
-        (0, minutes, _) => format!("{minutes}m{}{fraction}s", seconds % 60),
-        (hours, minutes, _) => format!("{hours}h{minutes}m{}{fraction}s", seconds % 60),
-    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         path: "/v1/chat/completions".to_owned(),
         auth: Auth::None,
         is_openai: false,
+        tls: None,
         health: None,
         own_health: None,
         connect_timeout: None,
@@ -210,7 +211,7 @@ impl Lab {
 
     /// Sends a request and waits for all of its answer.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Got {
-        let response = self.client.call(request, Way::default()).await.unwrap();
+        let response = self.client.call(request, &Way::default()).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_or_else(|_| "(cut)".into(), Collected::to_bytes);
         Got { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() }
@@ -218,7 +219,7 @@ impl Lab {
 
     /// The head of an answer, with its body still to come.
     pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
-        self.client.call(request, Way::default()).await.unwrap()
+        self.client.call(request, &Way::default()).await.unwrap()
     }
 
     /// Sends the usual question.

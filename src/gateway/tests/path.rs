@@ -23,7 +23,7 @@ fn with(filter: Filter) -> Topology {
 
 /// A client that speaks HTTP/2 from the first byte on.
 fn h2c_client(net: &Net) -> (Upstream, Way) {
-    let way = Way { connect_timeout: None, h2c: true };
+    let way = Way { connect_timeout: None, h2c: true, tls: None };
     let mut topology = topology(&[&["any"]]);
     topology.backends[0].groups[0].providers[0].h2c = true;
     (Upstream::new(net, &topology), way)
@@ -38,7 +38,7 @@ async fn the_listener_speaks_http_2_to_clients_that_begin_with_it() {
     let (client, way) = h2c_client(&lab.world.net);
     let opened = lab.world.net.connections();
     let ask = || async {
-        let response = client.call(question(r#"{"messages":[]}"#), way).await.unwrap();
+        let response = client.call(question(r#"{"messages":[]}"#), &way).await.unwrap();
         let (head, body) = response.into_parts();
         (head, body.collect().await.unwrap().to_bytes())
     };
@@ -74,7 +74,7 @@ async fn a_client_that_leaves_its_http_2_stream_cancels_upstream() {
         .await;
     let (client, way) = h2c_client(&lab.world.net);
     let patience = Duration::from_millis(100);
-    let asked = client.call(question(r#"{"messages":[]}"#), way);
+    let asked = client.call(question(r#"{"messages":[]}"#), &way);
     assert!(tokio::time::timeout(patience, asked).await.is_err());
     let left = tokio::time::Instant::now();
     tokio::time::sleep(Duration::from_secs(1)).await;

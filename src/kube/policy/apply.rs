@@ -3,6 +3,7 @@
 use super::{BackendPart, Policy, Sections, Target, TargetKind, TrafficPart};
 use crate::kube::backend::{self, Links};
 use crate::kube::object::dangling;
+use crate::kube::tls;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::{Auth, Filter, Provider, Rule, Topology};
 
@@ -138,6 +139,11 @@ impl Application<'_, '_> {
 /// Gives a provider what it does not say itself, besides its health policy.
 fn to_provider(part: &BackendPart, provider: &mut Provider, namespace: &str, links: &Links<'_>) {
     provider.connect_timeout = provider.connect_timeout.or(part.connect_timeout);
+    if provider.tls.as_ref().is_none_or(|tls| tls.is_implied())
+        && let Some(tls) = part.tls.as_ref().and_then(|wish| tls::link(wish, namespace, links))
+    {
+        provider.tls = Some(tls);
+    }
     if provider.auth == Auth::None
         && let Some(login) = &part.login
     {

@@ -4,6 +4,8 @@ use super::policies::{self, OfBackend};
 use super::{NAMESPACE, Target};
 use crate::kube::backend::{Login, auth, groups_are_sound, one_of, path_is_sound};
 use crate::kube::fields::{Fields, Log, PORTS, did_you_mean};
+use crate::kube::policy::BackendPart;
+use crate::kube::tls;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::{Authority, Backend, Group, Provider};
 
@@ -36,21 +38,26 @@ pub(super) fn shared(fields: &Fields<'_>, target: &mut Target<'_, '_>) {
         return;
     }
     let Some(ai) = fields.map("ai") else { return };
-    let backend = backend(&ai, name.clone(), &policies, &Login::None, target);
+    let backend = backend(&ai, name.clone(), &policies, &BackendPart::default(), target);
     target.topology.backends.push(backend);
     target.shared.push((name.value, target.topology.backends.len() - 1));
 }
 
 /// Reads one of a route's backends and adds it. `name` is its name where it stands in the route itself,
-/// `login` the credential where neither it nor a provider says another.
-pub(super) fn of_route(fields: &Fields<'_>, name: String, login: &Login, target: &mut Target<'_, '_>) -> Option<Led> {
+/// `above` what its route says of the way to providers where neither it nor a provider does.
+pub(super) fn of_route(
+    fields: &Fields<'_>,
+    name: String,
+    above: &BackendPart,
+    target: &mut Target<'_, '_>,
+) -> Option<Led> {
     let kind = one_of(fields, &TYPES, "backend");
     let mut policies = fields.map("policies").map(|fields| policies::of_backend(&fields)).unwrap_or_default();
     let kind = kind?;
     match kind.key.as_str() {
         "ai" => {
             let ai = fields.map("ai")?;
-            let backend = backend(&ai, Spanned::new(name, kind.key_place), &policies, login, target);
+            let backend = backend(&ai, Spanned::new(name, kind.key_place), &policies, above, target);
             target.topology.backends.push(backend);
             policies.part.health = None;
             Some(Led { backend: target.topology.backends.len() - 1, policies })
@@ -80,11 +87,10 @@ fn backend(
     ai: &Fields<'_>,
     name: Spanned<String>,
     policies: &OfBackend,
-    login: &Login,
+    above: &BackendPart,
     target: &Target<'_, '_>,
 ) -> Backend {
-    let login = policies.part.login.as_ref().unwrap_or(login);
-    let fallback = Fallback { login, policies };
+    let fallback = Fallback { policies, above };
     let mut groups: Vec<Vec<Provider>> = Vec::new();
     if ai.find("groups").is_some() {
         for group in ai.need_maps("groups", MAX_GROUPS) {
@@ -107,8 +113,8 @@ fn backend(
 
 /// What holds for providers that do not say it.
 struct Fallback<'f> {
-    login: &'f Login,
     policies: &'f OfBackend,
+    above: &'f BackendPart,
 }
 
 fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_>) -> Option<Provider> {
@@ -131,7 +137,11 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         }
     };
     let name = name?;
-    let login = own.login.as_ref().unwrap_or(fallback.login);
+    let Fallback { policies: OfBackend { part, .. }, above } = fallback;
+    let login = [&own.login, &part.login, &above.login].into_iter().find_map(Option::as_ref).unwrap_or(&Login::None);
+    let wish = [&own.tls, &part.tls, &above.tls].into_iter().find_map(Option::as_ref);
+    let tls = wish.and_then(|wish| tls::link(wish, NAMESPACE, target.links));
+    let tls = tls.or_else(|| target.links.hosts.implied_tls(host.is_none()));
     Some(Provider {
         auth: auth(login, &name.value, NAMESPACE, target.links),
         name,
@@ -142,7 +152,8 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         own_health: own.health.clone(),
         health: own.health,
         connect_timeout: own.connect_timeout.or(fallback.policies.part.connect_timeout),
-        h2c: fallback.policies.h2c,
+        h2c: fallback.policies.h2c && tls.is_none(),
+        tls: tls.map(|tls| fallback.policies.offer(tls)),
     })
 }
 

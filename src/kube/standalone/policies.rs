@@ -1,16 +1,20 @@
 //! Policies of agentgateway's own configuration: of routes, of backends, of providers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kube::backend::{Login, one_of};
 use crate::kube::fields::Fields;
 use crate::kube::policy::{BackendPart, codes, condition, direct_response};
 use crate::kube::route::{header_name, hostname, is_header_value};
+use crate::kube::tls::{Wish, read_own};
 use crate::source::{Diagnostic, Origin, Span, Spanned, Value};
 use crate::topology::{
     EvictionPolicy, Filter, HeaderChange, HealthPolicy, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, RouteMatch,
-    Rule,
+    Rule, Tls,
 };
+
+const HTTP1: &str = "HTTP/1.1";
 
 /// What the policies of a route say.
 #[derive(Default)]
@@ -30,6 +34,7 @@ pub(super) struct OfBackend {
     pub(super) part: BackendPart,
     /// Whether providers are spoken to in HTTP/2.
     pub(super) h2c: bool,
+    version: Option<&'static str>,
     request: Option<Filter>,
     response: Option<Filter>,
     request_timeout: Option<Duration>,
@@ -52,7 +57,7 @@ pub(super) fn of_route(fields: &Fields<'_>, matches: &[RouteMatch]) -> OfRoute {
         timeout_origin: Origin(fields.find("timeout").map(|entry| entry.key_place)),
         retry: fields.map("retry").map(|fields| retry(&fields)),
         rate_limits: rate_limits(fields),
-        part: BackendPart { login: login(fields), ..BackendPart::default() },
+        part: BackendPart { login: login(fields), tls: tls(fields), ..BackendPart::default() },
     }
 }
 
@@ -61,10 +66,17 @@ pub(super) fn of_backend(fields: &Fields<'_>) -> OfBackend {
     let part = of_provider(fields);
     let [request, response] = header_changes(fields);
     let http = fields.map("http");
-    let version = http.as_ref().and_then(|http| http.choice("version", &["HTTP/1.1", "HTTP/2", "HTTP/2.0"]));
+    let version = http.as_ref().and_then(|http| http.choice("version", &[HTTP1, "HTTP/2", "HTTP/2.0"]));
     let request_timeout = http.and_then(|http| duration(&http, "requestTimeout")).filter(|one| !one.is_zero());
-    let h2c = version.is_some_and(|version| version.value != "HTTP/1.1");
-    OfBackend { part, h2c, request, response, request_timeout }
+    let version = version.map(|version| version.value);
+    OfBackend {
+        part,
+        h2c: version.is_some_and(|version| version != HTTP1),
+        version,
+        request,
+        response,
+        request_timeout,
+    }
 }
 
 /// Reads the policies of a provider.
@@ -74,7 +86,12 @@ pub(super) fn of_provider(fields: &Fields<'_>) -> BackendPart {
         health: fields.map("health").map(|fields| health(&fields)),
         login: login(fields),
         connect_timeout: connect_timeout.filter(|timeout| !timeout.is_zero()),
+        tls: tls(fields),
     }
+}
+
+fn tls(fields: &Fields<'_>) -> Option<Wish> {
+    fields.map("backendTLS").map(|fields| read_own(&fields))
 }
 
 /// Whether a rule with this filter answers itself.
@@ -83,6 +100,17 @@ pub(super) fn answers_itself(filter: &Filter) -> bool {
 }
 
 impl OfBackend {
+    /// Has TLS offer the only protocol that is to be spoken, unless it says itself what it offers.
+    pub(super) fn offer(&self, tls: Arc<Tls>) -> Arc<Tls> {
+        match self.version.filter(|_| tls.protocols.is_empty()) {
+            None => tls,
+            Some(version) => {
+                let protocol = if version == HTTP1 { "http/1.1" } else { "h2" };
+                Arc::new(Tls { protocols: vec![protocol.to_owned()], ..(*tls).clone() })
+            }
+        }
+    }
+
     /// Whether they say anything that a rule has to do.
     pub(super) fn changes_requests(&self) -> bool {
         self.part.health.is_some()

@@ -3,7 +3,7 @@
 use super::backend::{self, Led};
 use super::policies::{self, OfRoute};
 use super::{NAMESPACE, Target};
-use crate::kube::backend::{Login, one_of};
+use crate::kube::backend::one_of;
 use crate::kube::fields::Fields;
 use crate::kube::route::{METHODS, check_path, every_path, header_name, hostname, regex};
 use crate::source::{Diagnostic, Spanned};
@@ -22,7 +22,6 @@ pub(super) fn add(fields: &Fields<'_>, index: usize, listeners: &[usize], scope:
         matches.push(every_path());
     }
     let own = fields.map("policies").map(|fields| policies::of_route(&fields, &matches)).unwrap_or_default();
-    let login = own.part.login.clone().unwrap_or(Login::None);
     let given = fields.maps("backends");
     let led: Vec<(Led, u32)> = given
         .iter()
@@ -30,7 +29,7 @@ pub(super) fn add(fields: &Fields<'_>, index: usize, listeners: &[usize], scope:
         .filter_map(|(position, fields)| {
             let weight = fields.number("weight", 0..=u64::from(u32::MAX)).map_or(1, |weight| weight.value);
             let name = format!("{scope}{}/backend{position}", name.value);
-            let led = backend::of_route(fields, name, &login, target)?;
+            let led = backend::of_route(fields, name, &own.part, target)?;
             Some((led, u32::try_from(weight).unwrap_or(u32::MAX)))
         })
         .collect();

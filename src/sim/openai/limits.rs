@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::auth::Caller;
 use super::error::ApiError;
 use crate::event::At;
+use crate::source::duration::as_go;
 
 /// What may be asked of each model with one key, for one organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -159,7 +160,7 @@ fn refusal(bucket: &Bucket, amount: u64, demand: &Demand<'_>, kind: &'static str
         )));
     }
     let used = limit - bucket.remaining();
-    let again = go_duration(wait);
+    let again = as_go(wait);
     Some(ApiError {
         retry_after: Some(wait),
         ..error(format!(
@@ -177,8 +178,8 @@ fn headers(buckets: &Buckets) -> Vec<(&'static str, String)> {
         ("x-ratelimit-limit-tokens", tokens.limit.to_string()),
         ("x-ratelimit-remaining-requests", requests.remaining().to_string()),
         ("x-ratelimit-remaining-tokens", tokens.remaining().to_string()),
-        ("x-ratelimit-reset-requests", go_duration(requests.reset())),
-        ("x-ratelimit-reset-tokens", go_duration(tokens.reset())),
+        ("x-ratelimit-reset-requests", as_go(requests.reset())),
+        ("x-ratelimit-reset-tokens", as_go(tokens.reset())),
     ]
 }
 
@@ -190,45 +191,4 @@ pub(crate) fn retry_headers(wait: Duration) -> [(&'static str, String); 2] {
 
 fn millis_up(time: Duration) -> u128 {
     time.as_micros().div_ceil(1_000)
-}
-
-/// A time as Go writes it, in whole milliseconds, rounded up: `20ms`, `1s`, `8.64s`, `6m0s`, `1h0m0s`.
-fn go_duration(time: Duration) -> String {
-    let millis = millis_up(time);
-    let seconds = millis / 1_000;
-    let fraction = match millis % 1_000 {
-        0 => String::new(),
-        rest => format!(".{rest:03}").trim_end_matches('0').to_owned(),
-    };
-    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-    match (hours, minutes, seconds) {
-        (0, 0, 0) if millis > 0 => format!("{millis}ms"),
-        (0, 0, seconds) => format!("{seconds}{fraction}s"),
-        (0, minutes, _) => format!("{minutes}m{}{fraction}s", seconds % 60),
-        (hours, minutes, _) => format!("{hours}h{minutes}m{}{fraction}s", seconds % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_as_go_does() {
-        let cases = [
-            (0, "0s"),
-            (1, "1ms"),
-            (20_000, "20ms"),
-            (19_001, "20ms"),
-            (1_000_000, "1s"),
-            (8_640_000, "8.64s"),
-            (59_701_000, "59.701s"),
-            (360_000_000, "6m0s"),
-            (86_400_000, "1m26.4s"),
-            (3_600_000_000, "1h0m0s"),
-        ];
-        for (micros, written) in cases {
-            assert_eq!(go_duration(Duration::from_micros(micros)), written);
-        }
-    }
 }
