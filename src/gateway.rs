@@ -52,7 +52,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ use error::Error;
 use exchange::Exchange;
 use group::Seat;
 pub use health::{BackendHealth, ProviderHealth};
-use personality::{ClientErrors, Retries};
+use personality::{ClientErrors, Retries, Told};
 use provider::{Marks, Target};
 use replica::Replica;
 use route::Found;
@@ -133,6 +133,9 @@ impl Gateway {
     /// one that they began with. What becomes of the health state is the personality's.
     pub fn configure(&self, topology: Arc<Topology>) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.broken.misses_changes(current.number) {
+            return;
+        }
         let next = current.succeeded_by(topology, self.personality);
         *current = next;
     }
@@ -258,6 +261,7 @@ impl Call<'_> {
         };
         let timeout = self.replica.broken.timeout(self.rule.request_timeout);
         let deadline = deadline(self.replica, exchange.received(), timeout);
+        let mut cause = None;
         loop {
             let (number, target) = match chosen.take() {
                 Some(chosen) => chosen,
@@ -270,7 +274,7 @@ impl Call<'_> {
             let attempt = Attempt { call: self, target: &target, number };
             let result = attempt.run(exchange, &body, deadline).await;
             if !self.may_follow(number, &result, &body) {
-                return result;
+                return self.rather_the_cause(exchange, cause, result);
             }
             exchange.attempt_failed(&result);
             if behaviour.retries != Retries::Failover {
@@ -286,6 +290,30 @@ impl Call<'_> {
             if exchange.would_turn_back(self.backend) {
                 return result;
             }
+            cause.get_or_insert(result);
+        }
+    }
+
+    /// The last result, unless it is a refusal of what was sent and an attempt before has failed: then what
+    /// the client has met is that failure, and the refusal may concern the retry alone.
+    fn rather_the_cause(
+        &self,
+        exchange: &mut Exchange,
+        cause: Option<Result<Response<Source>, Error>>,
+        result: Result<Response<Source>, Error>,
+    ) -> Result<Response<Source>, Error> {
+        let refused = |response: &Response<Source>| {
+            let status = response.status();
+            status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
+        };
+        match cause {
+            Some(cause)
+                if self.replica.behaviour.told == Told::FirstBeforeRefusal && result.as_ref().is_ok_and(refused) =>
+            {
+                exchange.attempt_failed(&result);
+                cause
+            }
+            _ => result,
         }
     }
 
@@ -340,7 +368,7 @@ impl Attempt<'_> {
         exchange.attempt_started(self.target, &question.model);
         let own_deadline = self::deadline(replica, replica.world.clock.now(), rule.backend_request_timeout);
         let answer = async {
-            let call = replica.upstream.call(request, &self.target.way);
+            let call = replica.broken.call(&replica.upstream, request, &self.target.way);
             let mut response = within(own_deadline, call).await.unwrap_or(Err(Error::CallTimeout))?;
             exchange.attempt_answered(response.status(), response.headers());
             provider::strip_hop_by_hop(response.headers_mut());

@@ -4,6 +4,7 @@
 //! configurations) is read through this module, so that every value that can be wrong keeps its
 //! file, line and column, and all mistakes of a file are reported at once.
 
+pub mod amount;
 pub mod decode;
 pub mod diagnostic;
 pub mod duration;

@@ -48,6 +48,9 @@ pub struct Answer {
     /// Length of the body in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Bytes of a stream that the gateway had read and not passed on, at most. Absent where no stream was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_bytes: Option<u64>,
     /// `Retry-After` as the client got it, after every filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<String>,

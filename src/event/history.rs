@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::{Aims, At, BODY_LIMIT, BackendRecord, Candidate, Digest, Event, Headers, Kind, Outcome, RequestId, Usage};
+use super::{
+    Aims, At, BODY_LIMIT, BackendRecord, Candidate, Digest, Event, Headers, Kind, Outcome, ProviderName, RequestId,
+    Usage,
+};
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,6 +33,8 @@ pub struct History {
     pub replicas: u32,
     /// Configurations that replicas have taken in mid-run, in order.
     pub configurations: Vec<Configuration>,
+    /// Times at which a replica began anew with a provider, or with all.
+    pub renewals: Vec<Renewal>,
     /// How often a replica was started, restarts too.
     pub starts: u32,
     /// The time of the latest event.
@@ -47,6 +52,26 @@ pub struct History {
     counts: Vec<(u32, String, String, u32)>,
 }
 
+/// A replica has forgotten what it knew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// The replica.
+    pub replica: u32,
+    /// Of whom; none where it was of everybody, since the replica was started.
+    pub provider: Option<ProviderName>,
+    /// Where in the stream.
+    pub seq: u64,
+}
+
+impl Renewal {
+    /// Whether it concerns a provider of a replica.
+    #[must_use]
+    pub fn concerns(&self, replica: u32, backend: &str, provider: &str) -> bool {
+        let own = |one: &ProviderName| one.backend == backend && one.provider == provider;
+        self.replica == replica && self.provider.as_ref().is_none_or(own)
+    }
+}
+
 /// A configuration that a replica has taken in mid-run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
@@ -56,6 +81,8 @@ pub struct Configuration {
     pub backends: Vec<BackendRecord>,
     /// Where in the stream it was taken.
     pub seq: u64,
+    /// When.
+    pub at: At,
 }
 
 /// One request, as client, gateway and provider saw it.
@@ -87,6 +114,8 @@ pub struct Request {
     pub first_token: Option<At>,
     /// When it was over for the client.
     pub ended: Option<At>,
+    /// Where in the stream it was.
+    pub ended_seq: Option<u64>,
     /// How often it ended for the client: once, unless something is wrong.
     pub ends: u32,
     /// How it ended for the client.
@@ -209,6 +238,8 @@ pub struct GatewayRecord {
     pub reason: Option<String>,
     /// Tokens, as its access log has them.
     pub usage: Option<Usage>,
+    /// Bytes of a stream that it had at once, and had not passed on, at most.
+    pub held: Option<u64>,
 }
 
 /// A request as a provider saw it.
@@ -321,16 +352,24 @@ pub struct StepRecord {
 }
 
 impl Request {
-    /// The attempt whose answer the client got: the last one.
+    /// The last attempt.
     #[must_use]
     pub fn last_attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
     }
 
-    /// The provider of the last attempt; none where the gateway itself answered.
+    /// The attempt whose answer the client got: the last one with that status. Where there is none with it, the
+    /// last one.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Attempt> {
+        let same = |attempt: &&Attempt| attempt.status.is_some() && attempt.status == self.status;
+        self.attempts.iter().rfind(same).or(self.last_attempt())
+    }
+
+    /// The provider whose answer the client got; none where nobody was asked.
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
-        self.last_attempt().map(|attempt| attempt.provider.as_str())
+        self.answer().map(|attempt| attempt.provider.as_str())
     }
 
     /// From sending to the end, as the client saw it; of a load from the moment at which it should
@@ -451,6 +490,7 @@ impl History {
             Kind::ReplicaStarted { replica } => {
                 self.replicas = self.replicas.max(replica.saturating_add(1));
                 self.starts = self.starts.saturating_add(1);
+                self.renewals.push(Renewal { replica: *replica, provider: None, seq: event.seq });
             }
             Kind::ReplicaStopped { replica } => {
                 self.forget(event, |one| one.replica == *replica);
@@ -463,7 +503,12 @@ impl History {
                 self.forget(event, |one| gone(one.replica, &one.backend, &one.provider));
                 self.counts.retain(|(of, backend, provider, _)| !gone(*of, backend, provider));
                 let (replica, backends) = (*replica, backends.clone());
-                self.configurations.push(Configuration { replica, backends, seq: event.seq });
+                self.renewals.extend(reset.iter().map(|one| Renewal {
+                    replica,
+                    provider: Some(one.clone()),
+                    seq: event.seq,
+                }));
+                self.configurations.push(Configuration { replica, backends, seq: event.seq, at });
             }
             Kind::ClientRequestSent {
                 request,
@@ -497,6 +542,7 @@ impl History {
             Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _, digest } => {
                 let record = self.entry(request);
                 record.ended = Some(at);
+                record.ended_seq = Some(event.seq);
                 record.ends += 1;
                 record.outcome = Some(*outcome);
                 record.status = *status;
@@ -648,7 +694,7 @@ impl History {
                     }
                 }
             }
-            Kind::GatewayRequestEnded { request, status, error, reason, usage, .. } => {
+            Kind::GatewayRequestEnded { request, status, error, reason, usage, answer, .. } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.ended = Some(at);
                 gateway.ended_seq = Some(event.seq);
@@ -657,6 +703,7 @@ impl History {
                 gateway.error.clone_from(error);
                 gateway.reason.clone_from(reason);
                 gateway.usage = *usage;
+                gateway.held = answer.held_bytes;
             }
             Kind::ProviderRequestReceived {
                 request,

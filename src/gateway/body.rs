@@ -30,6 +30,17 @@ pub(crate) enum Source {
     Gone,
 }
 
+impl Source {
+    /// How much of a stream is kept, besides what is on its way to the client.
+    fn held(&self) -> Option<usize> {
+        match self {
+            Self::Upstream(_, tap) => tap.as_ref().map(|tap| tap.held()),
+            Self::Warped(warped) => Some(warped.held()),
+            Self::Whole(_) | Self::Gone => None,
+        }
+    }
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body {
@@ -89,6 +100,9 @@ impl http_body::Body for Body {
         if let Some(Ok(frame)) = &frame
             && let (Some(data), Some(exchange)) = (frame.data_ref(), &mut this.exchange)
         {
+            if let Some(held) = this.source.held() {
+                exchange.held(held + data.len());
+            }
             exchange.sent(data.len(), matches!(this.source, Source::Upstream(_, Some(_)) | Source::Warped(_)));
         }
         match &frame {

@@ -18,11 +18,14 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 
 use super::body::Source;
+use super::error::Error;
 use super::group::{Pool, Seat};
-use super::personality::{Accounting, AllOut, Behaviour, Comeback, CutStream, Failures, Trigger};
+use super::personality::{Accounting, AllOut, Behaviour, Comeback, CutStream, Failures, Told, Trigger};
 use super::replica::Replica;
+use super::upstream::{Upstream, Way};
 use crate::event::Usage;
 use crate::topology::Bug;
 
@@ -83,6 +86,7 @@ impl Broken {
             Some(Bug::AllOutFirstGroup) => Behaviour { all_out: AllOut::FirstGroup, ..row },
             Some(Bug::BlindRetries) => Behaviour { accounting: Accounting::LastAttempt, ..row },
             Some(Bug::NeedsRetryAfter) => Behaviour { trigger: Trigger::RateLimitWait, ..row },
+            Some(Bug::HidesFirst) => Behaviour { told: Told::Last, ..row },
             _ => row,
         }
     }
@@ -90,6 +94,29 @@ impl Broken {
     /// Whether a request is dropped when it comes.
     pub(super) fn loses_request(&self) -> bool {
         self.has(Bug::LosesRequest) && self.third()
+    }
+
+    /// Whether a replica does not take other manifests.
+    pub(super) fn misses_changes(&self, replica: u32) -> bool {
+        self.has(Bug::MissesChanges) && replica > 0
+    }
+
+    /// Calls a provider. When nobody waits for the answer any more, the call is broken off.
+    pub(super) async fn call(
+        &self,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        way: &Way,
+    ) -> Result<Response<Incoming>, Error> {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if self.has(Bug::LeavesAttempts) => {
+                let (upstream, way) = (upstream.clone(), way.clone());
+                // Nobody breaks off what runs by itself.
+                let call = runtime.spawn(async move { upstream.call(request, &way).await });
+                call.await.unwrap_or(Err(Error::CallTimeout))
+            }
+            _ => upstream.call(request, way).await,
+        }
     }
 
     /// How often a request may be tried again.

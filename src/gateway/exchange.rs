@@ -260,6 +260,12 @@ impl Exchange {
         }
     }
 
+    /// Bytes of a stream that are here at this moment.
+    pub(crate) fn held(&mut self, bytes: usize) {
+        let most = self.answer.held_bytes.get_or_insert_default();
+        *most = (*most).max(bytes as u64);
+    }
+
     /// The gateway answers itself.
     pub(crate) fn failed(&mut self, error: &Error) {
         self.attempt_ended(error.outcome(), Some(error.to_string()));

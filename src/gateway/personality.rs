@@ -37,6 +37,8 @@ pub struct Behaviour {
     pub accounting: Accounting,
     /// What a retry is, and what it does with its back-off.
     pub retries: Retries,
+    /// Which of several failures the client is told of.
+    pub told: Told,
     /// Which timeout is tried again.
     pub retried_timeout: RetriedTimeout,
     /// What becomes of a request that the client gets wrong, and of one that it leaves.
@@ -182,6 +184,15 @@ pub enum Retries {
     Failover,
 }
 
+/// Which of several failures the client is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// The last attempt's.
+    Last,
+    /// The last attempt's; but where that is a refusal of what was sent (a 4xx besides 429), the first.
+    FirstBeforeRefusal,
+}
+
 /// Which timeout is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetriedTimeout {
@@ -231,6 +242,7 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     all_out: AllOut::FirstGroup,
     accounting: Accounting::LastAttempt,
     retries: Retries::WithoutBackoff,
+    told: Told::Last,
     retried_timeout: RetriedTimeout::Request,
     client_errors: ClientErrors::BlameTheProvider,
     cut_stream: CutStream::ByItsStatus,
@@ -271,6 +283,7 @@ const REFERENCE: Behaviour = Behaviour {
     all_out: AllOut::Refuse,
     accounting: Accounting::EveryAttemptAlike,
     retries: Retries::Failover,
+    told: Told::FirstBeforeRefusal,
     client_errors: ClientErrors::BlameNobody,
     cut_stream: CutStream::Failure,
     errors: Errors::OpenAi,

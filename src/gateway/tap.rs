@@ -38,6 +38,11 @@ impl Tap {
         self.keep(piece);
     }
 
+    /// How much of a line is kept, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.line.capacity()
+    }
+
     /// The stream is over: reads a last line without its end.
     pub(crate) fn end(&mut self) {
         let line = std::mem::take(&mut self.line);

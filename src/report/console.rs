@@ -177,7 +177,7 @@ impl Live {
 
     fn request_line(&self, id: &str) -> Option<String> {
         let request = self.history.request(id)?;
-        let attempt = request.last_attempt();
+        let attempt = request.answer();
         let status = request.status.or(request.gateway.as_ref().and_then(|gateway| gateway.status));
         let broken = request.outcome.filter(|outcome| *outcome != Outcome::Complete);
         let shown = match (status, broken) {
@@ -368,7 +368,7 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for request in &self.history.requests {
             let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-            let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+            let endpoint = request.answer().map_or("gateway", |attempt| attempt.endpoint.as_str());
             writeln!(f, "{} {} {status} {endpoint}", request.number, request.sent)?;
         }
         f.write_str(&verdict(self, Style::PLAIN, Detail::Normal))?;

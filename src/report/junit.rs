@@ -139,7 +139,7 @@ fn class(run: &RunRecord, several: bool) -> String {
 
 fn line(request: &Request) -> String {
     let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-    let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+    let endpoint = request.answer().map_or("gateway", |attempt| attempt.endpoint.as_str());
     let millis = request.duration().map_or_else(|| "-".to_owned(), |took| format!("{}ms", took.as_millis()));
     format!("{} {} {status} {endpoint} {millis}\n", request.number, request.sent)
 }

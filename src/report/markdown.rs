@@ -1,19 +1,23 @@
 //! Markdown, for a pull request's comment or a job's summary.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::load;
-use super::record::{RunRecord, Tally, mark, title};
+use super::record::{RunRecord, Tally, counted, mark, title};
 use crate::event::history::Request;
 use crate::source::duration::human;
-use crate::verdict::Outcome;
+use crate::verdict::{Finding, Outcome};
 
 /// Requests of one run that are listed, at most.
 const LISTED: usize = 50;
 
 /// Runs that are explained, at most: a job summary may have a mebibyte.
 const EXPLAINED: usize = 50;
+
+/// Runs that are named for an invariant that did not count, at most.
+const NAMED: usize = 3;
 
 /// The whole text.
 #[must_use]
@@ -27,12 +31,13 @@ pub fn render(runs: &[RunRecord]) -> String {
     for run in runs {
         overview(&mut out, run);
     }
+    exempted(&mut out, runs);
     let troubled: Vec<&RunRecord> = runs.iter().filter(|run| run.outcome() != Outcome::Pass).collect();
     for run in troubled.iter().take(EXPLAINED) {
         explained(&mut out, run);
     }
     if troubled.len() > EXPLAINED {
-        let _ = writeln!(out, "\n… and {} runs more that did not pass", troubled.len() - EXPLAINED);
+        let _ = writeln!(out, "\n… and {} more that did not pass", counted(troubled.len() - EXPLAINED, "run"));
     }
     out
 }
@@ -52,6 +57,32 @@ fn overview(out: &mut String, run: &RunRecord) {
     );
 }
 
+/// Invariants that were broken, or not looked at, and fail no run: each with the runs in which it was so.
+fn exempted(out: &mut String, runs: &[RunRecord]) {
+    let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for run in runs {
+        for exemption in run.verdict.exemptions().filter_map(Finding::exemption) {
+            found.entry(exemption).or_default().push(&run.header.name);
+        }
+    }
+    if found.is_empty() {
+        return;
+    }
+    out.push_str("\n### Invariants that did not count\n\n");
+    for (exemption, runs) in found {
+        let _ = writeln!(out, "- {} ({})", inline(&exemption), inline(&named(&runs)));
+    }
+}
+
+/// The first few names, and how many more there are.
+fn named(runs: &[&str]) -> String {
+    let mut names: Vec<String> = runs.iter().take(NAMED).map(|name| (*name).to_owned()).collect();
+    if runs.len() > NAMED {
+        names.push(format!("and {} more", counted(runs.len() - NAMED, "run")));
+    }
+    names.join(", ")
+}
+
 fn explained(out: &mut String, run: &RunRecord) {
     let _ = writeln!(out, "\n### {} {}\n\n{}", mark(run.outcome()), inline(&run.header.name), run.facts().join(" · "));
     if run.interrupted {
@@ -63,7 +94,7 @@ fn explained(out: &mut String, run: &RunRecord) {
     }
     loads(out, run);
     let requests = &run.history.requests;
-    let _ = writeln!(out, "\n<details><summary>{} requests</summary>\n", requests.len());
+    let _ = writeln!(out, "\n<details><summary>{}</summary>\n", counted(requests.len(), "request"));
     out.push_str("| # | time | status | provider | endpoint | duration |\n| ---: | --- | --- | --- | --- | ---: |\n");
     for request in requests.iter().take(LISTED) {
         row(out, request);
@@ -90,7 +121,7 @@ fn row(out: &mut String, request: &Request) {
     let status = request
         .status
         .map_or_else(|| request.outcome.map_or("?", |one| one.name()).to_owned(), |status| status.to_string());
-    let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+    let endpoint = request.answer().map_or("gateway", |attempt| attempt.endpoint.as_str());
     let took = request.duration().map_or_else(|| "-".to_owned(), |took| format!("{}ms", took.as_millis()));
     let provider = cell(request.provider().unwrap_or("-"));
     let _ = writeln!(

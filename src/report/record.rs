@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::event::log::Header;
 use crate::event::{At, Event, History};
 use crate::source::duration::human;
-use crate::source::{LineColumn, Sources};
+use crate::source::{LineColumn, Sources, amount};
 use crate::verdict::{About, Finding, Outcome, Verdict};
 
 /// Everything that is known of a run that is over.
@@ -123,7 +123,7 @@ pub(super) fn worst(runs: &[RunRecord]) -> Outcome {
 
 /// `1 request`, `2 requests`.
 pub(super) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    amount::counted(count as u64, what)
 }
 
 /// What a finding is called in a list: its step or its invariant, then what was asked.

@@ -1,23 +1,27 @@
 //! Invariants that a scenario turns off, each with a reason. What they are stands in `verdict`.
 
 /// The names of all invariants.
-pub const NAMES: [&str; 28] = [
+pub const NAMES: [&str; 36] = [
     "one-end",
     "double-entry",
     "honest-status",
+    "root-cause",
     "usage",
     "credential-isolation",
     "hop-by-hop",
     "whole-success",
     "same-bytes",
+    "bounded-memory",
     "evicted-stays-out",
     "priority",
     "refuses-when-all-out",
     "better-of-two",
+    "even-draws",
     "no-early-return",
     "one-eviction-at-a-time",
     "one-probe",
     "eviction-cause",
+    "eviction-threshold",
     "retry-after-kept",
     "counts-once",
     "blameless",
@@ -28,6 +32,10 @@ pub const NAMES: [&str; 28] = [
     "no-turning-back",
     "deadline",
     "upstream-cancelled",
+    "attempt-cancelled",
+    "evicts-in-time",
+    "tries-everyone",
+    "replicas-agree",
     "comes-back",
     "breaker-closes",
 ];

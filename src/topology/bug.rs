@@ -19,11 +19,14 @@ pub enum Bug {
     ProbeLeaks,
     StaysOpen,
     CountsInFlight,
+    EvictsAgain,
     SharedEvictions,
     KeepsHealth,
+    MissesChanges,
     AnyRetryAfter,
     IgnoresRetryAfter,
     NeedsRetryAfter,
+    HairTrigger,
     OwnLimitEvicts,
     PoisonEvicts,
     ClientLeftCounts,
@@ -31,13 +34,16 @@ pub enum Bug {
     HealthAtHead,
     AllOutFirstGroup,
     LowerGroupEarly,
+    FirstGroupOnly,
     IgnoresScores,
+    LoadedDice,
     TurnsBack,
     RetriesTheSame,
     BlindRetries,
     OneTooMany,
     NoRetryBudget,
     IgnoresDeadline,
+    LeavesAttempts,
     KeyOfTheFirst,
     EmptyRetry,
     UnmarkedRetry,
@@ -50,9 +56,11 @@ pub enum Bug {
     SwapsTokens,
     CrossTalk,
     HoldsStreams,
+    KeepsLines,
     WorksOn,
     ErrorAsSuccess,
     MasksCause,
+    HidesFirst,
     LosesRequest,
     LosesLogLine,
     LogsTwice,
@@ -77,7 +85,7 @@ const fn row(bug: Bug, name: &'static str, line: &'static str, thread: Option<&'
 }
 
 /// All bugs.
-pub const BUGS: [About; 47] = [
+pub const BUGS: [About; 55] = [
     row(Bug::StaleTimer, "stale-timer", "the timer of an eviction that is over ends the next one", None),
     row(
         Bug::LongestFirst,
@@ -122,8 +130,15 @@ pub const BUGS: [About; 47] = [
         "failures that end while their provider is out count as further evictions",
         Some("https://github.com/agentgateway/agentgateway/issues/1810"),
     ),
+    row(
+        Bug::EvictsAgain,
+        "evicts-again",
+        "a failure that ends while its provider is out evicts it anew, and moves its deadline",
+        None,
+    ),
     row(Bug::SharedEvictions, "shared-evictions", "an eviction on one replica holds on all of them", None),
     row(Bug::KeepsHealth, "keeps-health", "a restarted replica goes on with the health state of the one before", None),
+    row(Bug::MissesChanges, "misses-changes", "manifests that are applied in mid-run reach one replica only", None),
     row(Bug::AnyRetryAfter, "any-retry-after", "an answer with Retry-After evicts its provider, also a 200", None),
     row(
         Bug::IgnoresRetryAfter,
@@ -137,6 +152,7 @@ pub const BUGS: [About; 47] = [
         "a failure that names no wait does not fail over",
         Some("https://github.com/agentgateway/agentgateway/issues/1500"),
     ),
+    row(Bug::HairTrigger, "hair-trigger", "the first failure evicts, however many the policy asks for", None),
     row(Bug::OwnLimitEvicts, "own-limit-evicts", "a 429 of the gateway's own limit evicts a provider", None),
     row(
         Bug::PoisonEvicts,
@@ -164,7 +180,9 @@ pub const BUGS: [About; 47] = [
         "a lower group is used as soon as one provider of a better one is out",
         None,
     ),
+    row(Bug::FirstGroupOnly, "first-group-only", "where the first group is out requests are refused", None),
     row(Bug::IgnoresScores, "ignores-scores", "of two providers the worse one is chosen as gladly", None),
+    row(Bug::LoadedDice, "loaded-dice", "the first provider of a group is drawn more often than the others", None),
     row(
         Bug::TurnsBack,
         "turns-back",
@@ -186,6 +204,7 @@ pub const BUGS: [About; 47] = [
         Some("https://github.com/HKUDS/nanobot/issues/2760"),
     ),
     row(Bug::IgnoresDeadline, "ignores-deadline", "a request's timeout is not looked at", None),
+    row(Bug::LeavesAttempts, "leaves-attempts", "an attempt that took too long is left running at its provider", None),
     row(
         Bug::KeyOfTheFirst,
         "key-of-the-first",
@@ -214,6 +233,12 @@ pub const BUGS: [About; 47] = [
     row(Bug::CrossTalk, "cross-talk", "a piece of another client's stream is sent", None),
     row(Bug::HoldsStreams, "holds-streams", "a stream is held back until it is whole", None),
     row(
+        Bug::KeepsLines,
+        "keeps-lines",
+        "a line of a stream is kept until its end, however long it is",
+        Some("https://github.com/KarpelesLab/teamclaude/issues/341"),
+    ),
+    row(
         Bug::WorksOn,
         "works-on",
         "when the client of a stream leaves, the provider is not told",
@@ -225,6 +250,12 @@ pub const BUGS: [About; 47] = [
         "masks-cause",
         "after a failed retry the client gets another error than the one that was met",
         Some("https://github.com/BerriAI/litellm/issues/27967"),
+    ),
+    row(
+        Bug::HidesFirst,
+        "hides-first",
+        "the client is told what a retry was refused for, and not what had failed before",
+        Some("https://github.com/BerriAI/litellm/pull/36267"),
     ),
     row(Bug::LosesRequest, "loses-request", "every third request is dropped without an answer or a trace", None),
     row(Bug::LosesLogLine, "loses-log-line", "every third request is missing in the access log", None),

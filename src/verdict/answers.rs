@@ -1,7 +1,7 @@
 //! How a request ended and who answered it, as patterns name it.
 //!
 //! A request that got a whole answer is named by its status, whoever sent it; any other by the way it
-//! ended. The provider is that of the last attempt, and `gateway` answered where there was no attempt
+//! ended. The provider is the one whose answer the client got, and `gateway` answered where there was no attempt
 //! or where it says that the answer is its own. So an attempt that timed out at `slow` is both
 //! `504@gateway` and `504@slow`.
 
@@ -86,7 +86,7 @@ pub fn answered_by(target: &Target, request: &Request) -> bool {
     match target.who {
         Who::Gateway => by_gateway(request),
         Who::Providers(_) => {
-            request.last_attempt().is_some_and(|attempt| target.is_provider(&attempt.backend, &attempt.provider))
+            request.answer().is_some_and(|attempt| target.is_provider(&attempt.backend, &attempt.provider))
         }
     }
 }

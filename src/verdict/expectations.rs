@@ -12,6 +12,7 @@ use crate::scenario::names::{Target, Who};
 use crate::scenario::pattern::{Answer, Item, Pattern};
 use crate::scenario::step::Until;
 use crate::scenario::{Scenario, Step};
+use crate::source::amount::counted;
 use crate::source::duration::{human, to_millis};
 use crate::source::{Place, Span};
 
@@ -283,8 +284,7 @@ fn one_of(expected: &[&Item], could_end: bool) -> String {
 fn after(count: usize) -> String {
     match count {
         0 => "there was no answer at all".to_owned(),
-        1 => "the end, after 1 answer".to_owned(),
-        _ => format!("the end, after {count} answers"),
+        _ => format!("the end, after {}", counted(count as u64, "answer")),
     }
 }
 

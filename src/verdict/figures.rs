@@ -9,11 +9,12 @@ use crate::event::history::Request;
 use crate::scenario::expect::{Bounds, Ratio, Share};
 use crate::scenario::names::Target;
 use crate::scenario::pattern::Answer;
+use crate::source::amount::counted;
 
 /// How many requests a provider of the group answered.
 pub(super) fn group(scope: &Scope<'_>, group: usize, count: &Bounds<u64>) -> Came {
     let of_group =
-        |request: &&&Request| !by_gateway(request) && request.last_attempt().is_some_and(|last| last.group == group);
+        |request: &&&Request| !by_gateway(request) && request.answer().is_some_and(|answer| answer.group == group);
     let answered: Vec<_> = scope.requests.iter().filter(of_group).collect();
     let found = answered.len() as u64;
     if count.contain(found) {
@@ -48,7 +49,7 @@ pub(super) fn share(scope: &Scope<'_>, target: &Target, share: &Bounds<Share>) -
     let Some(found) = Share::of(own, all) else {
         return Came::unknown(share.to_string(), "no attempt was made at any provider".to_owned());
     };
-    let told = format!("{found}: {own} of {all} attempts");
+    let told = format!("{found}: {own} of {}", counted(all, "attempt"));
     if share.contain(found) {
         return Came::pass(told);
     }
@@ -80,7 +81,7 @@ pub(super) fn success(scope: &Scope<'_>, share: &Bounds<Share>) -> Came {
     let Some(found) = Share::of(good.len() as u64, all) else {
         return Came::unknown(share.to_string(), "no request was sent".to_owned());
     };
-    let told = format!("{found}: {} of {all} requests", good.len());
+    let told = format!("{found}: {} of {}", good.len(), counted(all, "request"));
     if share.contain(found) {
         return Came::pass(told);
     }
@@ -96,7 +97,7 @@ pub(super) fn amplification(scope: &Scope<'_>, ratio: &Bounds<Ratio>) -> Came {
     let Some(found) = Ratio::of(attempts, all) else {
         return Came::unknown(ratio.to_string(), "no request was sent".to_owned());
     };
-    let told = format!("{found}: {attempts} attempts for {all} {}", if all == 1 { "request" } else { "requests" });
+    let told = format!("{found}: {} for {}", counted(attempts, "attempt"), counted(all, "request"));
     if ratio.contain(found) {
         return Came::pass(told);
     }

@@ -11,11 +11,14 @@
 
 mod attempts;
 mod bookkeeping;
+mod chance;
 pub mod deviations;
 mod document;
 mod evidence;
 mod failover;
 mod health;
+mod limits;
+mod liveness;
 mod recovery;
 mod run;
 mod streams;
@@ -64,7 +67,7 @@ const fn row(
 use Class::{Bookkeeping, Liveness, Safety};
 
 /// All invariants, in the order of reports.
-pub const INVARIANTS: [Invariant; 28] = [
+pub const INVARIANTS: [Invariant; 36] = [
     row("one-end", Bookkeeping, "every request and every attempt ends exactly once", bookkeeping::one_end),
     row(
         "double-entry",
@@ -77,6 +80,12 @@ pub const INVARIANTS: [Invariant; 28] = [
         Bookkeeping,
         "the client gets the status of the last attempt, unless the gateway says why not",
         bookkeeping::honest_status,
+    ),
+    row(
+        "root-cause",
+        Bookkeeping,
+        "a refusal that only a retry met does not hide the failure before it",
+        bookkeeping::root_cause,
     ),
     row(
         "usage",
@@ -103,6 +112,7 @@ pub const INVARIANTS: [Invariant; 28] = [
         "a stream, or an error, reaches the client byte for byte as its provider sent it",
         streams::same_bytes,
     ),
+    row("bounded-memory", Safety, "of a stream the gateway holds back at most 1 MiB at once", limits::bounded_memory),
     row(
         "evicted-stays-out",
         Safety,
@@ -128,6 +138,12 @@ pub const INVARIANTS: [Invariant; 28] = [
         health::better_of_two,
     ),
     row(
+        "even-draws",
+        Safety,
+        "two providers are drawn for each choice, independently, and each as likely as the others",
+        chance::even_draws,
+    ),
+    row(
         "no-early-return",
         Safety,
         "an evicted provider comes back at its deadline and not before",
@@ -146,6 +162,12 @@ pub const INVARIANTS: [Invariant; 28] = [
         recovery::one_probe,
     ),
     row("eviction-cause", Safety, "a provider is evicted only for a failure of its own", failover::eviction_cause),
+    row(
+        "eviction-threshold",
+        Safety,
+        "a provider is not evicted before it has failed as often in a row as its policy says",
+        failover::eviction_threshold,
+    ),
     row(
         "retry-after-kept",
         Safety,
@@ -185,6 +207,30 @@ pub const INVARIANTS: [Invariant; 28] = [
         Liveness,
         "when a client leaves, its provider's work ends within a second",
         attempts::upstream_cancelled,
+    ),
+    row(
+        "attempt-cancelled",
+        Liveness,
+        "when the gateway is done with an attempt, its provider's work on it ends within a second",
+        limits::attempt_cancelled,
+    ),
+    row(
+        "evicts-in-time",
+        Liveness,
+        "a provider that has failed as often in a row as its policy says is out before its replica's next choice",
+        liveness::evicts_in_time,
+    ),
+    row(
+        "tries-everyone",
+        Liveness,
+        "requests do not go on failing while an active provider is left that none of them was sent to",
+        liveness::tries_everyone,
+    ),
+    row(
+        "replicas-agree",
+        Liveness,
+        "a second after manifests have changed every replica goes by the new ones",
+        liveness::replicas_agree,
     ),
     row(
         "comes-back",

@@ -10,6 +10,7 @@ use crate::event::history::Request;
 use crate::scenario::Scenario;
 use crate::scenario::expect::{Agreement, Check, Expectation, Frequencies, Ratio, Share};
 use crate::scenario::pattern::Pattern;
+use crate::source::amount::counted;
 
 /// Runs that every pattern should have given, at least, for a chi-squared test to mean anything.
 const FEWEST: f64 = 5.0;
@@ -48,7 +49,7 @@ impl Frequency {
                     label: match came.outcome {
                         Outcome::Pass => String::new(),
                         Outcome::Unknown => "too few runs to tell".to_owned(),
-                        Outcome::Fail => format!("not met by {} runs", counts.total()),
+                        Outcome::Fail => format!("not met by {}", counted(counts.total(), "run")),
                     },
                     outcome: came.outcome,
                     expected: came.expected,
@@ -122,7 +123,10 @@ fn within(shares: &[(&str, f64)], counts: &PatternCounts, tolerance: Share) -> C
     let needed = shares.iter().map(|(_, share)| share * (1.0 - share) * (WIDTH / tolerance.0).powi(2));
     let needed = needed.fold(1.0, f64::max);
     if runs < needed {
-        return Came::unknown(expected, format!("{runs} runs; at least {:.0} would tell", needed.ceil()));
+        return Came::unknown(
+            expected,
+            format!("{}; at least {:.0} would tell", counted(counts.total(), "run"), needed.ceil()),
+        );
     }
     let off = |(pattern, share): &(&str, f64)| (counts.share(pattern) - share).abs();
     let worst = shares.iter().max_by(|one, two| off(one).total_cmp(&off(two)));
@@ -131,7 +135,9 @@ fn within(shares: &[(&str, f64)], counts: &PatternCounts, tolerance: Share) -> C
             let found = Share::of(counts.count(worst.0), counts.total()).unwrap_or(Share(0.0));
             Came::fail(expected, format!("{} in {found} instead of {}", worst.0, Share(worst.1)))
         }
-        Some(worst) => Came::pass(format!("at most {} off, over {runs} runs", Share(off(worst)))),
+        Some(worst) => {
+            Came::pass(format!("at most {} off, over {}", Share(off(worst)), counted(counts.total(), "run")))
+        }
         None => Came::pass(String::new()),
     }
 }
@@ -145,7 +151,7 @@ fn tested(shares: &[(&str, f64)], counts: &PatternCounts, level: f64) -> Came {
     let rarest = probabilities.iter().copied().filter(|share| *share > 0.0).fold(1.0, f64::min);
     let needed = FEWEST / rarest;
     if real(counts.total()) < needed && test.statistic.is_finite() {
-        let told = format!("{} runs; at least {:.0} would tell", counts.total(), needed.ceil());
+        let told = format!("{}; at least {:.0} would tell", counted(counts.total(), "run"), needed.ceil());
         return Came::unknown(expected, told);
     }
     if test.p_value < level { Came::fail(expected, test.to_string()) } else { Came::pass(test.to_string()) }

@@ -10,6 +10,7 @@ use crate::event::Usage;
 use crate::event::history::Served;
 use crate::scenario::Price;
 use crate::scenario::expect::{Bounds, Money, TokenKind};
+use crate::source::amount::counted;
 
 /// Tokens that a price is for.
 const PRICED: f64 = 1_000_000.0;
@@ -101,7 +102,7 @@ impl Spent {
     fn lines(&self) -> Vec<String> {
         let line = |(model, usage): (&String, &Usage)| {
             let answers = self.answers.get(model).copied().unwrap_or(0);
-            let answers = if answers == 1 { "1 answer".to_owned() } else { format!("{answers} answers") };
+            let answers = counted(answers, "answer");
             format!("{model}: {} prompt and {} completion tokens in {answers}", usage.input, usage.output)
         };
         self.by_model.iter().map(line).collect()

@@ -72,19 +72,70 @@ impl Tape {
 
     /// A whole request, seen by client, gateway and provider; returns its id.
     pub(super) fn exchange(&mut self, step: usize, group: usize, provider: &str, status: u16) -> String {
+        let id = self.begins(step);
+        self.attempt(&id, 0, group, provider, status);
+        self.answered(&id, status, None, &format!("{{\"from\":\"{provider}\"}}"));
+        self.pass(50);
+        id
+    }
+
+    /// A request of `step` that is tried twice, at a group, a provider and with a status each; the client gets
+    /// `told`.
+    pub(super) fn retried(
+        &mut self,
+        step: usize,
+        first: (usize, &str, u16),
+        second: (usize, &str, u16),
+        told: u16,
+    ) -> String {
+        let id = self.begins(step);
+        self.attempt(&id, 0, first.0, first.1, first.2);
+        let failed = first.2 >= 500 || first.2 == 429;
+        self.emit(Kind::HealthChanged {
+            replica: 0,
+            backend: BACKEND.into(),
+            provider: first.1.into(),
+            request: Some(id.clone()),
+            health: 1.0,
+            latency_seconds: 0.0,
+            consecutive_failures: failed.into(),
+            times_ejected: 0,
+        });
+        self.attempt(&id, 1, second.0, second.1, second.2);
+        self.answered(&id, told, None, "");
+        self.pass(50);
+        id
+    }
+
+    /// A request comes, and takes the route to the backend.
+    fn begins(&mut self, step: usize) -> String {
         self.requests += 1;
         let id = format!("r{}", self.requests);
+        self.asked(step, &id);
+        self.emit(Kind::GatewayRequestRouted {
+            request: id.clone(),
+            replica: 0,
+            route: "agentgateway-system/mock-ratelimit-failover".into(),
+            rule: 0,
+            backend: BACKEND.into(),
+            path_match: None,
+        });
+        id
+    }
+
+    /// One attempt, from the choice to the end.
+    fn attempt(&mut self, id: &str, attempt: u32, group: usize, provider: &str, status: u16) {
+        let id = id.to_owned();
         let own = (provider != MOCK).then(|| "secret:openai-secret/Authorization".to_owned());
         let (host, model) = match provider {
             MOCK => ("mock-gpt-4o-0", "mock-gpt-4o"),
             PRIMARY => ("api.openai.com", "gpt-4o"),
             _ => ("api.openai.com", "gpt-4o-mini"),
         };
-        self.asked(step, &id);
         self.emit(Kind::ProviderSelected {
             request: id.clone(),
             replica: 0,
-            attempt: 0,
+            attempt,
             backend: BACKEND.into(),
             group,
             provider: provider.into(),
@@ -95,7 +146,7 @@ impl Tape {
         self.emit(Kind::AttemptStarted {
             request: id.clone(),
             replica: 0,
-            attempt: 0,
+            attempt,
             provider: provider.into(),
             endpoint: format!("{host}:443"),
             model: Some(model.into()),
@@ -103,7 +154,7 @@ impl Tape {
         });
         self.emit(Kind::ProviderRequestReceived {
             request: Some(id.clone()),
-            attempt: 0,
+            attempt,
             host: host.into(),
             path: "/v1/chat/completions".into(),
             model: Some(model.into()),
@@ -114,7 +165,7 @@ impl Tape {
         self.pass(5);
         self.emit(Kind::ProviderRequestEnded {
             request: Some(id.clone()),
-            attempt: 0,
+            attempt,
             host: host.into(),
             status,
             outcome: Outcome::Complete,
@@ -125,16 +176,20 @@ impl Tape {
         self.emit(Kind::AttemptEnded {
             request: id.clone(),
             replica: 0,
-            attempt: 0,
+            attempt,
             provider: provider.into(),
             outcome: Outcome::Complete,
             status: Some(status),
             error: None,
             retry_after: None,
         });
-        self.answered(&id, status, None, &format!("{{\"from\":\"{provider}\"}}"));
+    }
+
+    /// A request that the gateway itself answers, since it has nobody to ask.
+    pub(super) fn nobody_left(&mut self, step: usize) {
+        let id = self.begins(step);
+        self.answered(&id, 503, Some("all providers are evicted"), "");
         self.pass(50);
-        id
     }
 
     /// A request that the gateway itself answers, since nothing leads anywhere.

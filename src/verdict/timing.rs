@@ -7,6 +7,7 @@ use super::expectations::{Came, Scope};
 use crate::event::history::Request;
 use crate::scenario::expect::{Bounds, Figure, Timed};
 use crate::source::Span;
+use crate::source::amount::counted;
 use crate::source::duration::human;
 
 /// How many requests are named as evidence.
@@ -19,7 +20,7 @@ pub(super) fn judge(scope: &Scope<'_>, of: Timed, figure: Figure, within: &Bound
     values.sort_by_key(|(value, request)| (*value, request.number));
     let expected = format!("{figure} is {within}");
     let Some(found) = over(&values, figure) else { return Came::unknown(expected, nothing(of)) };
-    let told = format!("{figure} is {}, of {}", human(found), counted(values.len()));
+    let told = format!("{figure} is {}, of {}", human(found), counted(values.len() as u64, "request"));
     if within.contain(Span(found)) {
         return Came::pass(told);
     }
@@ -43,10 +44,6 @@ fn nothing(of: Timed) -> String {
         Timed::FirstToken => "no stream had a first token".to_owned(),
         Timed::InterToken => "no stream tells of two tokens".to_owned(),
     }
-}
-
-fn counted(count: usize) -> String {
-    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
 }
 
 /// A figure over values in ascending order.

@@ -9,6 +9,7 @@ use crate::event::BODY_LIMIT;
 use crate::event::history::Request;
 use crate::scenario::expect::{HeaderValue, JsonPath, PathValue, Trait};
 use crate::scenario::pattern::Item;
+use crate::source::amount::counted;
 
 /// Whether one answer has it.
 enum Has {
@@ -37,10 +38,7 @@ pub(super) fn every(scope: &Scope<'_>, of: Option<&Item>, that: &Trait) -> Came 
     }
     match unclear {
         Some((why, line)) => Came::unknown(expected, why).because([line]),
-        None => Came::pass(match chosen.len() {
-            1 => "1 answer".to_owned(),
-            count => format!("{count} answers"),
-        }),
+        None => Came::pass(counted(chosen.len() as u64, "answer")),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `docs/breaks.md` is what came; with `LABSIM_BLESS` it is written anew.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use labsim::lab::Run;
 use labsim::scenario::{Overridden, load_from};
 use labsim::topology::bug::About as Broken;
 use labsim::topology::{BUGS, Personality};
-use labsim::verdict::{About, Finding, Outcome};
+use labsim::verdict::{About, Finding, INVARIANTS, Outcome};
 
 use crate::support::root;
 
@@ -58,10 +59,28 @@ fn expectation(finding: &Finding) -> String {
     format!("“{}”", finding.statement.replace('|', "\\|"))
 }
 
-/// What catches a bug, the first few.
+/// What catches a bug; invariants first.
 fn catchers(scenarios: &[PathBuf], bug: &Broken) -> Vec<Caught> {
     let caught = scenarios.iter().map(|scenario| (scenario.clone(), troubles(&play(scenario, Some(bug)))));
-    caught.filter(|(_, troubles)| !troubles.is_empty()).take(NAMED).collect()
+    let mut found: Vec<Caught> = Vec::new();
+    for one in caught.filter(|(_, troubles)| !troubles.is_empty()) {
+        found.push(one);
+        // The rest of a long list tells nothing new.
+        if found.iter().filter(|one| by_invariant(one)).count() == NAMED {
+            break;
+        }
+    }
+    found.sort_by_key(|one| !by_invariant(one));
+    found
+}
+
+fn by_invariant((_, troubles): &Caught) -> bool {
+    troubles.iter().all(|one| is_invariant(one))
+}
+
+/// Whether a name is an invariant's, and not the words of an expectation.
+fn is_invariant(name: &str) -> bool {
+    name.starts_with('`')
 }
 
 #[test]
@@ -95,6 +114,12 @@ fn every_broken_gateway_is_caught() {
         found.iter().filter(|(_, caught)| caught.is_empty()).map(|(index, _)| BUGS[*index].name).collect();
     assert!(missed.is_empty(), "nothing catches {}", missed.join(", "));
 
+    let broken = found.iter().flat_map(|(_, caught)| caught).flat_map(|(_, names)| names);
+    let broken: BTreeSet<&str> = broken.map(String::as_str).collect();
+    let unbroken: Vec<&str> =
+        INVARIANTS.iter().map(|one| one.name).filter(|name| !broken.contains(format!("`{name}`").as_str())).collect();
+    assert!(unbroken.is_empty(), "no broken gateway breaks {}", unbroken.join(", "));
+
     let document = document(&found);
     let path = root().join("docs/breaks.md");
     if std::env::var_os("LABSIM_BLESS").is_some() {
@@ -126,6 +151,7 @@ fn document(found: &[(usize, Vec<Caught>)]) -> String {
         let bug = &BUGS[*index];
         let by: Vec<String> = caught
             .iter()
+            .take(NAMED)
             .map(|(scenario, what)| {
                 let name = scenario.file_stem().unwrap_or_default().to_string_lossy();
                 format!("[{name}](../{}): {}", scenario.display(), what.join(", "))

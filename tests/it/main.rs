@@ -8,6 +8,7 @@ mod chance;
 mod clients;
 mod commands;
 mod determinism;
+mod deviations;
 mod docs;
 mod faults;
 mod fuzz;

@@ -30,6 +30,7 @@ impl History {
             events: self.events,
             since: self.events,
             configurations: self.configurations.clone(),
+            renewals: self.renewals.clone(),
             counts: self.counts.clone(),
             ejections: Vec::new(),
             evictions: self.evictions_that_matter(&requests),

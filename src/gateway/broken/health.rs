@@ -6,17 +6,20 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
+use super::super::eviction::Rules;
 use super::super::gate::{Gate, Term};
-use super::super::group::{Effect, Ended, Observed, Pool, Seat, Selection};
+use super::super::group::{Effect, Ended, Eviction, Observed, Pool, Seat, Selection};
 use super::super::replica::Replica;
 use super::super::wait::{self, Wait};
 use super::pool::loser;
 use super::{Broken, lock};
 use crate::event::{At, RequestId};
-use crate::topology::Bug;
+use crate::topology::{Bug, EvictionPolicy};
 
 /// How late a stale timer is.
 const LATE: Duration = Duration::from_millis(500);
+/// How long an eviction lasts that is begun anew.
+const ANEW: Duration = Duration::from_secs(3);
 /// How long an eviction that shrinks has left.
 const LEFT: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,13 @@ impl Broken {
             let circle = self.has(Bug::TurnsBack) || self.has(Bug::RetriesTheSame);
             return earlier.filter(|_| circle).map(|seat| pool.take(seat));
         };
+        if self.has(Bug::FirstGroupOnly) && selection.seat.group > 0 {
+            pool.leave(selection.seat, selection.probe);
+            return None;
+        }
+        if self.has(Bug::LoadedDice) {
+            return Some(self.loaded(pool, selection));
+        }
         let to = match self.bug {
             Some(Bug::LowerGroupEarly) => pool.below_a_gap(selection.seat),
             Some(Bug::IgnoresScores) => loser(&selection),
@@ -59,11 +69,28 @@ impl Broken {
         })
     }
 
+    /// Every third choice is made as if the first of the candidates had been drawn.
+    fn loaded(&self, pool: &mut Pool, selection: Selection) -> Selection {
+        if !self.third() {
+            return selection;
+        }
+        let drawn = [0, selection.drawn[1]];
+        let scores = drawn.map(|index| selection.candidates[index].1.score());
+        let winner = if scores[0] > scores[1] { drawn[0] } else { drawn[1] };
+        let (seat, selection) = (selection.candidates[winner].0, Selection { drawn, ..selection });
+        if seat == selection.seat { selection } else { pool.redirect(&selection, seat) }
+    }
+
     /// What is learnt of an answer.
     pub(in crate::gateway) fn observed(&self, observed: &Observed) -> Observed {
         match self.bug {
             Some(Bug::ClientLeftCounts) if observed.ended == Ended::ClientGone => {
                 Observed { ended: Ended::Cut, ..*observed }
+            }
+            Some(Bug::HairTrigger) => {
+                let one = |eviction| EvictionPolicy { consecutive_failures: None, health_threshold: None, ..eviction };
+                let rules = observed.rules.map(|rules| Rules { eviction: rules.eviction.map(one) });
+                Observed { rules, ..*observed }
             }
             _ => *observed,
         }
@@ -104,6 +131,11 @@ impl Broken {
         match (self.bug, member.gate) {
             (Some(Bug::CountsInFlight), Gate::Evicted(_)) if failed && effect.evicted.is_none() => {
                 member.health.record_eviction();
+            }
+            (Some(Bug::EvictsAgain), Gate::Evicted(term)) if failed && effect.evicted.is_none() => {
+                let until = At::after(now.elapsed() + ANEW);
+                member.gate = Gate::Evicted(Term { until, ..term });
+                effect.evicted = Some(Eviction { until, source: "default" });
             }
             (Some(Bug::Shrinks), Gate::Evicted(term)) if failed && effect.evicted.is_none() => {
                 let until = term.until.min(At::after(now.elapsed() + LEFT));

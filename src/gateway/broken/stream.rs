@@ -31,6 +31,7 @@ pub(super) fn concerns(bug: Bug) -> bool {
             | Bug::SwapsTokens
             | Bug::CrossTalk
             | Bug::HoldsStreams
+            | Bug::KeepsLines
             | Bug::WorksOn
     )
 }
@@ -79,6 +80,11 @@ impl Warped {
         }
     }
 
+    /// Bytes that are kept.
+    pub(crate) fn held(&self) -> usize {
+        self.tap.held() + self.ready.iter().chain(&self.held).map(Bytes::len).sum::<usize>()
+    }
+
     /// Whether nothing more will come.
     pub(crate) fn is_over(&self) -> bool {
         self.incoming.is_none() && self.ready.is_empty()
@@ -100,6 +106,13 @@ impl Warped {
             }
             Bug::CrossTalk => self.exchange(piece, struck),
             Bug::HoldsStreams => self.held.push_back(piece),
+            Bug::KeepsLines => {
+                let ends = piece.ends_with(b"\n");
+                self.held.push_back(piece);
+                if ends {
+                    self.ready.append(&mut self.held);
+                }
+            }
             Bug::LosesDone => {
                 let kept = piece.strip_suffix(DONE).map_or_else(|| piece.clone(), Bytes::copy_from_slice);
                 self.ready.extend(Some(kept).filter(|kept| !kept.is_empty()));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Accounting, AllOut, Behaviour, ClientErrors, Comeback, CutStream, DefaultDuration, Errors, Failures, Growth,
-    Handover, Policies, Release, Reload, RetriedTimeout, Retries, Trigger,
+    Handover, Policies, Release, Reload, RetriedTimeout, Retries, Told, Trigger,
 };
 use crate::topology::Personality;
 
@@ -12,7 +12,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 18] = [
+const ROWS: [(&str, Says); 19] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -26,6 +26,7 @@ const ROWS: [(&str, Says); 18] = [
     ("While everyone is evicted", all_out),
     ("Attempts that are accounted", accounting),
     ("Retries", retries),
+    ("Of several failures the client is told", told),
     ("The timeout that is retried", retried_timeout),
     ("Client errors and clients that leave", client_errors),
     ("A stream that breaks off", cut_stream),
@@ -63,7 +64,7 @@ with the higher score takes the request; a tie goes to the second draw.\n\
 - A failure that ends while its provider is evicted does not prolong the eviction, a success does not shorten it.\n\
 - A health policy's eviction is triggered by each failure where no threshold is set; else by\n  \
 `consecutiveFailures` in a row, this one included, or by a health below `healthThreshold` before this one.\n\
-- `retry.attempts` counts attempts besides the first; the client gets the last one's answer. Requests of more than\n  \
+- `retry.attempts` counts attempts besides the first. Requests of more than\n  \
 64 KiB are not tried again by the versions of agentgateway.\n\
 - Requests under way finish with the configuration that they began with, also where manifests are applied meanwhile.\n\
 - Limits of the gateway's own answer with 429 before a provider is chosen, and so evict nobody.\n";
@@ -175,6 +176,15 @@ fn retries(row: &Behaviour) -> &'static str {
         Retries::WithoutBackoff => "as configured; `backoff` is ignored",
         Retries::AsConfigured => "as configured",
         Retries::Failover => "to whoever is active, 2 or as configured, for at most a fifth of the requests",
+    }
+}
+
+fn told(row: &Behaviour) -> &'static str {
+    match row.told {
+        Told::Last => "the last one",
+        Told::FirstBeforeRefusal => {
+            "the last one; the first, where the last is a refusal (4xx) that only the retry met"
+        }
     }
 }
 

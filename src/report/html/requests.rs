@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::record::RunRecord;
+use super::super::record::{RunRecord, counted};
 use super::super::xml::escaped;
 use super::svg::Class;
 use crate::event::Outcome;
@@ -26,7 +26,11 @@ pub(super) fn render(out: &mut String, number: usize, run: &RunRecord) {
     }
     out.push_str("</tbody></table></div>\n");
     if requests.len() > ROWS {
-        let _ = writeln!(out, "<p class=\"notice\">{} requests more are in the recording.</p>", requests.len() - ROWS);
+        let _ = writeln!(
+            out,
+            "<p class=\"notice\">{} more can be found in the recording.</p>",
+            counted(requests.len() - ROWS, "request")
+        );
     }
     out.push_str("</section>\n");
 }
@@ -35,7 +39,7 @@ fn row(out: &mut String, number: usize, request: &Request, with_replica: bool) {
     let class = class(request);
     let replica = request.replica.map_or_else(|| "-".to_owned(), |replica| replica.to_string());
     let replica = if with_replica { format!("<td class=\"n\">{replica}</td>") } else { String::new() };
-    let endpoint = request.last_attempt().map_or("gateway", |attempt| attempt.endpoint.as_str());
+    let endpoint = request.answer().map_or("gateway", |attempt| attempt.endpoint.as_str());
     let _ = writeln!(
         out,
         "<tr id=\"{}\"><td class=\"n\">{}</td><td class=\"n\">{}</td>{replica}<td><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><path class=\"{}\" transform=\"translate(6 6) scale(.9)\" d=\"{}\"/></svg> {}</td>\

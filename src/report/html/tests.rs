@@ -83,5 +83,5 @@ fn a_long_run_is_a_page_of_bounded_size() {
     run.history = history;
     let page = render(&[run]);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
-    assert!(page.contains("19000 requests more"));
+    assert!(page.contains("19000 requests more can be found"));
 }

@@ -36,7 +36,7 @@ impl fmt::Display for Check {
             },
             Self::Share { target, share } => write!(f, "{target} gets {share} of all attempts"),
             Self::Success(share) => write!(f, "{share} of requests succeed"),
-            Self::Amplification(ratio) => write!(f, "{ratio} attempts for each request"),
+            Self::Amplification(ratio) => write!(f, "attempts for each request: {ratio}"),
             Self::Timing { of, figure, within } => write!(f, "{of}, {figure}: {within}"),
             Self::Tokens { of, count } => write!(f, "{of} tokens: {count}"),
             Self::Cost(cost) => write!(f, "the answers cost {cost}"),

@@ -7,6 +7,7 @@ use super::evidence::{Breach, of_client, of_providers, of_request};
 use super::run::Run;
 use crate::event::history::Request;
 use crate::event::{At, Outcome};
+use crate::source::amount::counted;
 use crate::source::duration::human;
 
 /// How late something may be on a machine that has other work.
@@ -22,7 +23,7 @@ pub(super) fn attempt_budget(run: &Run<'_>) -> Vec<Breach> {
         let retries = run.rules(request).map(|rule| rule.retry.as_ref().map_or(own, |retry| retry.attempts)).max()?;
         let (allowed, made) = (u64::from(retries) + 1, request.attempts.len() as u64);
         (made > allowed).then(|| {
-            let what = format!("{}: {made} attempts, and {allowed} are allowed", line(request));
+            let what = format!("{}: {}, and {} allowed", line(request), counted(made, "attempt"), are(allowed));
             Breach::new(what).with(of_request(run, request))
         })
     };
@@ -38,7 +39,15 @@ pub(super) fn retry_budget(run: &Run<'_>) -> Vec<Breach> {
     }
     let mut repeated = run.history.requests.iter().filter(|request| request.attempts.len() > 1);
     let last = repeated.next_back().map(|request| of_request(run, request)).unwrap_or_default();
-    vec![Breach::new(format!("{retries} retries for {requests} requests; {allowed} are allowed")).with(last)]
+    vec![
+        Breach::new(format!(
+            "{} for {}; {} allowed",
+            counted(retries, "retry"),
+            counted(requests, "request"),
+            are(allowed)
+        ))
+        .with(last),
+    ]
 }
 
 pub(super) fn no_turning_back(run: &Run<'_>) -> Vec<Breach> {
@@ -87,6 +96,11 @@ pub(super) fn upstream_cancelled(run: &Run<'_>) -> Vec<Breach> {
         })
     };
     run.history.requests.iter().filter(left).filter_map(works_on).collect()
+}
+
+/// `1 is`, `2 are`.
+fn are(count: u64) -> String {
+    if count == 1 { "1 is".to_owned() } else { format!("{count} are") }
 }
 
 fn after(at: At, time: Duration) -> At {

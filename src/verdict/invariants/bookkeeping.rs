@@ -155,13 +155,46 @@ pub(super) fn honest_status(run: &Run<'_>) -> Vec<Breach> {
         request.gateway.as_ref().filter(|gateway| gateway.error.is_none() && gateway.ended.is_some())?;
         let last = request.last_attempt().filter(|last| last.outcome == Some(Outcome::Complete))?;
         let (said, came) = (request.status?, last.status?);
-        (said != came).then(|| {
+        // A refusal of the retry alone may be left out, and the failure before it told of.
+        let met =
+            said == came || (came < 500 && request.attempts.iter().any(|one| one.status == Some(said) && failed(one)));
+        (!met).then(|| {
             let what =
                 format!("{}: {} answered {came}, and nothing says why {said} was sent", line(request), last.provider);
             Breach::new(what).with(of_request(run, request))
         })
     };
     run.history.requests.iter().filter_map(|request| lied(&request)).collect()
+}
+
+pub(super) fn root_cause(run: &Run<'_>) -> Vec<Breach> {
+    let masked = |request: &Request| {
+        request.gateway.as_ref().filter(|gateway| gateway.error.is_none() && gateway.ended.is_some())?;
+        let (last, earlier) = request.attempts.split_last()?;
+        let refusal = last.status.filter(|status| (400..500).contains(status) && *status != 429)?;
+        let told = last.outcome == Some(Outcome::Complete) && request.status == Some(refusal);
+        let first = earlier.iter().find(|one| failed(one)).filter(|_| told)?;
+        let came = first
+            .status
+            .map_or_else(|| first.outcome.map_or("nothing", Outcome::name).to_owned(), |status| status.to_string());
+        let what = format!(
+            "{}: {} failed first ({came}), and the client is told of what {} said to the retry",
+            line(request),
+            first.provider,
+            last.provider
+        );
+        Some(Breach::new(what).with(of_request(run, request)))
+    };
+    run.history.requests.iter().filter_map(masked).collect()
+}
+
+/// Whether an attempt failed by no fault of its request.
+fn failed(attempt: &Attempt) -> bool {
+    match (attempt.outcome, attempt.status) {
+        (None | Some(Outcome::Cancelled), _) => false,
+        (Some(Outcome::Complete), status) => status.is_some_and(|status| status >= 500 || status == 429),
+        (Some(_), _) => true,
+    }
 }
 
 pub(super) fn hop_by_hop(run: &Run<'_>) -> Vec<Breach> {

@@ -42,6 +42,18 @@ const TABLE: &[Alike] = &[
     ),
     (&[V012], "blameless", "every 4xx counts as a failure", "A provider fails when (no policy)"),
     (
+        &[V012],
+        "eviction-threshold",
+        "a 429 that names a wait evicts at once, whatever a health policy asks for",
+        "Health policies that are heeded",
+    ),
+    (
+        &[V12],
+        "eviction-threshold",
+        "a provider's own health policy is ignored, and its backend's decides",
+        "Health policies that are heeded",
+    ),
+    (
         &[V12, V14],
         "eviction-cause",
         "a client that leaves before the answer, or whose request cannot be read, evicts the provider that was chosen",
@@ -78,6 +90,21 @@ const TABLE: &[Alike] = &[
         "each attempt chooses anew, also a group that the request has left",
         "Retries",
     ),
+    (
+        &[V012, V12, V14],
+        "root-cause",
+        "the client gets the answer of the last attempt, whatever the ones before it met",
+        "Of several failures the client is told",
+    ),
+    (&[V012], "evicts-in-time", "only a 429 that names a wait evicts", "A provider is evicted by"),
+    (
+        &[V12, V14],
+        "evicts-in-time",
+        "without a health policy nothing evicts, and a stream that breaks off is no failure",
+        "A provider is evicted by",
+    ),
+    (&[V012], "tries-everyone", "only a 429 that names a wait evicts", "A provider is evicted by"),
+    (&[V12, V14], "tries-everyone", "without a health policy nothing evicts", "A provider is evicted by"),
     (
         &[V012],
         "comes-back",

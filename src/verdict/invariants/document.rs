@@ -18,6 +18,14 @@ invariants:\n  \
 off: { priority: \"the lower group is preferred on weekends\" }\n\
 ```\n";
 
+const CHANCE: &str = "\n## What is left to chance\n\n\
+`even-draws` is decided by one run where it has choices enough, ten for each pair that can be drawn, by a chi-squared\n\
+test that blames one sound run in a thousand million. With `better-of-two` it says all that there is to say of a choice.\n\
+What follows from many choices one run does not decide: which pattern of answers comes how often is counted over many\n\
+seeds (`labsim run --seeds N`, [`frequencies`](scenarios.md#chance)). Shares, goodput, amplification, the time at a\n\
+lower group and the time until a provider is back have no right value of their own: a scenario gives them bounds. That\n\
+the same seed gives the same events again a test holds for every shipped scenario, by playing it twice.\n";
+
 const DEVIATIONS: &str = "\n## Deviations\n\n\
 A versioned personality is known for some of them: what it does is told as a deviation, with its evidence, and\n\
 does not fail the run. Each follows from a row of the table of [personalities](personalities.md).\n\n\
@@ -31,6 +39,7 @@ pub fn document() -> String {
     for one in INVARIANTS {
         let _ = writeln!(text, "| `{}` | {} | {} |", one.name, one.class.name(), one.statement);
     }
+    text.push_str(CHANCE);
     text.push_str(OFF);
     text.push_str(DEVIATIONS);
     for (invariant, why, row, personalities) in grouped() {

@@ -7,9 +7,10 @@
 
 use super::super::expectations::{eviction_line, line};
 use super::evidence::{Breach, Moment, of_attempt, of_eviction, of_request};
-use super::run::Run;
+use super::run::{Run, Seat, Shown, Try};
 use crate::event::Outcome;
 use crate::event::history::Eviction;
+use crate::source::amount::counted;
 use crate::source::duration::human;
 
 pub(super) fn evicted_stays_out(run: &Run<'_>) -> Vec<Breach> {
@@ -97,6 +98,31 @@ pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<Breach> {
         }
     }
     broken
+}
+
+/// Of a provider's first eviction: a probe that fails evicts at once, whatever the policy asks for. What came
+/// before the history nobody has counted.
+pub(super) fn eviction_threshold(run: &Run<'_>) -> Vec<Breach> {
+    if run.history.since > 0 {
+        return Vec::new();
+    }
+    let firsts = run.evictions.iter().filter_map(|(seat, all)| Some((*seat, *all.first()?)));
+    firsts.filter_map(|(seat, first)| too_early(run, seat, first)).collect()
+}
+
+/// An eviction by a policy that asks for more failures in a row than there were.
+fn too_early(run: &Run<'_>, seat: Seat<'_>, one: &Eviction) -> Option<Breach> {
+    let asked = run.least_failures_to_evict(&one.backend, &one.provider)?;
+    let before = run.tries(seat).iter().filter(|at| at.attempt.selected_seq < one.began_seq);
+    let against = |at: &&Try<'_>| at.request.id == one.request || run.shown(at) != Shown::Success;
+    let failures: Vec<&Try<'_>> = before.filter(against).collect();
+    (failures.len() < asked as usize).then(|| {
+        let (asked, met) = (counted(u64::from(asked), "failure"), failures.len());
+        let what =
+            format!("{}: its policy asks for {asked} in a row, and it met {met}", eviction_line(run.history, one));
+        let attempts = failures.iter().flat_map(|at| of_attempt(at.request, at.attempt));
+        Breach::new(what).with(of_eviction(one)).with(attempts)
+    })
 }
 
 /// Of evictions from before the history the causes are gone, and were judged.

@@ -116,9 +116,18 @@ fn overdue(run: &Run<'_>, one: &Try<'_>) -> Option<Breach> {
     })
 }
 
+/// Whether everybody is out, by the events, and the deadline of who was chosen has not come.
+fn nobody_is_left(run: &Run<'_>, one: &Try<'_>) -> bool {
+    let attempt = one.attempt;
+    let out = |provider| run.out(one.replica, &attempt.backend, provider, attempt.selected_seq);
+    let too_early = out(&attempt.provider).is_some_and(|eviction| attempt.selected < eviction.until);
+    let members = run.members(one);
+    too_early && !members.is_empty() && members.iter().all(|(_, provider)| out(provider).is_some())
+}
+
 pub(super) fn refuses_when_all_out(run: &Run<'_>) -> Vec<Breach> {
     run.attempts()
-        .filter(|one| one.attempt.fallback)
+        .filter(|one| one.attempt.fallback || nobody_is_left(run, one))
         .map(|one| {
             let (request, attempt) = (one.request, one.attempt);
             let what = format!("{}: {} was chosen although it was evicted", line(request), attempt.provider);

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::step_ended;
 use crate::event::history::{Attempt, Eviction, Request, Served};
-use crate::event::{History, Outcome};
+use crate::event::{At, History, Outcome};
 use crate::fault::Fault;
 use crate::scenario::Scenario;
 use crate::topology::cel::Subject;
@@ -118,6 +118,12 @@ impl<'r> Run<'r> {
         self.seen(request).iter().rev().find(|one| one.attempt == last.attempt).copied()
     }
 
+    /// What a provider saw of the attempt whose answer the client got.
+    pub(super) fn served_answer(&self, request: &Request) -> Option<&'r Served> {
+        let answer = request.answer()?;
+        self.seen(request).iter().rev().find(|one| one.attempt == answer.attempt).copied()
+    }
+
     /// What the manifests describe, at first and after each change.
     fn topologies(&self) -> impl Iterator<Item = &'r Topology> + use<'r> {
         self.scenario.topologies()
@@ -207,17 +213,140 @@ impl<'r> Run<'r> {
     }
 }
 
+/// What an attempt shows of its provider, by what can be seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It speaks against it, without doubt.
+    Failure,
+    /// It speaks for it.
+    Success,
+    /// It says nothing, or not clearly.
+    Nothing,
+}
+
+/// The weight of the latest answer in a provider's health.
+const WEIGHT: f64 = 0.3;
+
+impl<'r> Run<'r> {
+    /// What an attempt shows of its provider.
+    pub(super) fn shown(&self, one: &Try<'r>) -> Shown {
+        let (request, attempt) = (one.request, one.attempt);
+        let by_condition = self.has_condition(request, attempt);
+        match (attempt.outcome, attempt.status) {
+            (None | Some(Outcome::Cancelled), _) => Shown::Nothing,
+            (Some(Outcome::Cut | Outcome::Truncated), _) => Shown::Failure,
+            (Some(Outcome::Complete), Some(status)) if by_condition => {
+                let as_sent = request.status == Some(status);
+                match (self.is_unhealthy(request, attempt, status), as_sent) {
+                    (true, true) => Shown::Failure,
+                    (false, true) => Shown::Success,
+                    // The headers that the expression may ask for nobody has seen.
+                    (_, false) => Shown::Nothing,
+                }
+            }
+            (Some(Outcome::Complete), Some(status)) if status >= 500 || status == 429 => Shown::Failure,
+            (Some(Outcome::Complete), Some(_)) => Shown::Success,
+            _ if by_condition => Shown::Nothing,
+            _ => Shown::Failure,
+        }
+    }
+
+    /// After how many failures in a row the policy of an attempt evicts its provider, at the latest; none
+    /// where it never does.
+    pub(super) fn failures_to_evict(&self, one: &Try<'r>) -> Option<u32> {
+        let rule = self.rule(one.request).and_then(|rule| rule.health.as_ref());
+        self.limits(&one.attempt.backend, &one.attempt.provider, rule).max().unwrap_or(Some(1))
+    }
+
+    /// How many failures may be met until every provider of a backend is out; none where one never is.
+    pub(super) fn failures_to_evict_all(&self, backend: &str) -> Option<u64> {
+        let members = self.members_of(backend);
+        let limit = |(_, provider): &(usize, &str)| match self.limits(backend, provider, None).max() {
+            None => Some(1),
+            Some(limit) => limit.map(u64::from),
+        };
+        members.iter().map(limit).sum()
+    }
+
+    /// How many failures in a row a policy asks for, at the least, where it counts nothing else.
+    pub(super) fn least_failures_to_evict(&self, backend: &str, provider: &str) -> Option<u32> {
+        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
+        let asked = versions.map(|version| {
+            let own = version.providers().find(|(_, one)| one.name.value == provider)?.1.health.as_ref();
+            let eviction = own.or(version.health.as_ref())?.eviction.as_ref()?;
+            eviction.consecutive_failures.filter(|_| eviction.health_threshold.is_none())
+        });
+        asked.min().flatten()
+    }
+
+    /// Everybody whom a backend has at any time, each with the group.
+    pub(super) fn members_of(&self, backend: &str) -> Vec<(usize, &'r str)> {
+        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
+        versions.flat_map(Backend::providers).map(|(group, one)| (group, one.name.value.as_str())).collect()
+    }
+
+    /// The limits of the health policies that a provider is under, in each version of the manifests: its
+    /// own, or its backend's, or the rule's.
+    fn limits<'s>(
+        &'s self,
+        backend: &'s str,
+        provider: &'s str,
+        rule: Option<&'s HealthPolicy>,
+    ) -> impl Iterator<Item = Option<u32>> + 's {
+        let versions = self.topologies().flat_map(|one| &one.backends).filter(move |one| one.full_name() == backend);
+        versions.filter_map(move |version| {
+            let mut providers = version.providers();
+            let own = providers.find(|(_, one)| one.name.value == provider)?.1.health.as_ref();
+            Some(own.or(version.health.as_ref()).or(rule).map_or(Some(1), limit))
+        })
+    }
+}
+
+/// After how many failures in a row a policy evicts, at the latest.
+fn limit(policy: &HealthPolicy) -> Option<u32> {
+    let Some(eviction) = &policy.eviction else { return Some(1) };
+    let by_health = eviction.health_threshold.map(|threshold| {
+        // The health before the failure counts, from 1.
+        let mut failures = 1;
+        let mut health = 1.0;
+        while health >= threshold && failures < 1_000 {
+            health *= 1.0 - WEIGHT;
+            failures += 1;
+        }
+        (failures < 1_000).then_some(failures)
+    });
+    match (eviction.consecutive_failures, by_health) {
+        (None, None) => Some(1),
+        (row, by_health) => row.filter(|count| *count > 0).into_iter().chain(by_health.flatten()).min(),
+    }
+}
+
 impl<'r> Try<'r> {
+    /// The last attempt of a request.
+    pub(super) fn last_of(request: &'r Request, replica: u32) -> Option<Self> {
+        let index = request.attempts.len().checked_sub(1)?;
+        Some(Self { request, replica, attempt: &request.attempts[index], index })
+    }
+
+    /// When the gateway was done with it.
+    pub(super) fn settled_at(&self) -> Option<At> {
+        match self.request.attempts.get(self.index + 1) {
+            Some(next) => Some(next.selected),
+            None => self.request.gateway.as_ref().and_then(|gateway| gateway.ended).or(self.request.ended),
+        }
+    }
+
     /// The provider on its replica.
     pub(super) fn seat(&self) -> Seat<'r> {
         (self.replica, self.attempt.backend.as_str(), self.attempt.provider.as_str())
     }
 
-    /// Where in the stream the gateway was done with it; none while it is not.
+    /// Where in the stream the gateway was done with it; none while it is not. Where the access log has
+    /// no line for the request, it was by the time that its client was.
     pub(super) fn settled(&self) -> Option<u64> {
         match self.request.attempts.get(self.index + 1) {
             Some(next) => Some(next.selected_seq),
-            None => self.request.gateway.as_ref().and_then(|gateway| gateway.ended_seq),
+            None => self.request.gateway.as_ref().and_then(|gateway| gateway.ended_seq).or(self.request.ended_seq),
         }
     }
 

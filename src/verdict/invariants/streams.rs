@@ -5,6 +5,7 @@ use super::evidence::{Breach, Moment, of_request};
 use super::run::Run;
 use crate::event::Outcome;
 use crate::event::history::{Request, Served};
+use crate::source::amount::counted;
 
 pub(super) fn whole_success(run: &Run<'_>) -> Vec<Breach> {
     let successes = run.history.requests.iter().filter(|request| {
@@ -41,14 +42,14 @@ fn altered(run: &Run<'_>, request: &Request) -> Option<Breach> {
     let status = request.status?;
     let gateway = request.gateway.as_ref()?;
     let passed_on = (request.stream || status >= 400) && gateway.error.is_none() && request.method != "HEAD";
-    let served = run.last_served(request).filter(|one| passed_on && is_untouched(one))?;
+    let served = run.served_answer(request).filter(|one| passed_on && is_untouched(one))?;
     let (sent, got) = (served.digest?, request.digest?);
     (sent != got && served.status == Some(status)).then(|| {
         let what = format!(
-            "{}: {} sent {} bytes, the client got {} that are not the same",
+            "{}: {} sent {}, the client got {} that are not the same",
             line(request),
             served.host,
-            sent.bytes,
+            counted(sent.bytes, "byte"),
             got.bytes
         );
         let compared = request

@@ -6,11 +6,23 @@ use super::super::tape::{FALLBACK, MOCK, PRIMARY, Tape};
 use super::super::{JudgeOptions, judge as judge_run};
 use super::*;
 use crate::event::{At, Kind, Outcome as End};
+use crate::event::{BackendRecord, Candidate};
 use crate::scenario::tests::sound;
+use crate::topology::{EvictionPolicy, HealthPolicy, Personality};
 
-/// The names of the invariants that a run breaks.
+/// The names of the invariants that a run of agentgateway 0.12 breaks, besides those that it is known for.
 fn broken(tape: &Tape) -> Vec<&'static str> {
-    let scenario = sound("steps: [{ send: { path: /openai, times: 3 } }]");
+    broken_in(tape, |_| {})
+}
+
+/// The names of the invariants that a run of the reference breaks.
+fn broken_by_reference(tape: &Tape) -> Vec<&'static str> {
+    broken_in(tape, |scenario| scenario.gateway.personality = Personality::Reference)
+}
+
+fn broken_in(tape: &Tape, change: impl FnOnce(&mut Scenario)) -> Vec<&'static str> {
+    let mut scenario = sound("steps: [{ send: { path: /openai, times: 3 } }]");
+    change(&mut scenario);
     let verdict = judge_run(&scenario, &tape.history(), JudgeOptions::default());
     let failed = verdict.invariants().filter(|finding| finding.outcome == Outcome::Fail);
     failed
@@ -325,4 +337,202 @@ fn a_deviation_is_told_and_does_not_fail() {
     assert_eq!(told.outcome, Outcome::Pass);
     assert!(told.exemption().unwrap().starts_with("deviation of agentgateway-0.12: blameless: "), "{told:?}");
     assert!(told.detail.iter().any(|line| line.contains("request 3")), "with its evidence: {told:?}");
+}
+
+/// What `inside` writes within a step.
+fn tape(inside: impl FnOnce(&mut Tape)) -> Tape {
+    let mut tape = Tape::default();
+    tape.step(0, inside);
+    tape
+}
+
+#[test]
+fn a_provider_that_fails_and_stays_is_found() {
+    let spared = tape(|tape| {
+        tape.exchange(0, 0, MOCK, 503);
+        tape.exchange(0, 0, MOCK, 503);
+    });
+    assert_eq!(broken_by_reference(&spared), ["evicts-in-time"]);
+    let evicted = tape(|tape| {
+        tape.failure(0);
+        tape.success(0);
+        tape.pass(60_000);
+        tape.comes_back(MOCK);
+        tape.exchange(0, 0, MOCK, 200);
+        tape.exchange(0, 0, MOCK, 200);
+    });
+    assert_eq!(broken_by_reference(&evicted), [""; 0]);
+    // Where the policy asks for two in a row, the second one evicts, and a success between begins anew.
+    let two = |scenario: &mut Scenario| with_limit(scenario, 2);
+    assert_eq!(broken_in(&spared, two), [""; 0]);
+    let three = tape(|tape| (0..3).for_each(|_| drop(tape.exchange(0, 0, MOCK, 503))));
+    assert_eq!(broken_in(&three, two), ["evicts-in-time"]);
+    let between = tape(|tape| {
+        for status in [503, 200, 503, 200] {
+            tape.exchange(0, 0, MOCK, status);
+        }
+    });
+    assert_eq!(broken_in(&between, two), [""; 0]);
+}
+
+/// The reference, under a policy that evicts after so many failures in a row.
+fn with_limit(scenario: &mut Scenario, failures: u32) {
+    scenario.gateway.personality = Personality::Reference;
+    let eviction = Some(EvictionPolicy { consecutive_failures: Some(failures), ..EvictionPolicy::default() });
+    scenario.topology.backends[0].health = Some(HealthPolicy { eviction, ..HealthPolicy::default() });
+}
+
+#[test]
+fn an_eviction_before_its_policy_asks_for_it_is_found() {
+    let first = tape(|tape| tape.failure(0));
+    assert_eq!(broken_in(&first, |scenario| with_limit(scenario, 1)), [""; 0]);
+    assert_eq!(broken_in(&first, |scenario| with_limit(scenario, 2)), ["eviction-threshold"]);
+    let second = tape(|tape| {
+        tape.exchange(0, 0, MOCK, 429);
+        tape.failure(0);
+    });
+    assert_eq!(broken_in(&second, |scenario| with_limit(scenario, 2)), [""; 0]);
+}
+
+#[test]
+fn a_provider_that_nobody_tries_is_found() {
+    let minutes = At::after(Duration::from_mins(5));
+    let play = |last: &dyn Fn(&mut Tape)| {
+        tape(|tape| {
+            for provider in [MOCK, PRIMARY] {
+                let id = tape.exchange(0, 0, provider, 503);
+                tape.evict(provider, &id, minutes);
+            }
+            for _ in 0..2 {
+                last(tape);
+            }
+        })
+    };
+    assert_eq!(broken_by_reference(&play(&|tape| tape.nobody_left(0))), ["tries-everyone"]);
+    assert_eq!(broken_by_reference(&play(&|tape| drop(tape.exchange(0, 1, FALLBACK, 200)))), [""; 0]);
+    // Refused by the route, not for want of a provider.
+    assert_eq!(broken_by_reference(&play(&|tape| tape.refused_by_gateway(0, 404))), [""; 0]);
+}
+
+#[test]
+fn a_replica_that_misses_new_manifests_is_found() {
+    let play = |replicas: &[u32]| {
+        tape(|tape| {
+            tape.success(0);
+            for replica in replicas {
+                let backends = vec![BackendRecord { name: "ns/new".into(), groups: Vec::new() }];
+                tape.emit(Kind::ReplicaConfigured { replica: *replica, backends, reset: Vec::new() });
+            }
+            tape.pass(500);
+            tape.refused_by_gateway(0, 404);
+            tape.pass(600);
+            tape.refused_by_gateway(0, 404);
+        })
+    };
+    assert_eq!(broken_by_reference(&play(&[0, 1])), [""; 0]);
+    assert_eq!(broken_by_reference(&play(&[1])), ["replicas-agree"], "replica 0 has had a second");
+}
+
+#[test]
+fn a_failure_behind_a_refusal_is_found() {
+    let play = |first: u16, second: u16, told: u16| {
+        broken_by_reference(&tape(|tape| drop(tape.retried(0, (0, MOCK, first), (0, PRIMARY, second), told))))
+    };
+    assert_eq!(play(503, 400, 400), ["root-cause"]);
+    assert_eq!(play(429, 404, 404), ["root-cause"]);
+    assert_eq!(play(503, 400, 503), [""; 0]);
+    assert_eq!(play(503, 502, 502), [""; 0], "both speak of providers");
+    assert_eq!(play(503, 200, 200), [""; 0]);
+    assert_eq!(play(503, 400, 418), ["honest-status"], "which neither said");
+    assert_eq!(play(503, 200, 503), ["honest-status"], "an answer is no refusal");
+}
+
+#[test]
+fn a_hoard_of_a_stream_is_found() {
+    let sound = sound_tape();
+    let holding = |bytes: u64| {
+        sound.changed(|kind| match kind {
+            Kind::ClientRequestSent { stream, .. } => *stream = true,
+            Kind::GatewayRequestEnded { request, answer, .. } if request == "r2" => answer.held_bytes = Some(bytes),
+            _ => {}
+        })
+    };
+    assert_eq!(broken(&holding(1024 * 1024)), [""; 0]);
+    assert_eq!(broken(&holding(1024 * 1024 + 1)), ["bounded-memory"]);
+}
+
+#[test]
+fn an_attempt_that_is_left_running_is_found() {
+    let play = |late: u64| {
+        let mut tape = sound_tape().without(|kind| matches!(of(kind, "r2"), Some(Kind::ProviderRequestEnded { .. })));
+        tape.pass(late);
+        tape.emit(Kind::ProviderRequestEnded {
+            request: Some("r2".into()),
+            attempt: 0,
+            host: "api.openai.com".into(),
+            status: 200,
+            outcome: End::Complete,
+            injected: None,
+            usage: None,
+            digest: None,
+        });
+        let own = tape.events.pop().unwrap();
+        let end = tape.events.iter().position(|one| matches!(of(&one.kind, "r2"), Some(Kind::AttemptEnded { .. })));
+        let at = tape.events[end.unwrap()].at_us;
+        tape.events.push(crate::event::Event { at_us: At(at.0 + late * 1_000), ..own });
+        broken(&tape.renumbered())
+    };
+    assert_eq!(play(900), [""; 0]);
+    assert_eq!(play(1_100), ["attempt-cancelled"]);
+}
+
+#[test]
+fn uneven_draws_are_found_where_there_are_enough() {
+    let play = |count: usize, draws: &dyn Fn(usize) -> [usize; 2]| {
+        let candidate =
+            Candidate { provider: PRIMARY.into(), score: 1.0, health: 1.0, latency_seconds: 0.0, pending: 0 };
+        let mut number = 0;
+        let sound = tape(|tape| (0..count).for_each(|_| tape.success(0)));
+        let number = std::cell::RefCell::new(&mut number);
+        let tape = sound.changed(|kind| {
+            if let Kind::ProviderSelected { candidates, draws: drawn, .. } = kind {
+                let mut number = number.borrow_mut();
+                *candidates = vec![candidate.clone(), candidate.clone()];
+                *drawn = draws(**number).to_vec();
+                **number += 1;
+            }
+        });
+        broken(&tape)
+    };
+    assert_eq!(play(100, &|number| [number % 2, number / 2 % 2]), [""; 0]);
+    assert_eq!(play(100, &|number| [0, number % 2]), ["even-draws"]);
+    assert_eq!(play(100, &|number| [number % 2, number % 2]), ["even-draws"], "the second depends on the first");
+    assert_eq!(play(30, &|_| [0, 0]), [""; 0], "too few to tell");
+}
+
+#[test]
+fn a_line_that_is_missing_in_the_access_log_accuses_nobody_else() {
+    let probed = tape(|tape| {
+        tape.failure(0);
+        tape.success(0);
+        tape.pass(60_000);
+        for _ in 0..3 {
+            tape.exchange(0, 0, MOCK, 200);
+        }
+        tape.comes_back(MOCK);
+    });
+    let moved = {
+        // Back right after the probe, which is the third request.
+        let mut tape = probed;
+        let back = tape.events.iter().position(|one| matches!(one.kind, Kind::ProviderReturned { .. })).unwrap();
+        let event = tape.events.remove(back);
+        let log = |one: &crate::event::Event| matches!(of(&one.kind, "r3"), Some(Kind::GatewayRequestEnded { .. }));
+        let probe = tape.events.iter().position(log).unwrap();
+        let at_us = tape.events[probe].at_us;
+        tape.events.insert(probe, crate::event::Event { at_us, ..event });
+        tape.renumbered()
+    };
+    assert_eq!(broken_by_reference(&moved), [""; 0]);
+    let unlogged = moved.without(|kind| matches!(of(kind, "r3"), Some(Kind::GatewayRequestEnded { .. })));
+    assert_eq!(broken_by_reference(&unlogged), ["one-end"]);
 }
