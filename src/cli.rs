@@ -120,7 +120,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        Exit::Defect
+        if error.is::<exit::Misuse>() { Exit::Usage } else { Exit::Defect }
     })
 }
 

@@ -19,10 +19,12 @@ mod arrivals;
 mod bench;
 mod command;
 mod export;
+mod fact;
 mod faults;
 mod filter;
 mod fold;
 mod health;
+mod kept;
 mod keys;
 mod landmarks;
 mod lineup;
@@ -51,6 +53,7 @@ pub(crate) mod tests;
 pub use album::Album;
 pub use bench::{Complaint, FaultKind, ParameterKind, Workbench};
 pub use command::{Act, Cleared, Command, Draft};
+pub use keys::check as check_keys;
 pub use pace::{Pace, Pacer};
 pub use screen::{Gate, Notices, Options, Screen, ScreenSink, replay};
 pub use terminal::restore;
@@ -61,6 +64,11 @@ use crate::event::Event;
 pub trait Judge: Send {
     /// Takes in the next event, or none before the first. Returns all findings where one of them has changed.
     fn judge(&mut self, event: Option<&Event>) -> Option<Vec<Finding>>;
+
+    /// Whether there is any use in telling it of more events; once there is none, there never is again.
+    fn listens(&self) -> bool {
+        true
+    }
 
     /// The findings once nothing more will come. Not asked where the lab has judged the whole itself.
     fn conclude(&mut self) -> Option<Vec<Finding>>;

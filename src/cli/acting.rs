@@ -12,7 +12,7 @@ use crate::event::{Event, Kind, Sink};
 use crate::fault::{Clear, Fault, Injection, Target};
 use crate::lab::{Commands, Interrupt, Lab};
 use crate::scenario::step::{Configure, Inject, Load, MAX_TIMES, Objective, Order, Pace, Scale, Scaled, Stretch};
-use crate::scenario::{Restart, Scenario, Send, Step};
+use crate::scenario::{Change, Manifest, Restart, Scenario, Send, Step};
 use crate::source::{Place, Span};
 use crate::topology::{Backend, PathMatch};
 use crate::tui::{Act, Cleared, Command, Draft, Notices};
@@ -143,12 +143,25 @@ impl Acting {
             Act::Restart(None) => one(Step::Restart(Restart::Gateway)),
             Act::Restart(Some(replica)) => one(Step::Restart(Restart::Replica(*replica))),
             Act::Scale(count) => one(Step::Scale(Scale { what: Scaled::Gateway, count: *count })),
+            Act::Apply(path) => one(self.applied(path)?),
             Act::SetFailureRate { provider, percent } => self.failure_rate(provider, *percent),
             Act::Inject(draft) => one(self.injected(draft)?),
             Act::Clear(Cleared::All) => one(Step::Clear(Clear::All)),
             Act::Clear(Cleared::One(id)) => one(Step::Clear(Clear::Id(*id))),
             Act::Clear(Cleared::At(target)) => one(Step::Clear(Clear::Target(Target::parse(target)?))),
         }
+    }
+
+    /// The step that applies the manifests of a file, named from where we are. One that cannot stand beside
+    /// those of the scenario is no step: nobody could run the session again.
+    fn applied(&self, path: &str) -> Result<Step, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let changes = vec![Change::Apply(Manifest { name: path.to_owned(), text })];
+        self.0.scenario.manifests.changed(&changes).map_err(|why| {
+            let first = why.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&why);
+            format!("{path} is not applied: {first}")
+        })?;
+        Ok(Step::Apply(changes))
     }
 
     /// One request like those of the latest step that sends, and that step.
@@ -235,4 +248,25 @@ impl Acting {
         steps.push((self.aimed(injection)?, None));
         Ok(steps)
     }
+}
+
+/// For each act among these steps, which begin, the step of the scenario that its requests are like: the
+/// latest one that sends, as when it was asked for.
+fn likenesses(scenario: &Scenario, steps: &[Event]) -> Vec<Option<Place>> {
+    let mut latest = scenario.sends().next().map(|(position, _)| position);
+    let mut likenesses = Vec::new();
+    for event in steps {
+        match &event.kind {
+            Kind::StepStarted { act: Some(step), .. } => {
+                let sends = step.get("send").or(step.get("load")).is_some();
+                let like = latest.filter(|_| sends).and_then(|position| scenario.steps.get(position));
+                likenesses.push(like.map(|step| step.place));
+            }
+            Kind::StepStarted { step, act: None, .. } if scenario.sends().any(|(position, _)| position == *step) => {
+                latest = Some(*step);
+            }
+            _ => {}
+        }
+    }
+    likenesses
 }

@@ -53,7 +53,7 @@ pub(super) fn serve<S: Drains>(
 ) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::default();
     let of_signals = interrupt.clone();
-    signals::watch(move |count| {
+    signals::watch(move |_, count| {
         of_signals.trigger();
         if count > 1 {
             std::process::exit(1);

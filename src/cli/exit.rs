@@ -40,6 +40,11 @@ impl Exit {
     }
 }
 
+/// Something on the command line that cannot be meant, found only when it is used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Misuse(pub(super) String);
+
 impl Termination for Exit {
     fn report(self) -> ExitCode {
         ExitCode::from(self.code())

@@ -1,18 +1,22 @@
 //! Judges a run for the screen while it goes on: steps as they end, the whole at its end.
 //!
-//! It keeps what happened, as a verdict needs it, up to [`MOST`] bytes; a run that outgrows them is judged
-//! by the lab at its end. A judgement costs a look at every request, so it is made only as often as the
-//! events since the last one have paid for: all judgements together cost less than the events.
+//! It keeps what happened, as a verdict needs it, up to [`MOST`] bytes, of a run in real time up to a quarter
+//! of that; a run that outgrows them is judged by the lab at its end. A judgement costs a look at every
+//! request, so it is made only as often as the events since the last one have paid for: all judgements
+//! together cost less than the events.
 
 use super::record;
 use crate::event::log::Header;
 use crate::event::{Event, History, Kind};
+use crate::lab::Lab;
 use crate::scenario::{self, Scenario};
 use crate::tui::{Decision, Finding, Judge};
 use crate::verdict::{self, About, JudgeOptions, Outcome, Verdict};
 
 /// Bytes that the history may take, roughly: some 10,000 requests.
 const MOST: usize = 16 << 20;
+/// The same where time is real, and what a judge costs is missing elsewhere.
+const MOST_IN_REAL_TIME: usize = 4 << 20;
 /// Bytes of a request beside its headers and bodies.
 const REQUEST: usize = 1_500;
 /// Requests that each event pays to look at.
@@ -27,6 +31,7 @@ pub(super) struct Judging {
     /// None once it has become too much.
     history: Option<History>,
     bytes: usize,
+    most: usize,
     credit: usize,
     /// Whether a step has begun or ended since the last judgement.
     is_due: bool,
@@ -41,11 +46,18 @@ impl Judging {
             options,
             history: Some(History::default()),
             bytes: 0,
+            most: MOST,
             credit: ADVANCE,
             is_due: false,
             steps_over: 0,
             shown: Vec::new(),
         }
+    }
+
+    /// A judge for a lab that judges the whole at its end.
+    pub(super) fn of_lab(lab: &Lab) -> Self {
+        let most = if lab.header().clock == "real" { MOST_IN_REAL_TIME } else { MOST };
+        Self { most, ..Self::new(lab.scenario().clone(), JudgeOptions::default()) }
     }
 
     /// A judge for a recording; none if its scenario can no longer be read.
@@ -58,7 +70,7 @@ impl Judging {
     fn take_in(&mut self, event: &Event) {
         self.credit += CREDIT;
         self.bytes += weight(event);
-        if self.bytes > MOST {
+        if self.bytes > self.most {
             self.history = None;
         }
         if let Some(history) = &mut self.history {
@@ -112,6 +124,10 @@ impl Judge for Judging {
         }
         let findings = self.findings()?;
         self.changed(findings)
+    }
+
+    fn listens(&self) -> bool {
+        self.history.is_some()
     }
 
     fn conclude(&mut self) -> Option<Vec<Finding>> {
@@ -179,7 +195,6 @@ mod tests {
 
     use super::*;
     use crate::event::At;
-    use crate::lab::Lab;
 
     fn recorded(path: &str) -> (Lab, Vec<Event>, Verdict) {
         let lab = Lab::from_file(path).expect("a shipped scenario").settled();
@@ -208,11 +223,11 @@ mod tests {
         let (lab, events, _) = recorded("scenarios/intra-group.yaml");
         let mut judging = Judging::new(lab.scenario().clone(), JudgeOptions::default());
         judging.judge(None);
-        judging.bytes = MOST;
+        judging.bytes = judging.most;
         for event in &events {
             judging.judge(Some(event));
         }
-        assert!(judging.history.is_none());
+        assert!(judging.history.is_none() && !judging.listens());
         let findings = judging.conclude().expect("what stays open is said to");
         assert!(findings.iter().all(|finding| finding.decision == Decision::Open && finding.explanation.is_some()));
     }

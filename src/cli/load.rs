@@ -137,7 +137,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let stop = Arc::new(AtomicBool::new(false));
     let of_signals = stop.clone();
-    signals::watch(move |count| {
+    signals::watch(move |_, count| {
         of_signals.store(true, Ordering::Relaxed);
         if count > 1 {
             std::process::exit(i32::from(Exit::Interrupted.code()));

@@ -1,13 +1,14 @@
 //! The live screen between a lab and a terminal.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::acting::Acting;
 use super::acting::bench::Bench;
+use super::exit::Misuse;
 use super::judging::{self, Judging};
 use crate::event::{At, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
@@ -58,11 +59,17 @@ impl LookArgs {
 
     /// The options of a screen.
     fn options(&self) -> anyhow::Result<Options> {
-        let keys = self.keys.as_ref().map(|path| {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read the key file {}", path.display()))
-        });
-        Ok(Options { theme: self.theme.clone(), keys: keys.transpose()?, ..Options::default() })
+        let keys = self.keys.as_ref().map(|path| read_keys(path)).transpose().map_err(Misuse)?;
+        Ok(Options { theme: self.theme.clone(), keys, ..Options::default() })
     }
+}
+
+/// The text of a key file that means something.
+fn read_keys(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the key file {}: {error}", path.display()))?;
+    crate::tui::check_keys(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text)
 }
 
 impl ScreenArgs {
@@ -91,7 +98,7 @@ pub(super) fn run(
     interrupt: &Interrupt,
     mut sinks: Vec<Box<dyn Sink>>,
 ) -> anyhow::Result<Result<Run, RunError>> {
-    let judge = Box::new(Judging::new(lab.scenario().clone(), JudgeOptions::default()));
+    let judge = Box::new(Judging::of_lab(lab));
     let acting = Acting::new(lab, interrupt, true);
     if args.close {
         acting.commands().close();
@@ -152,8 +159,8 @@ impl Above {
         self.screen.addresses(addresses);
     }
 
-    /// Closes it, if the person has not.
-    pub(super) fn close(self) -> anyhow::Result<()> {
+    /// Closes it, if nobody has, and gives the terminal back.
+    pub(super) fn close(&self) -> anyhow::Result<()> {
         self.screen.close().context("the screen failed")
     }
 }

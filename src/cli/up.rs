@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Exit;
 use super::beside::Beside;
@@ -14,8 +16,8 @@ use super::screen;
 use super::set;
 use super::signals;
 use super::terminal::{Colour, Stream};
-use crate::event::Sink;
 use crate::event::log::{Header, Recorder};
+use crate::event::{Event, Kind, Sink};
 use crate::lab::{Interrupt, Lab, Mode, Up, UpOptions};
 use crate::report::console::Detail;
 use crate::scenario::LoadError;
@@ -104,24 +106,34 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
     let mut sinks: Vec<Box<dyn Sink>> = vec![watch.sink(), beside.sink()];
     sinks.extend(recorder);
     let people = Stream::for_people(args.observe.take_stdout());
+    let under_way = UnderWay::default();
+    sinks.push(under_way.sink());
     let options = UpOptions { address: SocketAddr::new(args.address, args.port), play: args.play };
     let done = if people == Stream::Out && args.screen.is_wanted() {
         let above = screen::Above::open(&args.screen, lab, args.set.original(&args.path), interrupt, args.play)?;
         sinks.extend(above.sinks());
-        let done = above.over(lab).up(&options, sinks, |up| {
+        let ready = |up: &Up| {
             beside.ready();
             above.addresses(addresses(up, metrics));
-        });
-        above.close()?;
+        };
+        let mut closed = Ok(());
+        let leaving = || {
+            // On the screen nobody would see what is told.
+            closed = above.close();
+            people.tell(under_way.told());
+        };
+        let done = above.over(lab).up(&options, sinks, ready, leaving);
+        closed.and_then(|()| above.close())?;
         done
     } else {
         let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
         let (head, live) = lines(&header, people.into(), args.color.on(people), detail);
         sinks.push(live);
-        lab.up(&options, sinks, |up| {
+        let ready = |up: &Up| {
             beside.ready();
             people.tell(announcement(&addresses(up, metrics)) + &head);
-        })
+        };
+        lab.up(&options, sinks, ready, || people.tell(under_way.told()))
     };
     let written = watch.finish();
     match done {
@@ -132,6 +144,32 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
                 eprintln!("help: another program has this port; `--port 0` lets the system pick a free one");
             }
             Ok(Exit::Unavailable)
+        }
+    }
+}
+
+/// Requests that the gateway is at.
+#[derive(Default)]
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn sink(&self) -> Box<dyn Sink> {
+        let count = self.0.clone();
+        Box::new(move |event: &Event| {
+            match event.kind {
+                Kind::GatewayRequestReceived { .. } => count.fetch_add(1, Ordering::Relaxed),
+                Kind::GatewayRequestEnded { .. } => count.fetch_sub(1, Ordering::Relaxed),
+                _ => return,
+            };
+        })
+    }
+
+    /// What somebody who wants to leave waits for.
+    fn told(&self) -> String {
+        match self.0.load(Ordering::Relaxed) {
+            0 => String::new(),
+            1 => "one request is under way and may end; Ctrl-C ends it now\n".to_owned(),
+            count => format!("{count} requests are under way and may end; Ctrl-C ends them now\n"),
         }
     }
 }

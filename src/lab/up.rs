@@ -30,8 +30,8 @@ pub struct Up {
 }
 
 impl Lab {
-    /// Brings the lab up on real ports, calls `ready`, and stays until interrupted; then lets the
-    /// requests under way end.
+    /// Brings the lab up on real ports, calls `ready`, and stays until interrupted; then calls `leaving`
+    /// and lets the requests under way end.
     ///
     /// # Errors
     /// [`StartError`], for example a port that is taken.
@@ -40,11 +40,12 @@ impl Lab {
         options: &UpOptions,
         sinks: Vec<Box<dyn Sink>>,
         ready: impl FnOnce(&Up) + Send,
+        leaving: impl FnOnce() + Send,
     ) -> Result<(), StartError> {
         let mut lab = self.clone();
         lab.mode = Mode::Real;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartError::Machine)?;
-        let done = runtime.block_on(lab.stay_up(options, sinks, ready));
+        let done = runtime.block_on(lab.stay_up(options, sinks, ready, leaving));
         runtime.shutdown_background();
         done
     }
@@ -54,6 +55,7 @@ impl Lab {
         options: &UpOptions,
         sinks: Vec<Box<dyn Sink>>,
         ready: impl FnOnce(&Up),
+        leaving: impl FnOnce(),
     ) -> Result<(), StartError> {
         let mut sinks = sinks;
         let watch = self.watch(&mut sinks);
@@ -79,6 +81,7 @@ impl Lab {
             self.interrupt.guard(player.play_acts(commands)).await.transpose()?;
         }
         self.interrupt.triggered().await;
+        leaving();
         fronts.lock().await.drained().await;
         world.bus.flush();
         Ok(())

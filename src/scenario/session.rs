@@ -123,7 +123,10 @@ impl Original {
         if !session.played {
             put(&mut root, &["steps"], node(Value::Seq(Vec::new())));
         }
-        let acts = self.acts(session);
+        let mut acts = self.acts(session);
+        for act in &mut acts {
+            paths::of_steps(act, &self.sources, to);
+        }
         if !acts.is_empty() {
             let before = root.get("schedule").map(|schedule| schedule.value.clone());
             let mut all = if let Some(Value::Seq(items)) = before { items } else { Vec::new() };

@@ -1,36 +1,42 @@
 //! Events on their way from a lab to its screen.
 //!
-//! The lab never waits for the screen: whoever hands an event over copies it, under a lock that is held
-//! for no longer. What the screen has not taken yet is bounded in memory: from [`MOST`] batches on they
-//! wait in a [`Spill`].
+//! The lab never waits for the screen: its thread writes an event down, under a lock that is held for no
+//! longer. What the screen has not taken yet is bounded in memory: from [`MOST`] batches on they wait in a
+//! [`Spill`].
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::spill::{self, Packed, Spill};
-use crate::event::Event;
+use super::kept::Batch;
+use super::spill::{Packed, Spill};
+use super::store::CHUNK;
+use crate::event::{At, Event};
 
-/// Events that are taken in one go.
-const BATCH: usize = 512;
 /// Batches that wait in memory: some 50,000 events.
-const MOST: usize = 96;
+const MOST: usize = 48;
 
 /// A queue with a lab at one end and a screen at the other.
 pub(super) struct Arrivals {
     most: usize,
+    /// Whether somebody wants to hear the events themselves.
+    heard: AtomicBool,
     queue: Mutex<Queue>,
 }
 
-#[derive(Default)]
 struct Queue {
-    open: Vec<Event>,
-    full: VecDeque<Batch>,
+    open: Batch,
+    /// How many events the open batch takes, so that batches end where chunks of the store do.
+    room: usize,
+    end: At,
+    full: VecDeque<Waiting>,
     spill: Spill,
 }
 
-enum Batch {
-    Held(Vec<Event>),
-    Packed(Packed),
+enum Waiting {
+    Held(Batch),
+    /// With how many of its events are to be heard.
+    Packed(Packed, usize),
 }
 
 impl Default for Arrivals {
@@ -42,31 +48,52 @@ impl Default for Arrivals {
 impl Arrivals {
     /// A queue of which `most` batches wait in memory.
     fn new(most: usize) -> Self {
-        Self { most, queue: Mutex::default() }
+        let open = Batch::with_room(CHUNK);
+        let queue = Queue { open, room: CHUNK, end: At::default(), full: VecDeque::new(), spill: Spill::default() };
+        Self { most, heard: AtomicBool::new(true), queue: Mutex::new(queue) }
+    }
+
+    /// Says whether somebody wants to hear the events themselves from now on.
+    pub(super) fn hear(&self, wanted: bool) {
+        self.heard.store(wanted, Ordering::Relaxed);
     }
 
     /// Puts an event at the end.
     pub(super) fn push(&self, event: &Event) {
+        let heard = self.heard.load(Ordering::Relaxed).then(|| event.clone());
         let mut queue = self.lock();
-        queue.open.push(event.clone());
-        if queue.open.len() >= BATCH {
-            let full = std::mem::replace(&mut queue.open, Vec::with_capacity(BATCH));
-            let batch = if queue.full.len() < self.most { Batch::Held(full) } else { Batch::Packed(queue.pack(&full)) };
-            queue.full.push_back(batch);
+        queue.end = {
+            let end = queue.end;
+            queue.open.push(event, end)
+        };
+        // What is heard are the first events of a batch, without a gap.
+        if queue.open.heard.len() + 1 == queue.open.kept.len() {
+            queue.open.heard.extend(heard);
+        }
+        if queue.open.kept.len() >= queue.room {
+            let full = std::mem::replace(&mut queue.open, Batch::with_room(CHUNK));
+            queue.room = CHUNK;
+            let waiting = if queue.full.len() < self.most { Waiting::Held(full) } else { queue.pack(&full) };
+            queue.full.push_back(waiting);
         }
     }
 
     /// Takes the oldest events. None when there are none.
-    pub(super) fn take(&self) -> Option<Vec<Event>> {
+    pub(super) fn take(&self) -> Option<Batch> {
         let mut queue = self.lock();
         match queue.full.pop_front() {
-            Some(Batch::Held(events)) => Some(events),
-            Some(Batch::Packed(packed)) => {
+            Some(Waiting::Held(batch)) => Some(batch),
+            Some(Waiting::Packed(packed, heard)) => {
                 let bytes = queue.spill.read(packed).unwrap_or_default();
                 drop(queue);
-                Some(spill::unpack(&bytes))
+                Some(Batch::of_bytes(bytes, heard))
             }
-            None => Some(std::mem::take(&mut queue.open)).filter(|events| !events.is_empty()),
+            None if queue.open.kept.is_empty() => None,
+            None => {
+                queue.room -= queue.open.kept.len();
+                let room = queue.room;
+                Some(std::mem::replace(&mut queue.open, Batch::with_room(room)))
+            }
         }
     }
 
@@ -76,26 +103,37 @@ impl Arrivals {
 }
 
 impl Queue {
-    fn pack(&mut self, events: &[Event]) -> Packed {
-        self.spill.append(&spill::pack(events))
+    fn pack(&mut self, batch: &Batch) -> Waiting {
+        Waiting::Packed(self.spill.append(&batch.to_bytes()), batch.heard.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{At, Kind};
+    use crate::event::Kind;
 
     #[test]
     fn events_come_out_in_order_also_those_that_had_to_wait_on_disk() {
         let arrivals = Arrivals::new(2);
         let note = |seq| Event { seq, at_us: At(seq), kind: Kind::Note { text: "a note".to_owned() } };
-        let count = BATCH as u64 * 5 + 7;
-        (0..count).for_each(|seq| arrivals.push(&note(seq)));
-        let packed = arrivals.lock().full.iter().filter(|batch| matches!(batch, Batch::Packed(_))).count();
+        let count = CHUNK as u64 * 5 + 7;
+        (0..3).for_each(|seq| arrivals.push(&note(seq)));
+        let first = arrivals.take().expect("what is there");
+        (3..count).for_each(|seq| arrivals.push(&note(seq)));
+        let packed = arrivals.lock().full.iter().filter(|one| matches!(one, Waiting::Packed(..))).count();
         assert_eq!(packed, 3);
-        let taken: Vec<Event> = std::iter::from_fn(|| arrivals.take()).flatten().collect();
-        assert_eq!(taken, (0..count).map(note).collect::<Vec<_>>());
+        arrivals.hear(false);
+        arrivals.push(&note(count));
+        let batches: Vec<Batch> = std::iter::once(first).chain(std::iter::from_fn(|| arrivals.take())).collect();
+        assert_eq!(
+            batches.iter().map(|batch| batch.kept.len()).collect::<Vec<_>>(),
+            [3, 1021, 1024, 1024, 1024, 1024, 8]
+        );
+        let kept =
+            |batch: &Batch| (0..batch.kept.len()).filter_map(|index| batch.kept.event(index)).collect::<Vec<_>>();
+        assert!(batches.iter().flat_map(kept).eq((0..=count).map(note)));
+        assert!(batches.iter().flat_map(|batch| batch.heard.clone()).eq((0..count).map(note)), "heard");
         assert_eq!(arrivals.take(), None);
     }
 }

@@ -19,12 +19,15 @@ pub trait Workbench: Send {
     /// Whether the lab has done all that it was told to, and stands still.
     fn is_resting(&self) -> bool;
 
-    /// Writes the session up to a moment as a scenario file. The acts are the events that tell of a
-    /// person's steps, in order.
+    /// Whether the scenario's own steps are played.
+    fn plays_steps(&self) -> bool;
+
+    /// Writes the session up to a moment as a scenario file. The steps are the events that tell of steps
+    /// that begin, the scenario's and a person's, in order.
     ///
     /// # Errors
     /// Why it cannot be written, in words.
-    fn write_scenario(&self, acts: &[Event], now: At, path: &Path) -> Result<(), String>;
+    fn write_scenario(&self, steps: &[Event], now: At, path: &Path) -> Result<(), String>;
 
     /// Writes a report of what these events tell, as HTML.
     ///

@@ -41,6 +41,8 @@ pub enum Act {
         /// Percent of its answers.
         percent: u8,
     },
+    /// Applies the manifests of a file.
+    Apply(String),
     /// Injects a fault of the catalogue.
     Inject(Draft),
     /// Takes injected faults away.

@@ -44,10 +44,10 @@ fn report(model: &Model, folder: &Path) -> io::Result<PathBuf> {
 
 /// Writes the session as a scenario file; what it gives is to be said to the person.
 pub(super) fn scenario(model: &mut Model, path: &Path) -> String {
-    let (acts, now) = model.acts();
+    let (steps, now) = model.steps();
     let written = match model.bench() {
         _ if path.exists() => Err("there is such a file already".to_owned()),
-        Some(bench) => bench.write_scenario(&acts, now, path),
+        Some(bench) => bench.write_scenario(&steps, now, path),
         None => Err("nobody can write it".to_owned()),
     };
     match written {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::text::countdown;
-use crate::event::{At, Event, Kind};
+use crate::event::{At, Kind};
 
 /// A fault that was injected and is not cleared.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +27,9 @@ pub(super) struct Active {
 /// Faults that are kept at most, whatever a recording says.
 const MOST: usize = 1_000;
 
-/// Takes in an event that tells of a fault; others are passed over.
-pub(super) fn apply(faults: &mut Vec<Active>, event: &Event) {
-    match &event.kind {
+/// Takes in what an event tells of a fault; others are passed over.
+pub(super) fn apply(faults: &mut Vec<Active>, kind: &Kind) {
+    match kind {
         Kind::FaultInjected { fault_id, fault, target, injection, from_us, until_us } if faults.len() < MOST => {
             faults.push(Active {
                 id: *fault_id,

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fact::{End, Fact};
 use super::faults::{self, Active};
 use super::health::{Eviction, Health};
 use super::lineup::Lineup;
 use super::row::{Names, Row};
 use super::tally::Tally;
-use crate::event::{At, Event, Kind, Outcome, ProviderName, RequestId, Usage};
+use crate::event::{At, Kind, Outcome, ProviderName};
 
 /// The state of a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +69,8 @@ pub(super) struct StepState {
     pub(super) summary: Arc<str>,
     /// Whether a person asked for it.
     pub(super) act: bool,
+    /// Why it did not do what it should.
+    pub(super) failed: Option<Arc<str>>,
 }
 
 /// How long a request is still seen after its end.
@@ -123,78 +126,91 @@ impl Fold {
         24_000 + self.open.len() * 400 + self.replicas.len() * self.chosen.len() * 120
     }
 
-    /// Takes in the next event, which happened at `at`. Returns the request that it ended.
-    pub(super) fn apply(&mut self, event: &Event, at: At, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
+    /// Takes in what the next event says, which happened at `at`. Returns the request that it ended.
+    pub(super) fn apply(&mut self, fact: Fact<'_>, at: At, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
         self.now = at;
         let position = u32::try_from(self.position).unwrap_or(u32::MAX);
         self.position += 1;
         while self.recent.front().is_some_and(|row| row.ended.is_some_and(|ended| at.since(ended) > RECENT_FOR)) {
             self.recent.pop_front();
         }
-        match &event.kind {
+        match fact {
+            Fact::Nothing => {}
+            Fact::Rare(kind) => self.rare(kind, lineup),
+            Fact::Sent { .. } | Fact::Started { .. } | Fact::FirstToken { .. } | Fact::Ended { .. } => {
+                return self.client(fact, position, names);
+            }
+            Fact::Health { replica, backend, provider, score, latency_seconds, failures } => {
+                if let Some(known) = self.known(replica, lineup.find(backend, provider), lineup) {
+                    known.changed(score, latency_seconds, failures);
+                }
+            }
+            Fact::Received { .. }
+            | Fact::Selected { .. }
+            | Fact::Attempted { .. }
+            | Fact::AttemptEnded { .. }
+            | Fact::GatewayEnded { .. } => return self.gateway(fact, position, lineup, names),
+        }
+        None
+    }
+
+    /// What happens seldom.
+    fn rare(&mut self, kind: &Kind, lineup: &Lineup) {
+        let at = self.now;
+        match kind {
             Kind::StepStarted { step, verb, summary, act, .. } => self.step_began(*step, verb, summary, act.is_some()),
-            Kind::StepEnded { step, .. } => {
+            Kind::StepEnded { step, failed } => {
                 if let Some(state) = self.steps.get_mut(step) {
                     state.ended = Some(at);
+                    state.failed = failed.as_deref().map(Arc::from);
                 }
             }
             Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
             Kind::ReplicaStarted { replica } => self.replica_is(*replica, true, lineup),
             Kind::ReplicaStopped { replica } => self.replica_is(*replica, false, lineup),
             Kind::ReplicaConfigured { replica, reset, .. } => self.forget(*replica, reset, lineup),
-            Kind::ClientRequestSent { .. }
-            | Kind::ClientResponseStarted { .. }
-            | Kind::ClientFirstToken { .. }
-            | Kind::ClientRequestEnded { .. } => return self.client(&event.kind, position, names),
-            Kind::HealthChanged { .. } | Kind::ProviderEvicted { .. } | Kind::ProviderReturned { .. } => {
-                self.health_changed(&event.kind, lineup);
+            Kind::ProviderEvicted { replica, backend, provider, until_us, source, status, .. } => {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                    known.evicted(Eviction { began: at, until: *until_us, status: *status, source: source.clone() });
+                }
             }
-            Kind::GatewayRequestReceived { .. }
-            | Kind::ProviderSelected { .. }
-            | Kind::AttemptStarted { .. }
-            | Kind::AttemptEnded { .. }
-            | Kind::GatewayRequestEnded { .. } => return self.gateway(&event.kind, position, lineup, names),
-            Kind::FaultInjected { .. } | Kind::FaultStruck { .. } | Kind::FaultCleared { .. } => {
-                faults::apply(&mut self.faults, event);
+            Kind::ProviderReturned { replica, backend, provider, .. } => {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                    known.returned();
+                }
             }
-            Kind::GatewayRequestRouted { .. }
-            | Kind::ProviderRequestReceived { .. }
-            | Kind::ProviderRequestEnded { .. } => {}
+            _ => faults::apply(&mut self.faults, kind),
         }
-        None
     }
 
     /// What the client tells of its requests.
-    fn client(&mut self, kind: &Kind, position: u32, names: &mut Names) -> Option<Arc<Row>> {
+    fn client(&mut self, fact: Fact<'_>, position: u32, names: &mut Names) -> Option<Arc<Row>> {
         let at = self.now;
-        match kind {
-            Kind::ClientRequestSent { request, step, replica, path, stream, intended_us, .. } => {
+        match fact {
+            Fact::Sent { request, step, replica, path, stream, intended } => {
                 let row = self.entry(request, position);
                 row.has_client = true;
-                row.step = step.and_then(|step| u32::try_from(step).ok());
-                row.replica = *replica;
+                row.step = step;
+                row.replica = replica;
                 row.path = names.id(path);
-                row.stream = *stream;
-                row.intended = *intended_us;
+                row.stream = stream;
+                row.intended = intended;
             }
-            Kind::ClientResponseStarted { request, status, .. } => {
+            Fact::Started { request, status } => {
                 if let Some(row) = self.find(request) {
                     row.started = Some(at);
-                    row.status = Some(*status);
+                    row.status = Some(status);
                 }
             }
-            Kind::ClientFirstToken { request } => {
+            Fact::FirstToken { request } => {
                 if let Some(row) = self.find(request) {
                     row.first_token = Some(at);
                 }
             }
-            Kind::ClientRequestEnded { request, outcome, status, model, usage, .. } => {
+            Fact::Ended { request, end } => {
                 let row = self.entry(request, position);
                 row.has_client = true;
-                end(row, at, *outcome, *status, *usage);
-                if let Some(model) = model {
-                    row.model = names.id(model);
-                }
+                ended(row, at, &end, names);
                 return self.close(request);
             }
             _ => {}
@@ -203,16 +219,16 @@ impl Fold {
     }
 
     /// What the gateway tells of its requests.
-    fn gateway(&mut self, kind: &Kind, position: u32, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
-        match kind {
-            Kind::GatewayRequestReceived { request, replica, path, .. } => {
-                self.received(request, *replica, path, position, lineup, names);
+    fn gateway(&mut self, fact: Fact<'_>, position: u32, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
+        match fact {
+            Fact::Received { request, replica, path } => {
+                self.received(request, replica, path, position, lineup, names);
             }
-            Kind::ProviderSelected { request, replica, attempt, backend, provider, .. } => {
+            Fact::Selected { request, replica, attempt, backend, provider } => {
                 let provider = lineup.find(backend, provider);
-                self.selected(request, (*replica, *attempt), provider, lineup, names);
+                self.selected(request, (replica, attempt), provider, lineup, names);
             }
-            Kind::AttemptStarted { request, endpoint, model, .. } => {
+            Fact::Attempted { request, endpoint, model } => {
                 if let Some(row) = self.find(request) {
                     row.endpoint = names.id(endpoint);
                     if let Some(model) = model {
@@ -220,45 +236,22 @@ impl Fold {
                     }
                 }
             }
-            Kind::AttemptEnded { request, attempt, outcome, status, .. } => {
-                let good = *outcome == Outcome::Complete && status.is_some_and(|status| status < 400);
-                self.attempt_ended(request, *attempt, good);
+            Fact::AttemptEnded { request, attempt, outcome, status } => {
+                let good = outcome == Outcome::Complete && status.is_some_and(|status| status < 400);
+                self.attempt_ended(request, attempt, good);
             }
-            Kind::GatewayRequestEnded { request, replica, status, outcome, response_model, usage, .. } => {
-                if let Some(replica) = self.replica(*replica, lineup) {
+            Fact::GatewayEnded { request, replica, end } => {
+                if let Some(replica) = self.replica(replica, lineup) {
                     replica.pending = replica.pending.saturating_sub(1);
                 }
                 let at = self.now;
                 let row = self.find(request).filter(|row| !row.has_client)?;
-                end(row, at, *outcome, Some(*status), *usage);
-                if let Some(model) = response_model {
-                    row.model = names.id(model);
-                }
+                ended(row, at, &end, names);
                 return self.close(request);
             }
             _ => {}
         }
         None
-    }
-
-    fn health_changed(&mut self, kind: &Kind, lineup: &Lineup) {
-        let at = self.now;
-        let (Kind::HealthChanged { replica, backend, provider, .. }
-        | Kind::ProviderEvicted { replica, backend, provider, .. }
-        | Kind::ProviderReturned { replica, backend, provider, .. }) = kind
-        else {
-            return;
-        };
-        let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) else { return };
-        match kind {
-            Kind::HealthChanged { health, latency_seconds, consecutive_failures, .. } => {
-                known.changed(*health, *latency_seconds, *consecutive_failures);
-            }
-            Kind::ProviderEvicted { until_us, source, status, .. } => {
-                known.evicted(Eviction { began: at, until: *until_us, status: *status, source: source.clone() });
-            }
-            _ => known.returned(),
-        }
     }
 
     /// What a replica knows dies with it.
@@ -294,7 +287,8 @@ impl Fold {
         if step >= MOST_STEPS {
             return;
         }
-        let state = StepState { began: self.now, ended: None, verb: Arc::from(verb), summary: Arc::from(summary), act };
+        let (verb, summary) = (Arc::from(verb), Arc::from(summary));
+        let state = StepState { began: self.now, ended: None, verb, summary, act, failed: None };
         self.steps.insert(step, state);
         self.step = Some(step);
     }
@@ -305,7 +299,7 @@ impl Fold {
             replica.pending += 1;
         }
         // What a client has given up may reach the gateway after its end.
-        if self.closed.iter().any(|id| &**id == request) {
+        if !self.ids.contains_key(request) && self.closed.iter().any(|id| &**id == request) {
             return;
         }
         let path = names.id(path);
@@ -373,8 +367,8 @@ impl Fold {
         Arc::make_mut(self.open.entry(index).or_insert_with(|| Arc::new(Row::new(index, position, sent))))
     }
 
-    fn close(&mut self, id: &RequestId) -> Option<Arc<Row>> {
-        let (id, index) = self.ids.remove_entry(id.as_str())?;
+    fn close(&mut self, id: &str) -> Option<Arc<Row>> {
+        let (id, index) = self.ids.remove_entry(id)?;
         let row = self.open.remove(&index)?;
         self.tally.add(&row);
         if self.recent.len() == MOST_RECENT {
@@ -389,10 +383,13 @@ impl Fold {
     }
 }
 
-fn end(row: &mut Row, at: At, outcome: Outcome, status: Option<u16>, usage: Option<Usage>) {
+fn ended(row: &mut Row, at: At, end: &End<'_>, names: &mut Names) {
     row.ended = Some(at);
-    row.outcome = Some(outcome);
-    row.status = status.or(row.status);
+    row.outcome = Some(end.outcome);
+    row.status = end.status.or(row.status);
     let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
-    row.tokens = usage.map(|usage| (count(usage.input), count(usage.output)));
+    row.tokens = end.usage.map(|usage| (count(usage.input), count(usage.output)));
+    if let Some(model) = end.model {
+        row.model = names.id(model);
+    }
 }

@@ -189,7 +189,7 @@ const BINDINGS: &[(Topic, &str, &str, Action, &str)] = &[
     (Topic::Break, "send", "i", Action::Send, "send one request"),
     (Topic::Break, "burst", "I", Action::Burst, "send ten at once"),
     (Topic::Break, "load", "L", Action::ToggleLoad, "start or stop load"),
-    (Topic::Break, "write-scenario", "w", Action::WriteScenario, "write the session as a scenario"),
+    (Topic::Take, "write-scenario", "w", Action::WriteScenario, "write the session as a scenario"),
     (Topic::Take, "copy-curl", "y", Action::CopyCurl, "copy the request as curl"),
     (Topic::Take, "export-text", "o", Action::ExportText, "write the screen as text"),
     (Topic::Take, "export-svg", "O", Action::ExportSvg, "write the screen as SVG"),
@@ -208,6 +208,14 @@ const BINDINGS: &[(Topic, &str, &str, Action, &str)] = &[
     (Topic::Screen, "help", "?", Action::Help, "what the keys do here"),
     (Topic::Screen, "quit", "q Ctrl-c", Action::Quit, "quit"),
 ];
+
+/// Reads a key file, and says what is wrong with it.
+///
+/// # Errors
+/// The first line that is wrong, in words.
+pub fn check(text: &str) -> Result<(), String> {
+    Keys::default().change(text)
+}
 
 impl Default for Keys {
     fn default() -> Self {
@@ -232,7 +240,7 @@ impl Keys {
             Context::Panels | Context::Reading => {}
         }
         let bound = self.bindings.iter().find(|binding| binding.keys.contains(&key));
-        bound.map(|binding| binding.action.clone())
+        bound.map(|binding| binding.action.clone()).or_else(|| way_out(key))
     }
 
     /// Changes keys as a file says: lines of `name: key key …`.
@@ -278,17 +286,21 @@ impl Keys {
     }
 }
 
+/// Ctrl-C leaves wherever nothing else is bound to it: nobody should be caught.
+fn way_out(key: Key) -> Option<Action> {
+    (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL)).then_some(Action::Quit)
+}
+
 fn typing(key: Key) -> Option<Action> {
     match key.code {
         KeyCode::Enter => Some(Action::Accept),
         KeyCode::Esc => Some(Action::Back),
         KeyCode::Backspace => Some(Action::Erase),
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Quit),
         KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::EraseAll),
         KeyCode::Char(char) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
             Some(Action::Type(char))
         }
-        _ => None,
+        _ => way_out(key),
     }
 }
 
@@ -333,6 +345,8 @@ mod tests {
         assert_eq!(press(&keys, "b"), Some(Action::TogglePause));
         assert_eq!(press(&keys, "Space"), None);
         assert_eq!(press(&keys, "Ctrl-q"), Some(Action::Quit));
+        assert_eq!(press(&keys, "q"), None);
+        assert_eq!(press(&keys, "Ctrl-c"), Some(Action::Quit), "nobody is caught");
         assert_eq!(
             keys.change("\nleave: q"),
             Err("line 2: nothing is called `leave`; the help (`?`) and the manual list the names".to_owned())

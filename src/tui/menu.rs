@@ -53,6 +53,8 @@ pub(super) enum Does {
     Fill(Target, usize),
     /// A number is to be filled in.
     Ask(Question),
+    /// The name of a file with manifests is to be filled in.
+    AskForFile,
     /// It is done, with a sentence that says so.
     Act(Act, String),
 }
@@ -143,6 +145,7 @@ impl Menu {
                     Does::Aim(target) => Level::List(things::faults(&target, catalogue, &list.items)),
                     Does::Fill(target, fault) => Level::Form(Form::of_fault(&target.name, catalogue.get(fault)?)),
                     Does::Ask(question) => Level::Form(Form::of_number(question)),
+                    Does::AskForFile => Level::Form(Form::of_file()),
                 };
                 self.levels.push(next);
                 self.edit(check, |_| {});

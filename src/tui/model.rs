@@ -12,6 +12,7 @@ use super::action::{Action, Tab};
 use super::command::Command;
 use super::filter::Filter;
 use super::fold::Fold;
+use super::kept::Batch;
 use super::keys::{Context, Keys};
 use super::landmarks::Sort;
 use super::lineup::Lineup;
@@ -62,7 +63,8 @@ pub(super) struct Model {
     pub(super) scroll: usize,
     pub(super) table: Table,
     pub(super) events: Scrolled,
-    pub(super) scenario_scroll: usize,
+    /// How far the scenario is scrolled from where it would stand.
+    pub(super) scenario_scroll: isize,
     pub(super) filter_text: String,
     pub(super) filter: Filter,
     pub(super) typing: bool,
@@ -195,8 +197,16 @@ impl Model {
 
     /// Takes in events, in order.
     pub(super) fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
-        for event in events {
-            self.timeline.push(event);
+        self.timeline.feed(events.into_iter().collect());
+        if self.attached {
+            self.catch_up();
+        }
+    }
+
+    /// Takes in batches of events, in order, each of which goes into a chunk of the store.
+    pub(super) fn take(&mut self, batches: impl IntoIterator<Item = Batch>) {
+        for batch in batches {
+            self.timeline.extend(batch);
         }
         if self.attached {
             self.catch_up();
@@ -459,16 +469,27 @@ impl Model {
             return;
         }
         if self.open != Open::Nothing {
-            self.scroll = self.scroll.saturating_add_signed(by).min(10_000);
+            self.scroll = self.scroll.saturating_add_signed(by);
             return;
         }
         match self.tab {
             Tab::Events => self.scroll_events(by),
             Tab::Scenario => {
-                self.scenario_scroll = self.scenario_scroll.saturating_add_signed(by).min(self.plan.lines.len());
+                self.scenario_scroll = self.scenario_scroll.saturating_add(by);
             }
             Tab::Charts => {}
             Tab::Overview | Tab::Topology | Tab::Requests => self.move_selection(by),
+        }
+    }
+
+    /// Takes note of how much room a drawing had: of the lines of its list, and of how far it may be scrolled,
+    /// since nobody should have to scroll back what was never seen.
+    pub(super) fn fit(&mut self, page: usize, (least, most): (isize, isize)) {
+        self.page = page;
+        if self.open != Open::Nothing {
+            self.scroll = self.scroll.min(most.max(0).unsigned_abs());
+        } else if self.tab == Tab::Scenario {
+            self.scenario_scroll = self.scenario_scroll.clamp(least, most);
         }
     }
 
@@ -669,12 +690,13 @@ impl Model {
         };
         if let Some(story) = index.and_then(|index| self.story(index)) {
             let address = self.addresses.first().map(|(_, address)| address.as_str());
-            self.effects.push(Effect::Copy(story.curl(address)));
-            self.say(if story.is_whole() {
-                "copied as curl; put the key in where it says so"
-            } else {
-                "copied as curl; its body and its key are not known here: put them in"
+            let curl = story.curl(address);
+            self.say(match (story.is_whole(), curl.contains("$API_KEY")) {
+                (true, false) => "copied as curl",
+                (true, true) => "copied as curl; $API_KEY stands for its key",
+                (false, _) => "copied as curl; its body and its key are not known here: put them in",
             });
+            self.effects.push(Effect::Copy(curl));
         } else {
             self.say("there is no request to copy");
         }

@@ -8,6 +8,8 @@ use crate::source::{FileId, Node, Value, yaml};
 pub(super) struct Plan {
     pub(super) about: Option<String>,
     pub(super) steps: Vec<Planned>,
+    /// Whether they are played.
+    pub(super) played: bool,
     /// The file's lines.
     pub(super) lines: Vec<String>,
     /// The file's name.
@@ -26,9 +28,9 @@ pub(super) struct Planned {
 impl Plan {
     /// Reads the scenario file of a header. One that cannot be read gives lines and no steps.
     pub(super) fn of(header: &Header) -> Self {
-        let Some(file) = header.sources.files().first() else { return Self::default() };
-        let mut plan =
-            Self { lines: file.text.lines().map(str::to_owned).collect(), file: file.name.clone(), ..Self::default() };
+        let Some(file) = header.sources.files().first() else { return Self { played: true, ..Self::default() } };
+        let lines = file.text.lines().map(str::to_owned).collect();
+        let mut plan = Self { lines, file: file.name.clone(), played: true, ..Self::default() };
         let Ok(documents) = yaml::parse(&header.sources, FileId(0)) else { return plan };
         let Some(root) = documents.first() else { return plan };
         plan.about = root.get("about").and_then(Node::as_str).map(str::to_owned);

@@ -101,7 +101,8 @@ const NONE: u64 = u64::MAX;
 const NONE_32: u32 = u32::MAX;
 const NONE_16: u16 = u16::MAX;
 
-const OUTCOMES: [Outcome; 9] = [
+/// How a request may end, by number.
+pub(super) const OUTCOMES: [Outcome; 9] = [
     Outcome::Complete,
     Outcome::Truncated,
     Outcome::Cut,

@@ -73,7 +73,8 @@ struct Inbox {
 pub struct Screen {
     inbox: Arc<Inbox>,
     gate: Gate,
-    thread: JoinHandle<io::Result<()>>,
+    /// None once it has been waited for.
+    thread: Mutex<Option<JoinHandle<io::Result<()>>>>,
 }
 
 /// Hands events to a screen. It never waits, and drops nothing.
@@ -150,7 +151,7 @@ impl Screen {
             Err(_) => return Err(io::Error::other("the screen's thread ended at once")),
         }
         terminal::watch_signals(&inbox.stop)?;
-        Ok((Self { inbox, gate, thread }, received))
+        Ok((Self { inbox, gate, thread: Mutex::new(Some(thread)) }, received))
     }
 
     /// Where the lab puts its events.
@@ -191,17 +192,24 @@ impl Screen {
     ///
     /// # Errors
     /// What the terminal said.
-    pub fn wait(self) -> io::Result<()> {
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the screen's thread panicked")))
+    pub fn wait(&self) -> io::Result<()> {
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the screen's thread panicked")))
     }
 
     /// Closes the screen now.
     ///
     /// # Errors
     /// As [`Screen::wait`].
-    pub fn close(self) -> io::Result<()> {
+    pub fn close(&self) -> io::Result<()> {
         self.inbox.stop.store(true, Ordering::SeqCst);
         self.wait()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.close();
     }
 }
 
@@ -415,7 +423,7 @@ impl Driver {
                 return Ok(());
             }
             guard.draw(|frame| self.drawn = view::draw(&self.model, frame))?;
-            self.model.page = self.drawn.page;
+            self.model.fit(self.drawn.page, self.drawn.scroll);
             if self.is_done() {
                 return Ok(());
             }
@@ -476,7 +484,8 @@ impl Driver {
             if is_behind { None } else { inbox.events.take() }
         });
         let before = self.model.timeline.len();
-        self.model.feed(batches.flatten());
+        self.model.take(batches);
+        self.inbox.events.hear(self.model.timeline.is_heard());
         if self.model.timeline.len() > before {
             self.lab_is_at(self.model.timeline.end());
         }
@@ -488,15 +497,16 @@ impl Driver {
         let Some(mut rest) = self.rest.take() else { return };
         let began = Instant::now();
         while began.elapsed() < for_at_most {
-            for _ in 0..READ_AT_ONCE {
-                match rest.next() {
-                    Some(Ok(event)) => self.model.feed([event]),
-                    Some(Err(error)) => {
-                        self.model.say(format!("the recording ends here: {error}"));
-                        return self.model.conclude(None);
-                    }
-                    None => return self.model.conclude(None),
-                }
+            let mut broken = None;
+            let whole = rest.by_ref().map_while(|event| event.map_err(|error| broken = Some(error)).ok());
+            let read: Vec<Event> = whole.take(READ_AT_ONCE).collect();
+            let is_end = read.len() < READ_AT_ONCE;
+            self.model.feed(read);
+            if let Some(error) = broken {
+                self.model.say(format!("the recording ends here: {error}"));
+            }
+            if is_end {
+                return self.model.conclude(None);
             }
         }
         self.rest = Some(rest);

@@ -1,24 +1,23 @@
 //! Keeps every event of a session in bounded memory.
 //!
-//! Events stand in chunks of [`CHUNK`]. The newest chunks are held as they are; older ones are written
-//! to a [`Spill`] and read back when somebody looks at their time. Of each chunk the time of its
-//! first event is known, so that the way to a moment reads one chunk.
+//! Events stand as bytes in chunks of [`CHUNK`]. The newest chunks are held; older ones are written to a
+//! [`Spill`] and read back when somebody looks at their time. Of each chunk the time of its first event is
+//! known, so that the way to a moment reads one chunk.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::spill::{self, Cache, Packed, Spill};
+use super::kept::Kept;
+use super::spill::{Cache, Packed, Spill};
 use crate::event::{At, Event};
 
 /// Events in a chunk.
 pub(super) const CHUNK: usize = 1024;
-/// Chunks that are held as they are.
+/// Chunks that are held.
 const HELD: usize = 32;
 /// Old chunks that are held after they were looked at.
 const CACHED: usize = 8;
-
-type Chunk = Vec<Event>;
 
 /// Every event so far, by position. Their times never fall.
 pub(super) struct Store {
@@ -26,13 +25,13 @@ pub(super) struct Store {
     hold: usize,
     /// How many chunks are packed; the next ones are held.
     packed: Vec<Packed>,
-    held: VecDeque<Arc<Chunk>>,
-    open: Chunk,
+    held: VecDeque<Arc<Kept>>,
+    open: Kept,
     /// When the first event of each chunk happened.
     firsts: Vec<At>,
     end: At,
     spill: Spill,
-    cache: RefCell<Cache<Chunk>>,
+    cache: RefCell<Cache<Kept>>,
 }
 
 impl Default for Store {
@@ -42,14 +41,14 @@ impl Default for Store {
 }
 
 impl Store {
-    /// A store with chunks of `chunk` events, of which `hold` are held as they are.
+    /// A store with chunks of `chunk` events, of which `hold` are held.
     pub(super) fn new(chunk: usize, hold: usize) -> Self {
         Self {
             chunk: chunk.max(1),
             hold,
             packed: Vec::new(),
             held: VecDeque::new(),
-            open: Vec::new(),
+            open: Kept::default(),
             firsts: Vec::new(),
             end: At::default(),
             spill: Spill::default(),
@@ -72,17 +71,21 @@ impl Store {
         self.end
     }
 
-    /// Adds the next event. One that claims to be earlier than the one before happens with it.
-    pub(super) fn push(&mut self, mut event: Event) {
-        event.at_us = event.at_us.max(self.end);
-        self.end = event.at_us;
+    /// How many events the open chunk still takes.
+    pub(super) fn room(&self) -> usize {
+        self.chunk - self.open.len()
+    }
+
+    /// Adds the next events, as many as there is [`Store::room`] for at most.
+    pub(super) fn extend(&mut self, events: Kept) {
+        let Some(last) = events.len().checked_sub(1).and_then(|last| events.at(last)) else { return };
         if self.open.is_empty() {
-            self.firsts.push(event.at_us);
+            self.firsts.extend(events.at(0));
         }
-        self.open.push(event);
-        if self.open.len() == self.chunk {
-            let full = std::mem::replace(&mut self.open, Vec::with_capacity(self.chunk));
-            self.held.push_back(Arc::new(full));
+        self.end = last;
+        self.open.append(events);
+        if self.open.len() >= self.chunk {
+            self.held.push_back(Arc::new(std::mem::take(&mut self.open)));
             if self.held.len() > self.hold {
                 self.pack_oldest();
             }
@@ -91,12 +94,17 @@ impl Store {
 
     fn pack_oldest(&mut self) {
         let Some(oldest) = self.held.pop_front() else { return };
-        self.packed.push(self.spill.append(&spill::pack(&oldest)));
+        self.packed.push(self.spill.append(&oldest.to_bytes()));
     }
 
     /// The event at a position.
     pub(super) fn get(&self, position: usize) -> Option<Event> {
-        self.with(position, Event::clone)
+        self.within(position, Kept::event)
+    }
+
+    /// When the event at a position happened.
+    pub(super) fn time_of(&self, position: usize) -> Option<At> {
+        self.within(position, Kept::at)
     }
 
     /// How many events had happened at a moment.
@@ -104,16 +112,15 @@ impl Store {
         let begun = self.firsts.partition_point(|first| *first <= at);
         let Some(chunk) = begun.checked_sub(1) else { return 0 };
         let held = self.chunk(chunk);
-        let events: &[Event] = held.as_ref().map_or(&self.open, |events| events.as_slice());
-        chunk * self.chunk + events.partition_point(|event| event.at_us <= at)
+        chunk * self.chunk + held.as_deref().unwrap_or(&self.open).until(at)
     }
 
-    /// Looks at the event at a position.
-    pub(super) fn with<T>(&self, position: usize, look: impl FnOnce(&Event) -> T) -> Option<T> {
+    /// Looks for the event at a position in its chunk.
+    fn within<T>(&self, position: usize, look: impl FnOnce(&Kept, usize) -> Option<T>) -> Option<T> {
         let (chunk, index) = (position / self.chunk, position % self.chunk);
         match self.chunk(chunk) {
-            Some(events) => events.get(index).map(look),
-            None if chunk == self.packed.len() + self.held.len() => self.open.get(index).map(look),
+            Some(events) => look(&events, index),
+            None if chunk == self.packed.len() + self.held.len() => look(&self.open, index),
             None => None,
         }
     }
@@ -125,11 +132,11 @@ impl Store {
         while position < end {
             let chunk = position / self.chunk;
             let held = self.chunk(chunk);
-            let events: &[Event] = held.as_ref().map_or(&self.open, |events| events.as_slice());
+            let events = held.as_deref().unwrap_or(&self.open);
             let stop = end.min((chunk + 1) * self.chunk);
             for at in position..stop {
-                let Some(event) = events.get(at % self.chunk) else { return };
-                if !look(at, event) {
+                let Some(event) = events.event(at % self.chunk) else { return };
+                if !look(at, &event) {
                     return;
                 }
             }
@@ -138,17 +145,17 @@ impl Store {
     }
 
     /// A full chunk; none for the one that is still open.
-    fn chunk(&self, index: usize) -> Option<Arc<Vec<Event>>> {
+    fn chunk(&self, index: usize) -> Option<Arc<Kept>> {
         match index.checked_sub(self.packed.len()) {
             Some(held) => self.held.get(held).cloned(),
             None => Some(self.unpacked(index)),
         }
     }
 
-    fn unpacked(&self, index: usize) -> Arc<Chunk> {
+    fn unpacked(&self, index: usize) -> Arc<Kept> {
         let read = || {
             let bytes = self.packed.get(index).and_then(|packed| self.spill.read(*packed).ok());
-            spill::unpack(&bytes.unwrap_or_default())
+            Kept::of_bytes(bytes.unwrap_or_default())
         };
         self.cache.borrow_mut().get(index, read)
     }
@@ -158,9 +165,14 @@ impl Store {
 mod tests {
     use super::*;
     use crate::event::Kind;
+    use crate::tui::kept::Batch;
 
     fn event(seq: u64) -> Event {
         Event { seq, at_us: At(seq * 10), kind: Kind::Note { text: format!("event {seq}") } }
+    }
+
+    fn add(store: &mut Store, event: Event) {
+        store.extend(Batch::of(vec![event], store.end()).kept);
     }
 
     #[test]
@@ -168,7 +180,7 @@ mod tests {
         let mut store = Store::default();
         let count = CHUNK * (HELD + 3) + 17;
         for seq in 0..count {
-            store.push(event(seq as u64));
+            add(&mut store, event(seq as u64));
         }
         assert_eq!(store.len(), count);
         assert_eq!(store.packed.len(), 3);
@@ -191,7 +203,7 @@ mod tests {
         assert_eq!(store.position_at(At(5)), 0);
         // Six events at once, across the border of the first chunk.
         for at in [0, 10, 20, 20, 20, 20, 20, 20, 30, 5, 40] {
-            store.push(Event { at_us: At(at), ..event(0) });
+            add(&mut store, Event { at_us: At(at), ..event(0) });
         }
         let found: Vec<_> =
             [0, 9, 10, 19, 20, 29, 30, 39, 40, 99].iter().map(|at| store.position_at(At(*at))).collect();

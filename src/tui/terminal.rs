@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -19,6 +19,8 @@ use ratatui::{Frame, Terminal};
 
 /// Whether the terminal is ours. Whoever turns it off gives the terminal back, so that it is done once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Held while the terminal is taken or given back, so that nobody goes on, or ends the process, halfway.
+static CHANGING: Mutex<()> = Mutex::new(());
 /// How long a screen that is asked to end may take.
 const GRACE: Duration = Duration::from_secs(10);
 static PANIC_HOOK: Once = Once::new();
@@ -32,10 +34,7 @@ impl Guard {
     /// Takes the terminal.
     pub(super) fn take() -> io::Result<Self> {
         restore_on_panic();
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let entered =
-            execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
+        let entered = enter()?;
         let out = io::BufWriter::with_capacity(1 << 16, Ours(io::stdout()));
         let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
         match terminal {
@@ -46,6 +45,14 @@ impl Guard {
             }
         }
     }
+}
+
+/// Turns the terminal's modes on. What is inside is what it said to being told of the screen.
+fn enter() -> io::Result<io::Result<()>> {
+    let _whole = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    Ok(execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide))
 }
 
 impl Guard {
@@ -107,8 +114,10 @@ pub(super) fn wait(most: Duration) -> Input {
     }
 }
 
-/// Gives the terminal back, if it was not given back yet. Errors are passed over: it may be gone.
+/// Gives the terminal back, if it was not given back yet; it is back when this returns, whoever did it.
+/// Errors are passed over: it may be gone.
 pub fn restore() {
+    let _whole = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
+use super::fact::{Fact, Facts, Written};
 use super::fold::Fold;
+use super::kept::Batch;
 use super::landmarks::{Landmark, Landmarks, Sort};
 use super::lineup::Lineup;
 use super::row::{Names, Row};
@@ -89,23 +91,59 @@ impl Timeline {
         &self.head
     }
 
-    /// Takes in the next event.
-    pub(super) fn push(&mut self, event: Event) {
-        let at = event.at_us.max(self.end());
-        let position = self.store.len();
-        self.note_landmark(&event, position, at);
-        self.note_eviction(&event, position, at);
-        let closed = self.head.apply(&event, at, &self.lineup, &mut self.names);
+    /// Whether somebody wants to hear the events themselves.
+    pub(super) fn is_heard(&self) -> bool {
+        self.judge.as_ref().is_some_and(|judge| judge.listens())
+    }
+
+    /// Takes in the next events.
+    pub(super) fn feed(&mut self, mut events: Vec<Event>) {
+        while !events.is_empty() {
+            let rest = events.split_off(events.len().min(self.store.room()));
+            self.extend(Batch::of(events, self.end()));
+            events = rest;
+        }
+    }
+
+    /// Takes in the next batch, which goes into a chunk of the store.
+    pub(super) fn extend(&mut self, batch: Batch) {
+        let mut facts = Facts(&batch.facts);
+        for index in 0..batch.kept.len() {
+            let (at, written) = facts.next();
+            match written {
+                Written::Fact(fact) => self.take_in(fact, at),
+                Written::Rare => {
+                    if let Some(event) = batch.kept.event(index) {
+                        self.note(&event.kind, at);
+                        self.take_in(Fact::of(&event.kind), at);
+                    }
+                }
+            }
+            if let Some(event) = batch.heard.get(index) {
+                let found = self.judge.as_mut().and_then(|judge| judge.judge(Some(event)));
+                self.note_findings(found);
+            }
+        }
+        self.store.extend(batch.kept);
+    }
+
+    /// Takes note of what somebody may want to jump to.
+    fn note(&mut self, kind: &Kind, at: At) {
+        let position = self.head.position;
+        self.note_landmark(kind, position, at);
+        self.note_eviction(kind, position, at);
+    }
+
+    fn take_in(&mut self, fact: Fact<'_>, at: At) {
+        let position = self.head.position;
+        let closed = self.head.apply(fact, at, &self.lineup, &mut self.names);
         if let Some(row) = closed {
             if row.failed() {
                 self.landmarks.push(position, at, Sort::Failure);
             }
             self.rows.close(*row);
         }
-        let found = self.judge.as_mut().and_then(|judge| judge.judge(Some(&event)));
-        self.store.push(event);
-        self.note_findings(found);
-        if self.store.len().is_multiple_of(self.spacing) {
+        if self.head.position.is_multiple_of(self.spacing) {
             self.checkpoint();
         }
     }
@@ -119,8 +157,8 @@ impl Timeline {
         }
     }
 
-    fn note_landmark(&mut self, event: &Event, position: usize, at: At) {
-        let sort = match &event.kind {
+    fn note_landmark(&mut self, kind: &Kind, position: usize, at: At) {
+        let sort = match kind {
             Kind::ProviderEvicted { .. } => Sort::Eviction,
             Kind::ProviderReturned { .. } => Sort::Return,
             Kind::StepStarted { .. } => Sort::Step,
@@ -129,8 +167,8 @@ impl Timeline {
         self.landmarks.push(position, at, sort);
     }
 
-    fn note_eviction(&mut self, event: &Event, position: usize, at: At) {
-        match &event.kind {
+    fn note_eviction(&mut self, kind: &Kind, position: usize, at: At) {
+        match kind {
             Kind::ProviderEvicted { replica, backend, provider, until_us, .. } => {
                 let Some(provider) = self.lineup.find(backend, provider) else { return };
                 self.end_evictions(position, at, |span| span.replica == *replica && span.provider == provider);
@@ -167,7 +205,7 @@ impl Timeline {
         let same = |place: usize, finding: &Finding| before.get(place).filter(|known| ***known == *finding).cloned();
         let shared =
             found.into_iter().enumerate().map(|(place, one)| same(place, &one).unwrap_or_else(|| Arc::new(one)));
-        self.findings.push((self.store.len(), Arc::new(shared.collect())));
+        self.findings.push((self.head.position, Arc::new(shared.collect())));
     }
 
     /// Tells that nothing more will come: what is still open is decided, by `verdict` where somebody
@@ -191,7 +229,7 @@ impl Timeline {
 
     /// When the event at a position happened.
     pub(super) fn time_of(&self, position: usize) -> Option<At> {
-        self.store.with(position, |event| event.at_us)
+        self.store.time_of(position)
     }
 
     /// Moves a fold to where `position` events have happened. Returns how many of them were looked at.
@@ -209,7 +247,7 @@ impl Timeline {
         let (lineup, names) = (&self.lineup, &mut self.names);
         let from = fold.position;
         self.store.scan(from..position, |_, event| {
-            fold.apply(event, event.at_us, lineup, names);
+            fold.apply(Fact::of(&event.kind), event.at_us, lineup, names);
             true
         });
         position - from

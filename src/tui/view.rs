@@ -52,6 +52,8 @@ pub(super) struct Drawn {
     pub(super) hits: Hits,
     /// Lines of the list that the arrow keys move in.
     pub(super) page: usize,
+    /// How far what lies open may be scrolled, or else the panel with the file, from where it would stand.
+    pub(super) scroll: (isize, isize),
 }
 
 impl Hits {
@@ -89,13 +91,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) -> Drawn {
 /// Draws the whole screen on a buffer.
 pub(super) fn draw_on(model: &Model, buffer: &mut Buffer, area: Rect) -> Drawn {
     let mut hits = Hits::default();
-    let mut page = 0;
+    let (mut page, mut scroll) = (0, (0, 0));
     let mut canvas = Canvas::new(buffer, &mut hits, area, &model.theme);
     canvas.clear();
     let (width, height) = (canvas.width(), canvas.height());
     if width < SMALLEST.0 || height < SMALLEST.1 {
         canvas.text(0, 0, "labsim: this terminal is too small; 80×24 is enough", Role::Text);
-        return Drawn { hits, page };
+        return Drawn { hits, page, scroll };
     }
     status::title(model, &mut canvas.part(0, 0, width, 1));
     clock::draw(model, &mut canvas.part(0, height - 2, width, 1));
@@ -108,19 +110,25 @@ pub(super) fn draw_on(model: &Model, buffer: &mut Buffer, area: Rect) -> Drawn {
             Tab::Overview => overview(model, &mut middle),
             Tab::Topology => topology_tab(model, &mut middle),
             Tab::Requests => requests_tab(model, &mut middle),
-            Tab::Scenario => scenario::full(model, &mut middle),
+            Tab::Scenario => scenario::full(model, &mut middle, &mut scroll),
             Tab::Charts => charts::full(model, &mut middle),
             Tab::Events => events::panel(model, &mut middle),
         };
     }
-    match model.open {
-        Open::Nothing => {}
-        Open::Help => help::draw(model, &mut middle),
-        Open::Menu => menu::draw(model, &mut middle),
-        Open::Story(index) => story::draw(model, index, &mut middle),
-        Open::Compare(one, two) => story::compare(model, one, two, &mut middle),
+    let most = match model.open {
+        Open::Nothing => None,
+        Open::Help => Some(help::draw(model, &mut middle)),
+        Open::Menu => {
+            menu::draw(model, &mut middle);
+            None
+        }
+        Open::Story(index) => Some(story::draw(model, index, &mut middle)),
+        Open::Compare(one, two) => Some(story::compare(model, one, two, &mut middle)),
+    };
+    if let Some(most) = most {
+        scroll = (0, most.cast_signed());
     }
-    Drawn { hits, page }
+    Drawn { hits, page, scroll }
 }
 
 /// ```text

@@ -1,6 +1,8 @@
 //! However the live screen is left, the terminal is as it was; and where there is none, it never opens.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -86,6 +88,51 @@ fn a_recording_that_breaks_off_is_shown_up_to_there() {
     session.sees("the recording ends here: line");
     session.press("q");
     session.ends(0);
+}
+
+#[test]
+fn a_lab_that_cannot_start_gives_the_terminal_back_and_says_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("its number").port().to_string();
+    let arguments = ["up", "scenarios/intra-group.yaml", "--metrics-port", "0", "--port", &port];
+    let mut session = Session::open(&arguments, (100, 30));
+    session.ends(69);
+    let text = session.text();
+    assert!(session.bytes().windows(8).any(|piece| piece == b"\x1b[?1049h"), "there was no screen: {text}");
+    assert!(text.contains("error: ") && text.contains("`--port 0`"), "{text}");
+}
+
+/// A lab on real ports, and a client whose request never gets further than its head.
+fn with_a_request_under_way(more: &[&str]) -> (Session, TcpStream) {
+    let plain: &[&str] = &["up", "scenarios/intra-group.yaml", "--port", "0", "--metrics-port", "0"];
+    let session = Session::open(&[plain, more].concat(), (100, 30));
+    session.sees("127.0.0.1:");
+    let text = session.text().replace("http://", "");
+    let address = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
+    let mut stream = TcpStream::connect(address).expect("the gateway");
+    let head = "POST /openai HTTP/1.1\r\nhost: lab\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("a head");
+    // The gateway wants the body: it is at the request.
+    stream.read_exact(&mut [0; 12]).expect("an interim answer");
+    (session, stream)
+}
+
+#[test]
+fn a_request_under_way_may_end_and_a_second_ctrl_c_does_not_wait_for_it() {
+    for more in [&[][..], &["--no-tui"]] {
+        let (mut session, stream) = with_a_request_under_way(more);
+        session.press("\u{3}");
+        session.sees("one request is under way");
+        assert!(!session.is_on_screen(), "{more:?}");
+        drop(stream);
+        session.ends(0);
+
+        let (mut session, _stream) = with_a_request_under_way(more);
+        session.press("\u{3}");
+        session.sees("one request is under way");
+        session.press("\u{3}");
+        session.ends(130);
+    }
 }
 
 /// Holds labsim at a terminal until it is killed itself. See [`a_terminal_that_is_closed_ends_the_run`].

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 
 use crate::support::root;
 
@@ -16,6 +17,9 @@ pub(crate) struct Session {
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn std::io::Write + Send>,
     seen: Arc<Mutex<Seen>>,
+    reader: Option<JoinHandle<()>>,
+    /// The terminal's other side, held so that its modes can be read after labsim is gone.
+    other_side: Option<Box<dyn SlavePty + Send>>,
     /// The terminal's modes before labsim came.
     modes: String,
     terminal: String,
@@ -55,7 +59,7 @@ impl Session {
         let screen = vt100::Parser::new(some(rows), some(columns), 0);
         let seen = Arc::new(Mutex::new(Seen { screen, bytes: Vec::new() }));
         let of_reader = seen.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 let mut seen = of_reader.lock().expect("what is seen");
@@ -63,9 +67,8 @@ impl Session {
                 seen.bytes.extend_from_slice(&bytes[..count]);
             }
         });
-        // The other side stays open with the session, so that its modes can be read after labsim is gone.
-        std::mem::forget(pair.slave);
-        Self { master: pair.master, child, keyboard, seen, modes, terminal }
+        let (reader, other_side) = (Some(reader), Some(pair.slave));
+        Self { master: pair.master, child, keyboard, seen, reader, other_side, modes, terminal }
     }
 
     /// What the terminal shows.
@@ -129,9 +132,14 @@ impl Session {
             std::thread::park_timeout(Duration::from_millis(20));
         }
         let Some(status) = status else { panic!("it does not end:\n{}", self.text()) };
+        let after = modes(&self.terminal);
+        // With nobody on the other side what came out comes to an end.
+        drop(self.other_side.take());
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("everything is read");
+        }
         assert_eq!(status.exit_code(), code, "{}", self.text());
-        assert_eq!(modes(&self.terminal), self.modes, "the terminal's modes");
-        std::thread::park_timeout(Duration::from_millis(100));
+        assert_eq!(after, self.modes, "the terminal's modes");
         assert!(!self.is_on_screen(), "it is still on the other screen");
         assert_eq!(left_on(&self.bytes()), [""; 0], "what the terminal was told and not told back");
     }

@@ -1,6 +1,6 @@
 //! What the screen is given to work with: the catalogue of faults, and who writes sessions and reports.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Acting, drafts};
 use crate::cli::record;
@@ -9,6 +9,7 @@ use crate::event::{At, Event, Kind};
 use crate::fault::{self, Fault, Target};
 use crate::report::html;
 use crate::scenario::session::{Original, Performed, Session};
+use crate::scenario::{self, Scenario};
 use crate::tui::{Complaint, Draft, FaultKind, ParameterKind, Workbench};
 
 /// The bench of a running lab, or of a recording.
@@ -16,8 +17,10 @@ pub(in crate::cli) struct Bench {
     header: Header,
     /// Who acts; nobody in a recording.
     acting: Option<Acting>,
-    /// The scenario as its author wrote it; none in a recording.
+    /// The scenario as its author wrote it, or as it was recorded.
     original: Option<Original>,
+    /// The scenario of a recording.
+    recorded: Option<Scenario>,
     /// Whether the scenario's steps are played.
     played: bool,
 }
@@ -25,7 +28,7 @@ pub(in crate::cli) struct Bench {
 impl Bench {
     /// The bench of a lab that runs.
     pub(in crate::cli) fn of_lab(header: Header, acting: &Acting, original: Option<Original>) -> Self {
-        Self { header, acting: Some(acting.clone()), original, played: true }
+        Self { header, acting: Some(acting.clone()), original, recorded: None, played: true }
     }
 
     /// The lab plays its steps, or not.
@@ -35,28 +38,42 @@ impl Bench {
 
     /// The bench of a recording.
     pub(in crate::cli) fn of_recording(header: Header) -> Self {
-        Self { header, acting: None, original: None, played: true }
+        let path = header.sources.files().first().map(|file| PathBuf::from(&file.name)).unwrap_or_default();
+        let original = Original::read(&header.sources, &path).ok();
+        let recorded = scenario::load_from(&header.sources, &path).ok();
+        Self { header, acting: None, original, recorded, played: true }
     }
 
-    fn session(&self, acts: &[Event], now: At) -> Session {
-        let likenesses = self.acting.as_ref().map(Acting::likenesses).unwrap_or_default();
-        let performed = acts.iter().enumerate().filter_map(|(number, event)| match &event.kind {
-            Kind::StepStarted { act: Some(step), .. } => Some(Performed {
-                at: event.at_us.since(At(0)),
-                step: step.clone(),
-                like: likenesses.get(number).copied().flatten(),
-            }),
+    fn session(&self, steps: &[Event], now: At) -> Session {
+        let likenesses = match &self.acting {
+            Some(acting) => acting.likenesses(),
+            None => self.recorded.as_ref().map(|scenario| super::likenesses(scenario, steps)).unwrap_or_default(),
+        };
+        let acts = steps.iter().filter_map(|event| match &event.kind {
+            Kind::StepStarted { act: Some(step), .. } => Some((event.at_us, step)),
             _ => None,
+        });
+        let performed = acts.enumerate().map(|(number, (at, step))| Performed {
+            at: at.since(At(0)),
+            step: step.clone(),
+            like: likenesses.get(number).copied().flatten(),
         });
         Session {
             seed: self.header.seed,
-            personality: self.header.personality.clone(),
+            // A bug that the gateway was given is said behind it, and stands in the scenario by itself.
+            personality: self.header.personality.split(',').next().unwrap_or_default().to_owned(),
             start: (self.header.clock == "virtual").then(|| self.header.start.clone()),
-            played: self.played,
+            played: self.played && (self.acting.is_some() || was_played(&self.header, steps)),
             acts: performed.collect(),
             until: now.since(At(0)),
         }
     }
+}
+
+/// Whether what was recorded played its own steps: a lab that stays up plays none unless it is asked to.
+fn was_played(header: &Header, steps: &[Event]) -> bool {
+    let own = |event: &Event| matches!(event.kind, Kind::StepStarted { act: None, .. });
+    header.clock == "virtual" || steps.iter().any(own)
 }
 
 impl Workbench for Bench {
@@ -105,9 +122,13 @@ impl Workbench for Bench {
         self.acting.as_ref().is_some_and(|acting| acting.0.ends && acting.0.commands.is_idle())
     }
 
-    fn write_scenario(&self, acts: &[Event], now: At, path: &Path) -> Result<(), String> {
+    fn plays_steps(&self) -> bool {
+        self.played
+    }
+
+    fn write_scenario(&self, steps: &[Event], now: At, path: &Path) -> Result<(), String> {
         let original = self.original.as_ref().ok_or("the scenario cannot be read any more")?;
-        let text = original.with(&self.session(acts, now), path)?;
+        let text = original.with(&self.session(steps, now), path)?;
         std::fs::write(path, text).map_err(|error| error.to_string())
     }
 
@@ -115,5 +136,24 @@ impl Workbench for Bench {
         let run = record::replayed(&self.header, &events).map_err(|error| error.to_string())?;
         let text = html::render(&[record::of_run(&run, self.header.clone(), events)]);
         std::fs::write(path, text).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Lab;
+    use crate::scenario::{Overridden, load_from};
+
+    #[test]
+    fn a_session_with_a_bug_is_written_with_it() {
+        let settings = ["lab.gateway.personality=reference", "lab.gateway.break=stale-timer"].map(str::to_owned);
+        let path = Path::new("scenarios/intra-group.yaml");
+        let scenario = load_from(&Overridden { settings: &settings }, path).expect("a scenario");
+        let bench = Bench::of_recording(Lab::new(scenario).expect("a lab").header());
+        let session = bench.session(&[], At(1));
+        let text = bench.original.as_ref().expect("the scenario").with(&session, Path::new("again.yaml"));
+        let text = text.expect("a file that can be run");
+        assert!(text.contains("personality: reference") && text.contains("break: stale-timer"), "{text}");
     }
 }

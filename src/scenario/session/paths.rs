@@ -22,7 +22,7 @@ pub(super) fn rewrite(root: &mut Node, sources: &Sources, to: &Path) {
 }
 
 /// The paths of `apply` and `delete`, however deep they stand.
-fn of_steps(node: &mut Node, sources: &Sources, to: &Path) {
+pub(super) fn of_steps(node: &mut Node, sources: &Sources, to: &Path) {
     match &mut node.value {
         Value::Seq(items) => items.iter_mut().for_each(|item| of_steps(item, sources, to)),
         Value::Map(entries) => {
@@ -45,8 +45,9 @@ fn each(node: &mut Node, sources: &Sources, to: &Path) {
         Value::Seq(items) => items.iter_mut().for_each(|item| each(item, sources, to)),
         // One that begins with a variable may be absolute.
         Value::String(path) if !path.starts_with(['/', '$']) => {
-            let Some(named_in) = sources.files().get(place.file.0 as usize) else { return };
-            let named_in = if named_in.name == COMMAND_LINE { "" } else { &named_in.name };
+            // What stands in no file was named from where we are.
+            let named_in = sources.files().get(place.file.0 as usize).map_or(COMMAND_LINE, |file| &file.name);
+            let named_in = if named_in == COMMAND_LINE { "" } else { named_in };
             *path = seen_from(&folder_of(Path::new(named_in)).join(&*path), folder_of(to)).display().to_string();
         }
         _ => {}

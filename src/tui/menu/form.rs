@@ -23,6 +23,7 @@ pub(in crate::tui) struct Form {
 enum Purpose {
     Inject { target: String, fault: String },
     Number(Question),
+    File,
 }
 
 /// A field of a form.
@@ -102,6 +103,20 @@ impl Form {
         }
     }
 
+    /// The form of a file with manifests.
+    pub(super) fn of_file() -> Self {
+        Self {
+            title: "Apply manifests".to_owned(),
+            about: "Routes, backends and policies take the place of those of the same name, without a restart."
+                .to_owned(),
+            fields: vec![Field::new("file", "a path", "", "Seen from where labsim was started.")],
+            cursor: 0,
+            complaint: None,
+            verb: "apply",
+            purpose: Purpose::File,
+        }
+    }
+
     pub(super) fn moved(&mut self, by: isize) {
         self.cursor = self.cursor.saturating_add_signed(by).min(self.fields.len().saturating_sub(1));
     }
@@ -136,6 +151,11 @@ impl Form {
             self.complaint = wrong.then(|| format!("write {}", self.fields[0].kind));
             return;
         }
+        if self.purpose == Purpose::File {
+            let empty = self.fields.first().is_some_and(|field| field.value.trim().is_empty());
+            self.complaint = empty.then(|| "write the path of a file".to_owned());
+            return;
+        }
         for complaint in self.draft().map(|draft| check(&draft)).unwrap_or_default() {
             let named = |field: &&mut Field| Some(&field.name) == complaint.field.as_ref();
             match self.fields.iter_mut().find(named) {
@@ -157,6 +177,10 @@ impl Form {
         }
         match &self.purpose {
             Purpose::Number(question) => question.act(question.number(&self.fields.first()?.value)?),
+            Purpose::File => {
+                let path = self.fields.first()?.value.trim();
+                Some((Act::Apply(path.to_owned()), format!("{path} is applied")))
+            }
             Purpose::Inject { target, fault } => {
                 Some((Act::Inject(self.draft()?), format!("{fault} is injected at {target}")))
             }

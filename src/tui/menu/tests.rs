@@ -126,7 +126,7 @@ fn numbers_have_bounds() {
 
 #[test]
 fn active_faults_can_be_cleared_also_where_they_are() {
-    use crate::event::{At, Event, Kind};
+    use crate::event::{At, Kind};
     let injected = Kind::FaultInjected {
         fault_id: 4,
         fault: "cut".to_owned(),
@@ -136,7 +136,7 @@ fn active_faults_can_be_cleared_also_where_they_are() {
         until_us: None,
     };
     let mut faults = Vec::new();
-    crate::tui::faults::apply(&mut faults, &Event { seq: 0, at_us: At(0), kind: injected });
+    crate::tui::faults::apply(&mut faults, &injected);
     let providers = ["one", "two"].map(|name| (name.to_owned(), String::new())).to_vec();
     let lab = Lab { providers, replicas: 1, faults: &faults, load: true };
     let mut menu = Menu::new(things::things(&lab));

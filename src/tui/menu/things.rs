@@ -69,6 +69,7 @@ fn gateway(lab: &Lab<'_>) -> Vec<Item> {
     }
     let now = if lab.replicas == 1 { "1 replica now".to_owned() } else { format!("{} replicas now", lab.replicas) };
     items.push(Item::new("scale the gateway…", now, Does::Ask(Question::Scale)));
+    items.push(Item::new("apply manifests…", "another configuration, from a file", Does::AskForFile));
     items
 }
 

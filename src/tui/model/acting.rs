@@ -32,6 +32,7 @@ impl Model {
     /// Lets faults be looked up, and sessions be written.
     pub(in crate::tui) fn equip(&mut self, bench: Box<dyn Workbench>) {
         self.acting.catalogue = bench.catalogue();
+        self.plan.played = bench.plays_steps();
         self.acting.bench = Some(bench);
     }
 
@@ -201,10 +202,6 @@ impl Model {
 
     /// Asks for the name of a file to write the session to.
     pub(super) fn ask_for_name(&mut self) {
-        if self.source == Source::Replay {
-            self.say("this is a recording: it has its scenario already");
-            return;
-        }
         let number = self.acting.written + 1;
         let again = if number > 1 { format!("-{number}") } else { String::new() };
         self.acting.prompt = Some(format!("{}-session{again}.yaml", slug(&self.header.name)));
@@ -234,16 +231,16 @@ impl Model {
         self.resting = resting;
     }
 
-    /// The acts so far, as events, and the latest moment.
-    pub(in crate::tui) fn acts(&self) -> (Vec<crate::event::Event>, At) {
-        let mut acts = Vec::new();
+    /// The steps that have begun so far, as events, and the latest moment.
+    pub(in crate::tui) fn steps(&self) -> (Vec<crate::event::Event>, At) {
+        let mut steps = Vec::new();
         self.timeline.scan(0..self.timeline.len(), |_, event| {
-            if matches!(event.kind, crate::event::Kind::StepStarted { act: Some(_), .. }) {
-                acts.push(event.clone());
+            if matches!(event.kind, crate::event::Kind::StepStarted { .. }) {
+                steps.push(event.clone());
             }
             true
         });
-        (acts, self.latest())
+        (steps, self.latest())
     }
 
     /// All events so far.

@@ -195,7 +195,7 @@ fn do_anything(model: &mut Model, dice: &mut Dice, wall: &mut Duration) {
     let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, size.width, size.height));
     let area = buffer.area;
     let drawn = view::draw_on(model, &mut buffer, area);
-    model.page = drawn.page;
+    model.fit(drawn.page, drawn.scroll);
     let (x, y) = (dice.roll(u64::from(size.width)), dice.roll(u64::from(size.height)));
     let (x, y) = (u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
     let action = match dice.roll(8) {

@@ -6,7 +6,8 @@ use crate::tui::keys::{Binding, Topic};
 use crate::tui::model::{Model, Source};
 use crate::tui::theme::Role;
 
-pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
+/// Says how far it may be scrolled.
+pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let (room, height) = (canvas.width(), canvas.height());
     let lines = lines(model);
     let is_real = model.source == Source::Real;
@@ -25,14 +26,15 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let mut inside = over.framed("What the keys do here", Role::Accent);
     let inner = inside.height().saturating_sub(1 + reached);
     let each = inside.width() / columns;
-    let top = model.scroll.min(lines.len().saturating_sub(usize::from(inner * columns)));
+    let most = lines.len().saturating_sub(usize::from(inner * columns));
+    let top = model.scroll.min(most);
     for (place, line) in lines.iter().skip(top).enumerate() {
         let Ok(place) = u16::try_from(place) else { break };
         let (column, y) = (place / inner.max(1), place % inner.max(1));
         if column >= columns {
             break;
         }
-        draw_line(model, line, column * each + 1, y, each.saturating_sub(2), &mut inside);
+        draw_line(line, column * each + 1, y, each.saturating_sub(2), &mut inside);
     }
     if is_real {
         inside.text(
@@ -58,6 +60,10 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         x = inside.text(x, inner, sign, role) + 1;
         x = inside.text(x, inner, state.name(), Role::Text) + 2;
     }
+    if top < most {
+        inside.right(inside.width(), inner, " ↓ more ", Role::Accent);
+    }
+    most
 }
 
 enum Line<'m> {
@@ -65,7 +71,7 @@ enum Line<'m> {
     Key(&'m Binding),
 }
 
-fn draw_line(model: &Model, line: &Line<'_>, x: u16, y: u16, room: u16, canvas: &mut Canvas<'_>) {
+fn draw_line(line: &Line<'_>, x: u16, y: u16, room: u16, canvas: &mut Canvas<'_>) {
     match line {
         Line::Heading(topic) => {
             canvas.text(x, y, topic.name(), Role::Title);
@@ -77,7 +83,6 @@ fn draw_line(model: &Model, line: &Line<'_>, x: u16, y: u16, room: u16, canvas: 
             canvas.text(start, y, keys, Role::Accent);
             canvas.field(x + 14, y, room.saturating_sub(14), binding.help, Role::Text);
             canvas.click(x, y, room, 1, binding.action.clone());
-            let _ = model;
         }
     }
 }
@@ -102,15 +107,8 @@ fn lines(model: &Model) -> Vec<Line<'_>> {
 
 /// Whether an action does anything where we are.
 fn means_something(model: &Model, action: &Action) -> bool {
-    let breaks = matches!(
-        action,
-        Action::BreakMenu
-            | Action::ClearFaults
-            | Action::Send
-            | Action::Burst
-            | Action::ToggleLoad
-            | Action::WriteScenario
-    );
+    let breaks =
+        matches!(action, Action::BreakMenu | Action::ClearFaults | Action::Send | Action::Burst | Action::ToggleLoad);
     let paces = matches!(action, Action::Faster | Action::Slower | Action::FollowPace | Action::TogglePause);
     let steps = matches!(action, Action::StepEvent(1..) | Action::StepTime(1..));
     match model.source {

@@ -37,7 +37,7 @@ fn framed<'c>(title: &str, wide: u16, tall: u16, canvas: &'c mut Canvas<'_>) -> 
 fn draw_list(list: &List, canvas: &mut Canvas<'_>) {
     let tall = u16::try_from(list.items.len()).unwrap_or(u16::MAX).saturating_add(2);
     let names = list.items.iter().map(|item| width(&item.text)).max().unwrap_or(0).min(44);
-    let mut inside = framed(&list.title, 100, tall, canvas);
+    let mut inside = framed(&list.title, if canvas.width() < 160 { 100 } else { 128 }, tall, canvas);
     let (room, height) = (inside.width(), usize::from(inside.height()));
     let top = list.cursor.saturating_sub(height / 2).min(list.items.len().saturating_sub(height));
     for (offset, (line, item)) in list.items.iter().enumerate().skip(top).take(height).enumerate() {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::canvas::{Canvas, wrapped};
 use super::note;
 use crate::source::Span;
-use crate::tui::model::{Model, Source};
+use crate::tui::model::Model;
 use crate::tui::text::{countdown, moment};
 use crate::tui::theme::Role;
 use crate::tui::timeline::Findings;
@@ -34,14 +34,15 @@ struct Line {
 
 /// The panel beside others.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
-    let mut inside = canvas.framed(&title(model), Role::Border);
+    let mut inside = canvas.framed(&title(model, canvas.width()), Role::Border);
     let (width, height) = (inside.width(), inside.height());
     let said = note::small(model, &mut inside.part(0, 0, width, (height / 3).max(1)));
     let mut below = inside.part(0, said, width, height - said);
-    draw(&lines(model, width, false), &mut below, None);
+    draw(&lines(model, width, false), &mut below, |wanted, _| wanted);
 }
 
-fn title(model: &Model) -> String {
+/// Where a title has no room for both, what became of the run counts.
+fn title(model: &Model, room: u16) -> String {
     let count = steps(model);
     let verdict = match model.verdict() {
         Some(Decision::Pass) => " · PASS",
@@ -49,14 +50,15 @@ fn title(model: &Model) -> String {
         Some(Decision::Unknown) => " · UNKNOWN",
         Some(Decision::Open) | None => "",
     };
-    steps_title(model, count) + verdict
+    let whole = steps_title(model, count) + verdict;
+    if verdict.is_empty() || super::canvas::width(&whole) + 6 <= room { whole } else { format!("Scenario{verdict}") }
 }
 
 fn steps_title(model: &Model, count: usize) -> String {
     let planned = model.fold.steps.iter().rev().find(|(_, state)| !state.act);
     match planned.map(|(step, _)| *step) {
-        _ if count == 0 => "Scenario".to_owned(),
-        None if model.source == Source::Real && !model.fold.steps.is_empty() => "Scenario · not played".to_owned(),
+        _ if count == 0 && model.plan.played => "Scenario".to_owned(),
+        None if !model.plan.played => "Scenario · not played".to_owned(),
         None => format!("Scenario · {count} steps"),
         Some(step) if model.is_at_end() => {
             format!("Scenario · all {} steps", count.max(step + 1))
@@ -67,7 +69,8 @@ fn steps_title(model: &Model, count: usize) -> String {
 
 fn steps(model: &Model) -> usize {
     let planned = model.fold.steps.iter().rev().find(|(_, state)| !state.act);
-    model.plan.steps.len().max(planned.map_or(0, |(last, _)| last + 1))
+    let to_come = if model.plan.played { model.plan.steps.len() } else { 0 };
+    to_come.max(planned.map_or(0, |(last, _)| last + 1))
 }
 
 fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
@@ -80,24 +83,25 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
             finding_lines(finding, 3, width, explain, &mut lines);
         }
     }
-    act_lines(model, &mut lines);
+    if !model.plan.played {
+        let text = "the steps of the file are left to you: i sends, b breaks".to_owned();
+        lines.push(faint(1, text));
+    }
+    act_lines(model, width, &mut lines);
     let whole: Vec<_> = findings.iter().filter(|finding| finding.step.is_none() && !finding.invariant).collect();
     if !whole.is_empty() {
-        lines.push(Line {
-            sign: "",
-            sign_role: Role::Faint,
-            indent: 1,
-            text: "the whole run".to_owned(),
-            role: Role::Faint,
-            right: String::new(),
-            current: false,
-        });
+        lines.push(faint(1, "the whole run".to_owned()));
         for finding in whole {
             finding_lines(finding, 1, width, explain, &mut lines);
         }
     }
     invariant_lines(&findings, width, explain, &mut lines);
     lines
+}
+
+/// A line that stands above others.
+fn faint(indent: u16, text: String) -> Line {
+    Line { sign: "", sign_role: Role::Faint, indent, text, role: Role::Faint, right: String::new(), current: false }
 }
 
 /// Invariants are many and hold: one line for all that do, and the others in full.
@@ -118,22 +122,12 @@ fn invariant_lines(findings: &Findings, width: u16, explain: bool, lines: &mut V
 }
 
 /// What a person has done, with its moments.
-fn act_lines(model: &Model, lines: &mut Vec<Line>) {
+fn act_lines(model: &Model, width: u16, lines: &mut Vec<Line>) {
     let acts: Vec<usize> = model.fold.steps.iter().filter(|(_, state)| state.act).map(|(step, _)| *step).collect();
     if acts.is_empty() {
         return;
     }
-    let title = "done at the screen".to_owned();
-    let heading = Line {
-        sign: "",
-        sign_role: Role::Faint,
-        indent: 1,
-        text: title,
-        role: Role::Faint,
-        right: String::new(),
-        current: false,
-    };
-    lines.push(heading);
+    lines.push(faint(1, "done at the screen".to_owned()));
     for step in &acts {
         let mut line = step_line(model, *step);
         if let Some(state) = model.fold.steps.get(step) {
@@ -141,6 +135,11 @@ fn act_lines(model: &Model, lines: &mut Vec<Line>) {
             line.text = format!("{} {said}", moment(state.began));
         }
         lines.push(line);
+        let failed = model.fold.steps.get(step).and_then(|state| state.failed.as_deref());
+        let failed = failed.map(|why| why.find("error: ").and_then(|at| why.get(at..)).unwrap_or(why));
+        for text in failed.iter().flat_map(|why| wrapped(why, width.saturating_sub(4))).take(4) {
+            lines.push(Line { indent: 1, role: Role::Bad, ..faint(1, text) });
+        }
     }
 }
 
@@ -159,6 +158,7 @@ fn step_line(model: &Model, step: usize) -> Line {
     let (sign, sign_role, role, right) = match begun {
         None => (signs.undecided, Role::Faint, Role::Faint, String::new()),
         Some(state) => match state.ended {
+            Some(_) if state.failed.is_some() => ("✗", Role::Bad, Role::Text, String::new()),
             Some(ended) => (signs.pass, Role::Faint, Role::Text, lasted(ended.since(state.began))),
             None => {
                 (signs.current, Role::Accent, Role::Strong, time_left(&verb, &summary, model.at.since(state.began)))
@@ -207,13 +207,14 @@ fn decision(decision: Decision) -> (&'static str, Role) {
     }
 }
 
-/// Draws lines so that the current one is in sight.
-fn draw(lines: &[Line], canvas: &mut Canvas<'_>, scroll: Option<usize>) {
+/// Draws lines so that the current one is in sight. `scrolled` has another line at the top than the one that
+/// is wanted there, of so many at most.
+fn draw(lines: &[Line], canvas: &mut Canvas<'_>, scrolled: impl FnOnce(usize, usize) -> usize) {
     let height = usize::from(canvas.height());
     let current = lines.iter().position(|line| line.current);
     let latest = lines.iter().rposition(|line| line.role == Role::Text).map_or(0, |line| line + 1);
-    let wanted = current.unwrap_or(latest).saturating_sub(height / 2);
-    let top = scroll.unwrap_or(wanted).min(lines.len().saturating_sub(height));
+    let most = lines.len().saturating_sub(height);
+    let top = scrolled(current.unwrap_or(latest).saturating_sub(height / 2).min(most), most);
     for (y, line) in lines.iter().skip(top).take(height).enumerate() {
         let Ok(y) = u16::try_from(y) else { break };
         let width = canvas.width();
@@ -231,13 +232,17 @@ fn draw(lines: &[Line], canvas: &mut Canvas<'_>, scroll: Option<usize>) {
     }
 }
 
-/// The whole tab: steps on the left, the file on the right.
-pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
+/// The whole tab: steps on the left, the file on the right. They are scrolled together: where one has come
+/// to an end, so has the other. Tells in `scroll` how far.
+pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>, scroll: &mut (isize, isize)) -> usize {
     let (width, height) = (canvas.width(), canvas.height());
+    let (wanted, most) = file_rests(model, usize::from(height.saturating_sub(2)));
+    let by = Scrolled { by: model.scenario_scroll, up: wanted.max(20), down: (most - wanted).max(20) };
+    *scroll = (-by.up.cast_signed(), by.down.cast_signed());
     let left = if width >= 76 { width / 2 } else { width };
     {
         let mut part = canvas.part(0, 0, left, height);
-        let mut inside = part.framed(&title(model), Role::Border);
+        let mut inside = part.framed(&title(model, left), Role::Border);
         let (width, height) = (inside.width(), inside.height());
         let about =
             model.plan.about.as_deref().map(|about| wrapped(about, width.saturating_sub(2))).unwrap_or_default();
@@ -248,21 +253,50 @@ pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
         }
         y += note::small(model, &mut inside.part(0, y, width, height / 4));
         let mut below = inside.part(0, y, width, height - y);
-        draw(&lines(model, width, true), &mut below, None);
+        draw(&lines(model, width, true), &mut below, |wanted, most| by.of(wanted, most));
     }
     if left < width {
-        file(model, &mut canvas.part(left, 0, width - left, height));
+        file(model, by.of(wanted, most), &mut canvas.part(left, 0, width - left, height));
     }
     usize::from(height.saturating_sub(2))
 }
 
-/// The scenario file with the current step's lines marked.
-fn file(model: &Model, canvas: &mut Canvas<'_>) {
+/// How far two halves are scrolled that come to their ends together.
+struct Scrolled {
+    by: isize,
+    /// How far up and down it goes.
+    up: usize,
+    down: usize,
+}
+
+impl Scrolled {
+    /// The line at the top of a part where `wanted` would stand there, of `most` at most.
+    fn of(&self, wanted: usize, most: usize) -> usize {
+        let by = self.by.unsigned_abs();
+        if self.by < 0 {
+            wanted - wanted * by.min(self.up) / self.up.max(1)
+        } else {
+            wanted + (most - wanted) * by.min(self.down) / self.down.max(1)
+        }
+    }
+}
+
+/// The lines of the step that is being played, in the file.
+fn current_lines(model: &Model) -> Option<(usize, usize)> {
+    model.fold.step.and_then(|step| model.plan.steps.get(step)).map(|step| step.lines)
+}
+
+/// The line of the file that stands at the top by itself, and the last one that can.
+fn file_rests(model: &Model, height: usize) -> (usize, usize) {
+    let most = model.plan.lines.len().saturating_sub(height);
+    (current_lines(model).map_or(0, |(first, _)| first.saturating_sub(height / 3)).min(most), most)
+}
+
+/// The scenario file from a line on, with the current step's lines marked.
+fn file(model: &Model, top: usize, canvas: &mut Canvas<'_>) {
     let mut inside = canvas.framed(&model.plan.file, Role::Border);
     let (width, height) = (inside.width(), usize::from(inside.height()));
-    let current = model.fold.step.and_then(|step| model.plan.steps.get(step)).map(|step| step.lines);
-    let wanted = current.map_or(0, |(first, _)| first.saturating_sub(height / 3));
-    let top = (wanted + model.scenario_scroll).min(model.plan.lines.len().saturating_sub(height));
+    let current = current_lines(model);
     for (offset, text) in model.plan.lines.iter().enumerate().skip(top).take(height) {
         let Ok(y) = u16::try_from(offset - top) else { break };
         let here = current.is_some_and(|(first, last)| (first..=last).contains(&offset));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::canvas::{Canvas, Pieces, wrapped};
+use super::canvas::{Canvas, Pieces, fitted, wrapped};
 use crate::event::history::Attempt;
 use crate::event::{At, Headers};
 use crate::tui::model::Model;
@@ -13,11 +13,11 @@ use crate::tui::theme::Role;
 
 type Lines = Vec<Pieces<'static>>;
 
-/// Over the panels.
-pub(super) fn draw(model: &Model, index: usize, canvas: &mut Canvas<'_>) {
+/// Over the panels. Says how far it may be scrolled.
+pub(super) fn draw(model: &Model, index: usize, canvas: &mut Canvas<'_>) -> usize {
     canvas.clear();
     let mut inside = canvas.framed(&format!("Request {}", index + 1), Role::Accent);
-    told(model, index, model.scroll, &mut inside);
+    told(model, index, model.scroll, &mut inside)
 }
 
 /// Beside the table, for the selected request.
@@ -33,25 +33,28 @@ pub(super) fn beside(model: &Model, canvas: &mut Canvas<'_>) {
     }
 }
 
-/// Two requests side by side.
-pub(super) fn compare(model: &Model, one: usize, two: usize, canvas: &mut Canvas<'_>) {
+/// Two requests side by side. Says how far they may be scrolled.
+pub(super) fn compare(model: &Model, one: usize, two: usize, canvas: &mut Canvas<'_>) -> usize {
     canvas.clear();
     let (width, height) = (canvas.width(), canvas.height());
+    let mut most = 0;
     for (x, index) in [(0, one), (width / 2, two)] {
         let mut part = canvas.part(x, 0, if x == 0 { width / 2 } else { width - width / 2 }, height);
         let mut inside = part.framed(&format!("Request {}", index + 1), Role::Accent);
-        told(model, index, model.scroll, &mut inside);
+        most = most.max(told(model, index, model.scroll, &mut inside));
     }
+    most
 }
 
-fn told(model: &Model, index: usize, scroll: usize, canvas: &mut Canvas<'_>) {
+fn told(model: &Model, index: usize, scroll: usize, canvas: &mut Canvas<'_>) -> usize {
     let Some(story) = model.story(index) else {
         canvas.text(1, 0, "at this moment it has not been sent yet", Role::Faint);
-        return;
+        return 0;
     };
     let lines = lines(model, &story, canvas.width().saturating_sub(2));
     let height = usize::from(canvas.height());
-    let top = scroll.min(lines.len().saturating_sub(height));
+    let most = lines.len().saturating_sub(height);
+    let top = scroll.min(most);
     for (y, pieces) in (0u16..).zip(lines.iter().skip(top).take(height)) {
         canvas.pieces(1, y, pieces);
     }
@@ -59,6 +62,7 @@ fn told(model: &Model, index: usize, scroll: usize, canvas: &mut Canvas<'_>) {
         let (x, y) = (canvas.width().saturating_sub(9), canvas.height().saturating_sub(1));
         canvas.text(x, y, " ↓ more ", Role::Accent);
     }
+    most
 }
 
 fn lines(model: &Model, story: &Story, width: u16) -> Lines {
@@ -91,7 +95,7 @@ fn fact_lines(facts: &[String], indent: usize, width: u16, lines: &mut Lines) {
             lines.push(vec![piece(std::mem::take(&mut line), Role::Faint)]);
         }
         line.push_str(&if line.is_empty() { " ".repeat(indent) } else { " · ".to_owned() });
-        line.push_str(fact);
+        line.push_str(&fitted(fact, width.saturating_sub(super::canvas::width(&line))));
     }
     lines.push(vec![piece(line, Role::Faint)]);
 }
@@ -157,7 +161,7 @@ fn trace(story: &Story, width: u16, lines: &mut Lines) {
         let (first, last) = (column(began), column(ended.unwrap_or(story.at).max(began)));
         let bar = if ended.is_some() { "━".repeat(last - first + 1) } else { "╍".repeat(last - first + 1) };
         let took = ended.map_or_else(|| "…".to_owned(), |ended| millis(ended.since(began)));
-        let name = super::canvas::fitted(&name, name_room.saturating_sub(1));
+        let name = fitted(&name, name_room.saturating_sub(1));
         let pad = usize::from(name_room - super::canvas::width(&name));
         lines.push(vec![
             piece(format!("{name}{}", " ".repeat(pad)), Role::Faint),
@@ -178,10 +182,13 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
         (None, Some(outcome)) => outcome.name().to_owned(),
     };
     let took = attempt.ended.map(|ended| format!("  {}", millis(ended.since(attempt.selected)))).unwrap_or_default();
+    let number = format!("Attempt {} → ", attempt.attempt.saturating_add(1));
+    let group = format!(" group {}  ", attempt.group);
+    let others = [&number, &group, &ended, &took].map(|text| super::canvas::width(text)).iter().sum();
     lines.push(vec![
-        piece(format!("Attempt {} ", attempt.attempt.saturating_add(1)), Role::Title),
-        piece(format!("→ {} ", attempt.provider), Role::Strong),
-        piece(format!("group {}  ", attempt.group), Role::Faint),
+        piece(number, Role::Title),
+        piece(fitted(&attempt.provider, width.saturating_sub(others)), Role::Strong),
+        piece(group, Role::Faint),
         piece(ended, class.role()),
         piece(took, Role::Text),
     ]);
@@ -194,7 +201,7 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
             .map_or_else(|| "no credential".to_owned(), |reference| format!("credential {reference}")),
     );
     fact_lines(&facts, 2, width, lines);
-    candidates(model, attempt, lines);
+    candidates(model, attempt, width, lines);
     if let Some(error) = &attempt.error {
         lines.extend(
             wrapped(error, width.saturating_sub(2)).into_iter().map(|line| vec![piece(format!("  {line}"), Role::Bad)]),
@@ -203,21 +210,33 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
     for eviction in story.evictions.iter().filter(|eviction| eviction.provider == attempt.provider) {
         let lasts = countdown(eviction.until.since(eviction.began));
         let text = format!(
-            "  {} evicted it for {lasts}, until {} ({})",
+            "{} evicted it for {lasts}, until {} ({})",
             eviction.status,
             moment(eviction.until),
             eviction.source
         );
-        lines.push(vec![piece(text, Role::Evicted)]);
+        let wrapped = wrapped(&text, width.saturating_sub(2)).into_iter();
+        lines.extend(wrapped.map(|line| vec![piece(format!("  {line}"), Role::Evicted)]));
     }
 }
 
-/// Whom the choice was among, with their scores and the draws.
-fn candidates(model: &Model, attempt: &Attempt, lines: &mut Lines) {
+/// Whom the choice was among, with their scores and the draws. What scores are made of needs room.
+fn candidates(model: &Model, attempt: &Attempt, width: u16, lines: &mut Lines) {
     if attempt.candidates.is_empty() {
         return;
     }
-    let heading = format!("  {:<28}{:>8}{:>8}{:>9}{:>8}  drawn", "candidates", "score", "health", "latency", "pending");
+    let wide = width >= 60;
+    let room = width.saturating_sub(if wide { 42 } else { 25 }).clamp(8, 28);
+    let made_of = |latency: &str, pending: &str| {
+        if wide { format!("{latency:>9}{pending:>8}") } else { String::new() }
+    };
+    let padded = |name: &str| {
+        let name = fitted(name, room - 1);
+        let pad = usize::from(room.saturating_sub(super::canvas::width(&name)));
+        name + &" ".repeat(pad)
+    };
+    let made = made_of("latency", "pending");
+    let heading = format!("  {}{:>8}{:>8}{made}  drawn", padded("candidates"), "score", "health");
     lines.push(vec![piece(heading, Role::Faint)]);
     for (place, one) in attempt.candidates.iter().enumerate() {
         let draws: Vec<_> = attempt
@@ -234,15 +253,10 @@ fn candidates(model: &Model, attempt: &Attempt, lines: &mut Lines) {
             "–".to_owned()
         };
         let sign = if chosen { model.theme.signs.current } else { " " };
-        let name = super::canvas::fitted(&one.provider, 26);
-        let text = format!(
-            "{sign} {name:<27}{:>8.4}{:>8.3}{latency:>9}{:>8}  {}",
-            one.score,
-            one.health,
-            one.pending,
-            draws.join(", ")
-        );
-        lines.push(vec![piece(format!(" {text}"), if chosen { Role::Text } else { Role::Faint })]);
+        let made = made_of(&latency, &one.pending.to_string());
+        let name = padded(&one.provider);
+        let text = format!("{sign} {name}{:>8.4}{:>8.3}{made}  {}", one.score, one.health, draws.join(", "));
+        lines.push(vec![piece(text, if chosen { Role::Text } else { Role::Faint })]);
     }
     if attempt.fallback {
         lines.push(vec![piece("  all of them were evicted: the gateway had nobody else", Role::Evicted)]);
@@ -281,7 +295,7 @@ fn header_lines(title: &str, headers: &Headers, width: u16, lines: &mut Lines) {
     lines.push(Vec::new());
     lines.push(vec![piece(title.to_owned(), Role::Title)]);
     for (name, value) in headers {
-        let value = super::canvas::fitted(value, width.saturating_sub(super::canvas::width(name) + 4));
+        let value = fitted(value, width.saturating_sub(super::canvas::width(name) + 4));
         lines.push(vec![piece(format!("  {name}: "), Role::Faint), piece(value, Role::Text)]);
     }
 }
