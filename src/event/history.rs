@@ -126,6 +126,10 @@ pub struct Request {
     pub headers: Headers,
     /// Response body, up to 4 KiB.
     pub body: String,
+    /// The text of a stream that is longer, up to 64 KiB, where something asks for it.
+    pub text: Option<String>,
+    /// Whole length of the response body in bytes.
+    pub body_bytes: u64,
     /// The model that answered.
     pub model: Option<String>,
     /// Tokens, as the response says.
@@ -539,7 +543,7 @@ impl History {
                 record.headers.clone_from(headers);
             }
             Kind::ClientFirstToken { request } => self.entry(request).first_token = Some(at),
-            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _, digest } => {
+            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, text, body_bytes, digest } => {
                 let record = self.entry(request);
                 record.ended = Some(at);
                 record.ended_seq = Some(event.seq);
@@ -550,6 +554,8 @@ impl History {
                 record.usage = *usage;
                 record.digest = *digest;
                 record.body.clone_from(body);
+                record.text.clone_from(text);
+                record.body_bytes = *body_bytes;
             }
             Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential, arrival: _ } => {
                 let record = self.entry(request);

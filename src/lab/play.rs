@@ -264,6 +264,7 @@ impl Player {
             timeout: send.timeout.map(|timeout| timeout.0),
             intended: asked.intended,
             retry_of: asked.retry.map(|(first, _)| first),
+            keeps_text: self.0.prepared.scenario.asks_for_text(send),
         };
         client.send(ask).await
     }

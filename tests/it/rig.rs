@@ -127,6 +127,7 @@ pub(crate) fn ask(id: &str, stream: bool, timeout: Duration) -> Ask {
         timeout: Some(timeout),
         intended: None,
         retry_of: None,
+        keeps_text: false,
     }
 }
 
