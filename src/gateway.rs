@@ -53,6 +53,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -74,6 +75,7 @@ use tap::Tap;
 use crate::event::{At, Outcome};
 use crate::topology::{Personality, Rule, Topology};
 use crate::world::World;
+use crate::world::drain::{drain, is_held_back};
 
 /// The longest body that is read whole, of a request or of an answer, in bytes.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -159,7 +161,8 @@ impl Gateway {
 
 impl Here {
     async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
+        let held_back = is_held_back(&head.headers, &body);
         let arrival = listener::arrival(&self.0.topology, listener, &head);
         let mut exchange = Exchange::open(&self.0, &head, arrival);
         if self.0.broken.loses_request() {
@@ -168,12 +171,16 @@ impl Here {
         }
         let head_only = head.method == http::Method::HEAD;
         let mut taken = None;
-        let mut response = match self.answer(&mut exchange, listener, head, body, &mut taken).await {
+        let mut response = match self.answer(&mut exchange, listener, head, &mut body, &mut taken).await {
             Ok(response) => self.0.broken.answer(response, exchange.attempts()),
             Err(error) => self.own_answer(&mut exchange, &error),
         };
         if let Err(error) = self.0.change_response(taken, response.headers_mut()) {
             response = self.own_answer(&mut exchange, &error);
+        }
+        // Who still sends hears an answer only once it has sent all.
+        if !body.is_end_stream() && !held_back {
+            drain(&mut body).await;
         }
         exchange.answered(response.status(), response.headers());
         if head_only {
@@ -188,7 +195,7 @@ impl Here {
         exchange: &mut Exchange,
         listener: usize,
         mut head: Parts,
-        body: Incoming,
+        body: &mut Incoming,
         taken: &mut Option<Found>,
     ) -> Result<Response<Source>, Error> {
         let replica = &*self.0;
@@ -243,7 +250,7 @@ struct Attempt<'a> {
 
 impl Call<'_> {
     /// Asks one provider after the other, until one has an answer or no further attempt is allowed.
-    async fn run(&self, exchange: &mut Exchange, body: Incoming) -> Result<Response<Source>, Error> {
+    async fn run(&self, exchange: &mut Exchange, body: &mut Incoming) -> Result<Response<Source>, Error> {
         let behaviour = self.replica.behaviour;
         if behaviour.retries == Retries::Failover {
             self.replica.save_for_retries();
@@ -383,8 +390,8 @@ impl Attempt<'_> {
 
     /// Reads an answer whole; a successful one is written again, any other stays as it is.
     async fn whole(&self, exchange: &mut Exchange, response: Response<Incoming>) -> Result<Response<Source>, Error> {
-        let (mut head, body) = response.into_parts();
-        let mut body = read(body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
+        let (mut head, mut body) = response.into_parts();
+        let mut body = read(&mut body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
         exchange.attempt_ended(Outcome::Complete, None);
         if head.status.is_success() {
             let answer = chat::answer(&body)?;
@@ -410,7 +417,10 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
 }
 
 /// Reads a body of at most [`BODY_LIMIT`] bytes.
-async fn read(mut body: Incoming, broken: Error) -> Result<Bytes, Error> {
+async fn read(body: &mut Incoming, broken: Error) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(broken);
+    }
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

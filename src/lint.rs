@@ -13,6 +13,7 @@ mod providers;
 mod replicas;
 mod retries;
 mod said;
+mod standalone;
 mod timeouts;
 mod view;
 mod waits;
@@ -69,6 +70,7 @@ pub fn lints() -> impl Iterator<Item = &'static Lint> {
         &timeouts::LINTS,
         &providers::LINTS,
         &replicas::LINTS,
+        &standalone::LINTS,
     ];
     all.into_iter().flatten()
 }

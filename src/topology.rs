@@ -51,6 +51,9 @@ pub struct Topology {
     pub openai: Vec<Authority>,
     /// Where traces go, if the configuration says so: a collector that takes them over HTTP.
     pub collector: Option<Authority>,
+    /// Where the configuration turns the access log off and nothing else looks at requests: some versions
+    /// then account none.
+    pub unlogged: Option<Place>,
 }
 
 /// A deployment of the vLLM simulator.

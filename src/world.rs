@@ -8,6 +8,7 @@ pub(crate) mod bell;
 pub mod clock;
 pub mod connector;
 pub mod credentials;
+pub(crate) mod drain;
 pub mod faults;
 pub mod link;
 mod memory;

@@ -161,7 +161,7 @@ impl History {
                 record.headers.clone_from(headers);
             }
             Kind::ClientFirstToken { request } => self.entry(request).first_token = Some(at),
-            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, body_bytes: _, digest } => {
+            Kind::ClientRequestEnded { request, outcome, status, model, usage, body, text, body_bytes, digest } => {
                 let record = self.entry(request);
                 record.ended = Some(at);
                 record.ended_seq = Some(event.seq);
@@ -172,6 +172,8 @@ impl History {
                 record.usage = *usage;
                 record.digest = *digest;
                 record.body.clone_from(body);
+                record.text.clone_from(text);
+                record.body_bytes = *body_bytes;
             }
             Kind::GatewayRequestReceived { request, replica, method: _, path: _, credential, arrival: _ } => {
                 let record = self.entry(request);

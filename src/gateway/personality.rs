@@ -35,6 +35,8 @@ pub struct Behaviour {
     pub all_out: AllOut,
     /// Which attempts of a request are accounted.
     pub accounting: Accounting,
+    /// What becomes of accounting where no access log is written.
+    pub unlogged: Unlogged,
     /// What a retry is, and what it does with its back-off.
     pub retries: Retries,
     /// Which of several failures the client is told of.
@@ -172,6 +174,15 @@ pub enum Accounting {
     EveryAttemptAlike,
 }
 
+/// What becomes of accounting where no access log is written, and nothing else looks at requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlogged {
+    /// There is none: nobody is ever evicted.
+    NotAccounted,
+    /// It is as always.
+    Accounted,
+}
+
 /// What a retry is, and what it does with its back-off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retries {
@@ -241,6 +252,7 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     reload: Reload::ChangedBackendsAnew,
     all_out: AllOut::FirstGroup,
     accounting: Accounting::LastAttempt,
+    unlogged: Unlogged::NotAccounted,
     retries: Retries::WithoutBackoff,
     told: Told::Last,
     retried_timeout: RetriedTimeout::Request,
@@ -257,6 +269,7 @@ const AGENTGATEWAY_12: Behaviour = Behaviour {
     default_duration: DefaultDuration::Always,
     growth: Growth::EveryFailure,
     release: Release::EachAtItsOwn,
+    unlogged: Unlogged::Accounted,
     retries: Retries::AsConfigured,
     broken_body: "failed to encode response: error reading a body from connection",
     ..AGENTGATEWAY_012

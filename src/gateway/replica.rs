@@ -18,7 +18,7 @@ use super::gate::Term;
 use super::group::{Eviction, Observed, Pool, Seat, Selection};
 use super::health::{self, BackendHealth};
 use super::limit::{Bucket, Exceeded};
-use super::personality::{Behaviour, Comeback, Policies};
+use super::personality::{Behaviour, Comeback, Policies, Unlogged};
 use super::provider::Target;
 use super::route::{self, Found, Routes};
 use super::succession::Succession;
@@ -344,6 +344,9 @@ impl Replica {
 
     /// Accounts a response that has ended.
     pub(crate) fn finish(self: &Arc<Self>, backend: usize, seat: Seat, request: &RequestId, observed: &Observed) {
+        if self.topology.unlogged.is_some() && self.behaviour.unlogged == Unlogged::NotAccounted {
+            return self.leave(backend, seat, observed.probe);
+        }
         let mut state = self.state();
         if let Some((next, backend, seat)) = self.successor.get().and_then(|after| after.place(backend, seat)) {
             drop(state);

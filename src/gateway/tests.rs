@@ -13,3 +13,4 @@ mod reference;
 mod reload;
 mod retries;
 mod streaming;
+mod uploads;

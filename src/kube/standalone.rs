@@ -16,7 +16,7 @@ use super::backend::Links;
 use super::fields::Log;
 use super::fields::{Fields, did_you_mean};
 use crate::source::diagnostic::nearest;
-use crate::source::{Diagnostic, Node, Value};
+use crate::source::{Diagnostic, Node, Place, Value};
 use crate::topology::{Authority, Listener, Topology};
 
 /// What may stand at the top, as far as it says that a file is such a configuration.
@@ -24,6 +24,8 @@ const TELLING: [&str; 9] =
     ["binds", "gateways", "routes", "frontendPolicies", "routeGroups", "tcpRoutes", "llm", "config", "backends"];
 /// What only other files have at the top.
 const OTHERS: [&str; 5] = ["apiVersion", "kind", "lab", "steps", "extends"];
+/// Levels of the log under which requests are not written.
+const QUIET: [&str; 3] = ["warn", "error", "off"];
 /// The name of the gateway that has the listeners, and its namespace.
 const GATEWAY: &str = "default/default";
 /// The namespace of what names none.
@@ -62,6 +64,7 @@ pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topol
     let top = Fields::document(log, node, first_line(node), "Standalone");
     let mut target = Target { links, topology, shared: Vec::new() };
     drop(top.map("config"));
+    target.topology.unlogged = unlogged(node).or(target.topology.unlogged);
     if let Some(frontend) = top.map("frontendPolicies") {
         target.topology.collector = collector(&frontend).or(target.topology.collector.take());
     }
@@ -86,7 +89,7 @@ pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topol
     }
 }
 
-fn first_line(node: &Node) -> crate::source::Place {
+fn first_line(node: &Node) -> Place {
     node.entries().first().map_or(node.place, |entry| entry.key_place)
 }
 
@@ -97,6 +100,16 @@ fn collector(frontend: &Fields<'_>) -> Option<Authority> {
     let host = tracing.text("host")?;
     let authority = backend::authority(&host, tracing.log());
     authority.filter(|_| protocol.is_some_and(|protocol| protocol.value == "http"))
+}
+
+/// Where the access log is turned off, unless traces or fields of metrics have requests looked at nonetheless.
+fn unlogged(node: &Node) -> Option<Place> {
+    let config = node.get("config")?;
+    let level = config.get("logging")?.get("level")?;
+    let is_off = level.as_str().is_some_and(|level| QUIET.contains(&level.trim().to_ascii_lowercase().as_str()));
+    let traces = config.get("tracing").or_else(|| node.get("frontendPolicies")?.get("tracing"));
+    let looks = traces.or_else(|| config.get("metrics")?.get("fields")).is_some();
+    (is_off && !looks).then_some(level.place)
 }
 
 /// Adds the listeners of a port, with their routes.

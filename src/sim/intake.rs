@@ -1,19 +1,14 @@
 //! Reads a request's body: no more than is allowed, and no longer than a client may take.
 
-use std::time::Duration;
-
 use axum::BoxError;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::EXPECT;
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-/// How long a body may take to arrive.
-pub(crate) const TIME: Duration = Duration::from_mins(1);
-/// Bytes beyond the limit that are read and dropped, so that the client hears why.
-const PATIENCE: usize = 64 * 1024 * 1024;
+pub(crate) use crate::world::drain::TIME;
+use crate::world::drain::{drain, is_held_back};
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +41,9 @@ where
             Err(error) if error.is::<LengthLimitError>() => {}
             Err(_) => return Err(Unread::Broken),
         }
-    } else if headers.contains_key(EXPECT) {
+    } else if is_held_back(headers, &body) {
         return Err(Unread::TooLarge);
     }
-    let mut dropped = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        dropped += frame.data_ref().map_or(0, Bytes::len);
-        if dropped > PATIENCE {
-            break;
-        }
-    }
+    drain(&mut body).await;
     Err(Unread::TooLarge)
 }

@@ -2,7 +2,8 @@
 //! HTTP/2 with prior knowledge (h2c) as well (`either`).
 //!
 //! Unlike `axum::serve` it leaves out the `Date` header of the system's clock, hands a handler the
-//! means to reset its connection, and can drain. A head that takes too long ends with 408 (`head`).
+//! means to reset its connection, and can drain. A head that takes too long ends with 408, or, where HTTP/2 is spoken
+//! as well, with the connection (`head`).
 
 mod either;
 mod head;

@@ -58,6 +58,10 @@ pub struct Request {
     pub headers: Headers,
     /// Response body, up to 4 KiB.
     pub body: String,
+    /// The text of a stream that is longer, up to 64 KiB, where something asks for it.
+    pub text: Option<String>,
+    /// Whole length of the response body in bytes.
+    pub body_bytes: u64,
     /// The model that answered.
     pub model: Option<String>,
     /// Tokens, as the response says.

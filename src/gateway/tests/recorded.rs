@@ -34,7 +34,8 @@
 //! | all 5: which waits are read, from which headers, `add` and `set` | `gateway::wait`; [`failover`](super::failover): `of_two_waits…`; here: `a_wait_that_is_set…`, `a_wait_of_a_503…` |
 //! | all 6: what is retried, and whose answer the client gets | [`retries`](super::retries) |
 //! | 0.11 1–5 | [`failover`](super::failover), [`retries`](super::retries): `what_each_attempt_costs`, `the_pause…`, `which_timeout…`; here: `a_later_eviction_prolongs…` |
-//! | 0.11 6, 7: accounting without an access log; backends that are shared between ports | not decisions but defects: not copied |
+//! | 0.11 6: no accounting without an access log | here: `without_an_access_log_0_11_accounts_nothing` |
+//! | 0.11 7: backends that are shared between ports | a mix-up of names, not a decision: told by `labsim check`, not copied |
 //! | 1.2 1–7 | [`policies`](super::policies), [`retries`](super::retries); here: `thresholds_evict_when_they_are_met`, `an_expression_sees_the_gateways_own_errors` |
 //! | 1.3 1–6 | [`policies`](super::policies), [`retries`](super::retries); here: `an_earlier_attempt_is_accounted_by_its_own_headers` |
 
@@ -568,6 +569,23 @@ async fn an_earlier_attempt_is_accounted_by_its_own_headers() {
     // The back-off's eviction is over when the retry comes, which meets the provider again.
     assert_eq!(source(retrying(policy(), 1, Some(20)), &[]).await, "retry-after retry-backoff");
     assert_eq!(source(retrying(policy(), 1, Some(20)), &[("retry-after", "7")]).await, "retry-after");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_access_log_0_11_accounts_nothing() {
+    let place = crate::source::Place { file: crate::source::FileId(0), start: 0, end: 0 };
+    let wait = &[("retry-after", "3")];
+    for (version, topology, logged, unlogged) in [
+        (Agentgateway012, groups(), "PSSSSS", "PPPPPP"),
+        (Agentgateway12, under(groups(), RATE_LIMITED, lasting(3)), "PSSSSS", "PSSSSS"),
+        (Agentgateway14, under(groups(), RATE_LIMITED, lasting(3)), "PSSSSS", "PSSSSS"),
+    ] {
+        assert_eq!(lab(version, topology.clone(), wait).await.ask_in_turn(6).await, logged, "{version}");
+        let quiet = Topology { unlogged: Some(place), ..topology };
+        let quiet = lab(version, quiet, wait).await;
+        assert_eq!(quiet.ask_in_turn(6).await, unlogged, "{version}");
+        assert_eq!(quiet.health_of("primary").pending, 0, "{version}");
+    }
 }
 
 /// Every test that the table names is there.

@@ -1,4 +1,5 @@
-//! Policies → topology: each is given to what it is for.
+//! Policies → topology: each is given to what it is for. What one for routes says of the way to providers
+//! reaches those behind the routes, after what policies for backends say.
 
 use super::{BackendPart, Policy, Sections, Target, TargetKind, TrafficPart};
 use crate::kube::backend::{self, Links};
@@ -7,13 +8,15 @@ use crate::kube::tls;
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::{Auth, Filter, Provider, Rule, Topology};
 
-/// Gives each policy to its targets: those of parts first, those of Gateways last.
+/// Gives each policy to its targets: backends first, Gateways last, and parts of one before the whole.
 pub(in crate::kube) fn apply(policies: &[Policy], sections: &Sections, links: &Links<'_>, topology: &mut Topology) {
     let rank = |target: &Target| match (target.kind, &target.section) {
-        (TargetKind::Backend(_) | TargetKind::Route, Some(_)) => 0,
-        (TargetKind::Backend(_) | TargetKind::Route, None) => 1,
-        (TargetKind::Gateway, Some(_)) => 2,
-        (TargetKind::Gateway, None) => 3,
+        (TargetKind::Backend(_), Some(_)) => 0,
+        (TargetKind::Backend(_), None) => 1,
+        (TargetKind::Route, Some(_)) => 2,
+        (TargetKind::Route, None) => 3,
+        (TargetKind::Gateway, Some(_)) => 4,
+        (TargetKind::Gateway, None) => 5,
     };
     let mut all: Vec<(&Policy, &Target)> =
         policies.iter().flat_map(|policy| policy.targets.iter().map(move |target| (policy, target))).collect();
@@ -88,12 +91,13 @@ impl Application<'_, '_> {
             Some(section) => names.get(position).and_then(Option::as_ref) == Some(&section.value),
         };
         let rules = self.topology.routes.get_mut(index).map(|route| route.rules.as_mut_slice()).unwrap_or_default();
-        let mut hit = false;
-        for (_, rule) in rules.iter_mut().enumerate().filter(|(position, _)| chosen(*position)) {
+        let mut hit = Vec::new();
+        for (position, rule) in rules.iter_mut().enumerate().filter(|(position, _)| chosen(*position)) {
             to_rule(self.policy, rule);
-            hit = true;
+            hit.push((index, position));
         }
-        if let Some(section) = self.target.section.as_ref().filter(|_| !hit) {
+        self.reach_behind(&hit);
+        if let Some(section) = self.target.section.as_ref().filter(|_| hit.is_empty()) {
             let names: Vec<String> = names.iter().flatten().cloned().collect();
             self.no_section(section, &format!("the route `{}` has no rule", name.value), &names);
         }
@@ -113,9 +117,43 @@ impl Application<'_, '_> {
             self.links.log.push(dangling("Gateway", &self.target.name, &self.policy.namespace, known));
             return;
         }
-        let routes = self.topology.routes.iter_mut();
-        for route in routes.filter(|route| route.listeners.iter().any(|listener| own.contains(listener))) {
-            route.rules.iter_mut().for_each(|rule| to_rule(self.policy, rule));
+        let mut hit = Vec::new();
+        let routes = self.topology.routes.iter_mut().enumerate();
+        for (index, route) in routes.filter(|(_, route)| route.listeners.iter().any(|one| own.contains(one))) {
+            for (position, rule) in route.rules.iter_mut().enumerate() {
+                to_rule(self.policy, rule);
+                hit.push((index, position));
+            }
+        }
+        self.reach_behind(&hit);
+    }
+
+    /// Gives the providers behind these rules, by route and position, what nothing closer to them says.
+    fn reach_behind(&mut self, rules: &[(usize, usize)]) {
+        let part = &self.policy.backend;
+        if part.login.is_none() && part.connect_timeout.is_none() && part.tls.is_none() {
+            return;
+        }
+        let mut behind: Vec<usize> = Vec::new();
+        let mut elsewhere: Vec<usize> = Vec::new();
+        for (index, route) in self.topology.routes.iter().enumerate() {
+            for (position, rule) in route.rules.iter().enumerate() {
+                let found = if rules.contains(&(index, position)) { &mut behind } else { &mut elsewhere };
+                found.extend(rule.backends.iter().map(|one| one.backend));
+            }
+        }
+        behind.sort_unstable();
+        behind.dedup();
+        for index in behind {
+            let Some(backend) = self.topology.backends.get_mut(index) else { continue };
+            if elsewhere.contains(&index) {
+                let message = format!("this policy reaches the backend `{}` from other routes too", backend.name);
+                let diagnostic = Diagnostic::warning(message).at(self.target.name.place, "its `backend` does");
+                self.links.log.push(diagnostic.help("in a lab the way to a provider is the same from all routes"));
+            }
+            for provider in backend.groups.iter_mut().flat_map(|group| &mut group.providers) {
+                to_provider(part, provider, &self.policy.namespace, self.links);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kube::tests::{INTER, Loaded, MOCK, load_all};
 use crate::source::Severity;
-use crate::topology::{Auth, EvictionPolicy, Filter, RateLimit, RateUnit, Retry};
+use crate::topology::{Auth, EvictionPolicy, Filter, HeaderChange, RateLimit, RateUnit, Retry};
 
 const BACKEND: &str =
     "targetRefs: [{ group: agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend }]";
@@ -110,6 +110,141 @@ fn a_gateways_policy_reaches_all_its_routes() {
     let loaded = sound(&[target, "traffic: { directResponse: { status: 418, body: tea } }"]);
     let expected = Filter::DirectResponse { status: 418, body: "tea".to_owned() };
     assert!(loaded.topology.routes[0].rules[0].filters.contains(&expected));
+}
+
+/// The lab with two routes to its backend, at two listeners, and a second rule that has a name; and
+/// policies of these targets and specs, in order.
+fn beside(policies: &[(&str, &str)]) -> Loaded {
+    let route = |name: &str, listener: &str, rules: &str| {
+        format!(
+            "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{ name: {name}, namespace: \
+             agentgateway-system }}\nspec:\n  parentRefs: [{{ name: door, sectionName: {listener} }}]\n  rules:\n{rules}"
+        )
+    };
+    let rule = |name: &str| {
+        format!(
+            "    - name: {name}\n      matches: [{{ path: {{ value: /{name} }} }}]\n      backendRefs: [{{ group: \
+             agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend }}]\n"
+        )
+    };
+    let mut text = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: { name: door, namespace: \
+                    agentgateway-system }\nspec:\n  gatewayClassName: agentgateway\n  listeners: [{ name: in, port: 81, \
+                    protocol: HTTP }, { name: out, port: 82, protocol: HTTP }]\n"
+        .to_owned();
+    text.push_str(&route("first", "in", &(rule("one") + &rule("two"))));
+    text.push_str(&route("second", "out", &rule("three")));
+    let policies = policies.iter().enumerate().map(|(number, (target, spec))| {
+        format!(
+            "---\napiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: {{ name: p{number}, namespace: \
+             agentgateway-system }}\nspec:\n  targetRefs: [{{ {target} }}]\n  {spec}\n"
+        )
+    });
+    text.extend(policies);
+    let (_, backend) = INTER.split_once("---").unwrap();
+    load_all(&[MOCK, backend, &text])
+}
+
+const ROUTES: &str = "group: gateway.networking.k8s.io, kind: HTTPRoute, name: first";
+const DOOR: &str = "group: gateway.networking.k8s.io, kind: Gateway, name: door";
+const BEHIND: &str = "group: agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend";
+
+/// The timeout of each rule, in seconds.
+fn timeouts(loaded: &Loaded) -> Vec<u64> {
+    let rules = loaded.topology.routes.iter().flat_map(|route| &route.rules);
+    rules.map(|rule| rule.request_timeout.map_or(0, |timeout| timeout.as_secs())).collect()
+}
+
+#[test]
+fn a_section_of_a_route_is_a_rule_and_one_of_a_gateway_a_listener() {
+    let timeout = |seconds: u32| format!("traffic: {{ timeouts: {{ request: {seconds}s }} }}");
+    for (target, expected) in [
+        (ROUTES.to_owned(), [5, 5, 0]),
+        (format!("{ROUTES}, sectionName: two"), [0, 5, 0]),
+        (DOOR.to_owned(), [5, 5, 5]),
+        (format!("{DOOR}, sectionName: out"), [0, 0, 5]),
+    ] {
+        let loaded = beside(&[(&target, &timeout(5))]);
+        assert_eq!(loaded.count(Severity::Error), 0, "{}", loaded.text);
+        assert_eq!(timeouts(&loaded), expected, "{target}");
+    }
+    for (target, parts) in [
+        (format!("{ROUTES}, sectionName: tow"), ["the route `first` has no rule `tow`", "did you mean `two`?"]),
+        (format!("{DOOR}, sectionName: up"), ["Gateway", "dangling reference"]),
+    ] {
+        beside(&[(&target, &timeout(5))]).expect(&parts);
+    }
+}
+
+#[test]
+fn the_closest_policy_counts_and_of_two_for_the_same_the_first() {
+    let timeout = |seconds: u32| format!("traffic: {{ timeouts: {{ request: {seconds}s }} }}");
+    let (section, listener) = (format!("{ROUTES}, sectionName: two"), format!("{DOOR}, sectionName: in"));
+    let all = [
+        (DOOR, timeout(9)),
+        (&listener, timeout(8)),
+        (ROUTES, timeout(7)),
+        (ROUTES, timeout(6)),
+        (&section, timeout(5)),
+    ];
+    let all: Vec<(&str, &str)> = all.iter().map(|(target, spec)| (*target, spec.as_str())).collect();
+    assert_eq!(timeouts(&beside(&all)), [7, 5, 9]);
+    assert_eq!(timeouts(&beside(&all[..2])), [8, 8, 9]);
+}
+
+#[test]
+fn what_a_policy_for_routes_says_of_providers_reaches_those_behind_them() {
+    let ways = |loaded: &Loaded| -> Vec<_> {
+        let key = |auth: &Auth| match auth {
+            Auth::Credential(credential) => credential.key().to_owned(),
+            other => format!("{other:?}"),
+        };
+        let all = loaded.topology.backends[0].providers();
+        all.map(|(_, one)| (key(&one.auth), one.connect_timeout.map_or(0, |one| one.as_secs()))).collect()
+    };
+    let said = |seconds: u32| {
+        format!("backend: {{ auth: {{ key: sk-{seconds}-of-a-policy }}, tcp: {{ connectTimeout: {seconds}s }} }}")
+    };
+    // Both providers say themselves how to log in.
+    let of_all = beside(&[(DOOR, &said(2))]);
+    assert_eq!(of_all.count(Severity::Warning), 0, "{}", of_all.text);
+    assert_eq!(ways(&of_all), [("Passthrough".to_owned(), 2), ("sk-lab-key".to_owned(), 2)]);
+    assert_eq!(ways(&beside(&[(DOOR, &said(2)), (ROUTES, &said(3)), (BEHIND, &said(4))]))[0].1, 4);
+    let of_one = beside(&[(DOOR, &said(2)), (ROUTES, &said(3))]);
+    assert_eq!(ways(&of_one)[0].1, 3);
+    of_one.expect(&["this policy reaches the backend `mock-ratelimit-backend` from other routes too"]);
+}
+
+#[test]
+fn a_rule_without_timeouts_and_headers_gets_those_of_its_policy() {
+    let loaded = beside(&[(
+        ROUTES,
+        "traffic:\n    timeouts: { request: 7s }\n    rateLimit: { local: [{ requests: 3, unit: Hours }] }\n    \
+         headerModifiers:\n      request: { add: [{ name: x-a, value: '1' }], remove: [x-b] }\n      \
+         response: { set: [{ name: retry-after, value: '60' }] }",
+    )]);
+    assert_eq!(loaded.count(Severity::Error), 0, "{}", loaded.text);
+    let rule = &loaded.topology.routes[0].rules[0];
+    assert_eq!(rule.request_timeout, Some(Duration::from_secs(7)));
+    let hour = RateLimit { unit: RateUnit::Requests, capacity: 3, refill: 3, interval: Duration::from_hours(1) };
+    assert_eq!(rule.rate_limits, [hour]);
+    let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let request = HeaderChange { add: pair("x-a", "1"), remove: vec!["x-b".to_owned()], ..HeaderChange::default() };
+    let response = HeaderChange { set: pair("retry-after", "60"), ..HeaderChange::default() };
+    assert_eq!(rule.filters, [Filter::RequestHeaders(request), Filter::ResponseHeaders(response)]);
+}
+
+#[test]
+fn what_a_rule_says_itself_goes_before_a_policy() {
+    let retry = "      retry: { attempts: 3, codes: [503], backoff: 20ms }\n      backendRefs:";
+    let policy = "---\napiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: { name: it, namespace: \
+                  agentgateway-system }\nspec:\n  targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: \
+                  mock-ratelimit-failover }]\n  traffic: { retry: { attempts: 1, codes: [429] } }\n";
+    let own = INTER.replace("      backendRefs:", retry);
+    let loaded = load_all(&[MOCK, &(own + policy)]);
+    assert_eq!(loaded.findings.all().len(), 0, "{}", loaded.text);
+    let backoff = Some(Duration::from_millis(20));
+    let expected = Retry { attempts: 3, codes: vec![503], backoff, ..Retry::default() };
+    assert_eq!(loaded.topology.routes[0].rules[0].retry, Some(expected));
 }
 
 #[test]

@@ -184,6 +184,26 @@ fn providers_have_their_own_or_what_stands_above() {
 }
 
 #[test]
+fn a_log_that_is_off_is_told_unless_something_else_looks_at_requests() {
+    let with = |config: &str| {
+        read(&format!("{config}\n{}", WHOLE.split_once("\nbackends:").unwrap().1.replacen('\n', "backends:\n", 1))).0
+    };
+    let is_off = |config: &str| with(config).unlogged.is_some();
+    for level in ["warn", "error", "'off'", "WARN"] {
+        assert!(is_off(&format!("config: {{ logging: {{ level: {level} }} }}")), "{level}");
+    }
+    for config in [
+        "config: {}",
+        "config: { logging: { level: info } }",
+        "config: { logging: { level: warn }, tracing: { otlpEndpoint: http://h:1 } }",
+        "config: { logging: { level: warn }, metrics: { fields: { add: { a: b } } } }",
+        "config: { logging: { level: warn } }\nfrontendPolicies: { tracing: { host: h:1 } }",
+    ] {
+        assert!(!is_off(config), "{config}");
+    }
+}
+
+#[test]
 fn gateways_with_routes_say_the_same_as_binds() {
     let text = "
 gateways:

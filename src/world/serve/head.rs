@@ -4,6 +4,9 @@
 //! resting ─ a byte is read ─▶ head begun ─ the handler is asked ─▶ under way ─ its answer is over ─▶ resting
 //!                                 └─ no handler for a while ─▶ too slow
 //! ```
+//!
+//! In HTTP/2 only the words with which a connection begins count as such a head: after them come frames,
+//! of which many belong to no request.
 
 use std::io;
 use std::pin::Pin;
@@ -22,12 +25,15 @@ use crate::world::net::Stream;
 const TIME: Duration = Duration::from_secs(30);
 /// How long the client may take to read that it was too slow.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How HTTP/2 begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Where the requests of a connection are.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     head_begun: AtomicBool,
+    is_http2: AtomicBool,
     under_way: AtomicU32,
 }
 
@@ -38,6 +44,8 @@ pub(super) struct UnderWay(Arc<Exchange>);
 pub(super) struct Watched {
     stream: Stream,
     exchange: Arc<Exchange>,
+    /// How many of the first bytes are those with which HTTP/2 begins; none once they are of HTTP/1.1.
+    in_preface: Option<usize>,
 }
 
 /// The body of an answer; once it is gone, the request is over.
@@ -48,7 +56,7 @@ pub(super) struct Answer<B> {
 
 impl Exchange {
     fn bytes_came(&self) {
-        if self.under_way.load(Ordering::Relaxed) == 0 {
+        if self.under_way.load(Ordering::Relaxed) == 0 && !self.is_http2.load(Ordering::Relaxed) {
             self.head_begun.store(true, Ordering::Relaxed);
         }
     }
@@ -82,11 +90,23 @@ impl Drop for UnderWay {
 
 impl Watched {
     pub(super) fn new(stream: Stream, exchange: Arc<Exchange>) -> Self {
-        Self { stream, exchange }
+        Self { stream, exchange, in_preface: Some(0) }
     }
 
     pub(super) fn into_stream(self) -> Stream {
         self.stream
+    }
+
+    /// Learns from its first bytes whether a connection speaks HTTP/2.
+    fn compare(&mut self, bytes: &[u8]) {
+        let Some(matched) = self.in_preface else { return };
+        let same = PREFACE[matched..].iter().zip(bytes).take_while(|(expected, byte)| expected == byte).count();
+        let all = matched + same == PREFACE.len();
+        if all {
+            self.exchange.is_http2.store(true, Ordering::Relaxed);
+            self.exchange.head_begun.store(false, Ordering::Relaxed);
+        }
+        self.in_preface = (!all && same == bytes.len()).then_some(matched + same);
     }
 
     /// Tells the client that it was too slow, and closes.
@@ -112,6 +132,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
+            this.compare(&buffer.filled()[before..]);
             this.exchange.bytes_came();
         }
         Poll::Ready(Ok(()))
