@@ -145,6 +145,10 @@ pub enum Kind {
         usage: Option<Usage>,
         /// Response body, up to 4 KiB.
         body: String,
+        /// The text of a stream, its pieces joined, up to 64 KiB; where `body` does not hold all of the stream, and
+        /// something asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
         /// Whole length of the response body in bytes.
         body_bytes: u64,
         /// The whole response body, to be compared with what its provider sent.
@@ -524,6 +528,9 @@ impl Usage {
 
 /// The longest body that an event keeps, in bytes.
 pub const BODY_LIMIT: usize = 4096;
+
+/// The longest text of a stream that an event keeps, in bytes.
+pub const TEXT_LIMIT: usize = 64 * 1024;
 
 /// The part of a body that an event keeps: text, at most [`BODY_LIMIT`] bytes.
 #[must_use]

@@ -156,6 +156,14 @@ impl Scenario {
         std::iter::once(&self.topology).chain(&self.later)
     }
 
+    /// Whether an expectation asks for the text of the answers to these requests.
+    #[must_use]
+    pub fn asks_for_text(&self, send: &Send) -> bool {
+        let of_body =
+            |one: &Expectation| matches!(&one.check, Check::Answers { that: expect::Trait::BodyContains(_), .. });
+        send.expect.iter().chain(&self.expect).any(of_body)
+    }
+
     /// The steps that send, with their positions.
     pub fn sends(&self) -> impl Iterator<Item = (usize, &Send)> {
         let steps = self.steps.iter().enumerate();

@@ -245,6 +245,7 @@ mod tests {
                 model: None,
                 usage: None,
                 body: String::new(),
+                text: None,
                 body_bytes: 0,
                 digest: None,
             };

@@ -99,6 +99,19 @@ impl Parameters {
     }
 }
 
+/// The text in a chunk of a stream that a person would see, by any of the protocols.
+#[must_use]
+pub fn text_of_chunk(json: &Json) -> Option<&str> {
+    let kind = json.get("type").and_then(Json::as_str);
+    let paths: &[&str] = match kind {
+        None => &["/choices/0/delta/content", "/choices/0/text"],
+        Some("content_block_delta") => &["/delta/text"],
+        Some("response.output_text.delta") => &["/delta"],
+        Some(_) => &[],
+    };
+    paths.iter().find_map(|path| json.pointer(path)?.as_str())
+}
+
 /// Length and checksum of a body: enough to tell whether two are the same, however they were cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {

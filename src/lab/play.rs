@@ -234,6 +234,7 @@ impl Player {
             stream: send.stream,
             timeout: send.timeout.map(|timeout| timeout.0),
             intended,
+            keeps_text: self.0.prepared.scenario.asks_for_text(send),
         };
         client.send(ask).await;
     }

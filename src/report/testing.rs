@@ -485,6 +485,7 @@ impl Script {
                 model: usage.map(|_| "gpt-4o-2024-08-06".to_owned()),
                 usage,
                 body: "{\"choices\":[]}".to_owned(),
+                text: None,
                 body_bytes: 14,
                 digest: None,
             },

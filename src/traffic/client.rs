@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 use serde_json::Value as Json;
 
 use super::sse;
-use crate::event::{At, Digest, Kind, Outcome, RequestId, Usage, clip_body};
+use crate::event::facts::text_of_chunk;
+use crate::event::{At, BODY_LIMIT, Digest, Kind, Outcome, RequestId, TEXT_LIMIT, Usage, clip_body};
 use crate::topology::Authority;
 use crate::world::World;
 use crate::world::connector::{Connector, HttpClient};
@@ -49,6 +50,8 @@ pub struct Ask {
     pub timeout: Option<Duration>,
     /// When it should be sent, where a load says so.
     pub intended: Option<At>,
+    /// Whether the whole text of a stream is wanted.
+    pub keeps_text: bool,
 }
 
 /// How much of a body is read for its model and usage, in bytes. The rest is counted, not kept.
@@ -66,6 +69,8 @@ struct Answer {
     done: bool,
     model: Option<String>,
     usage: Option<Usage>,
+    /// The text of a stream, where it is wanted.
+    text: Option<String>,
 }
 
 impl Client {
@@ -80,7 +85,7 @@ impl Client {
     pub async fn send(&self, ask: Ask) -> Outcome {
         let id = ask.id.clone();
         self.tell_sent(&ask);
-        let mut answer = Answer::default();
+        let mut answer = Answer { text: ask.keeps_text.then(String::new), ..Answer::default() };
         let talk = self.talk(ask.clone(), &mut answer);
         let outcome = match ask.timeout {
             Some(limit) => tokio::time::timeout(limit, talk).await.unwrap_or(Outcome::Timeout),
@@ -88,6 +93,7 @@ impl Client {
         };
         answer.read_json();
         let body = self.world.credentials.scrub(&clip_body(&answer.body));
+        let text = answer.text_beyond_the_body().map(|text| self.world.credentials.scrub(&text));
         self.world.bus.emit(Kind::ClientRequestEnded {
             request: id,
             outcome,
@@ -95,6 +101,7 @@ impl Client {
             model: answer.model,
             usage: answer.usage,
             body,
+            text,
             body_bytes: answer.digest.bytes,
             digest: answer.status.map(|_| answer.digest),
         });
@@ -183,6 +190,7 @@ impl Answer {
         }
         let Ok(json) = serde_json::from_slice::<Json>(event) else { return };
         self.take_meta(&json);
+        self.take_text(&json);
         self.first_token |= has_text(&json);
         // The Responses API and Anthropic's end without `[DONE]`.
         let ends = ["response.completed", "response.incomplete", "message_stop"];
@@ -196,6 +204,18 @@ impl Answer {
         if let Some(usage) = Usage::of_json(json) {
             self.usage = Some(usage);
         }
+    }
+
+    fn take_text(&mut self, json: &Json) {
+        let Some(text) = &mut self.text else { return };
+        let piece = text_of_chunk(json).unwrap_or_default();
+        let room = TEXT_LIMIT.saturating_sub(text.len());
+        text.push_str(&piece[..piece.floor_char_boundary(room)]);
+    }
+
+    /// The text of a stream that an event has no room for as it came.
+    fn text_beyond_the_body(&mut self) -> Option<String> {
+        self.text.take().filter(|_| self.is_event_stream && self.digest.bytes > BODY_LIMIT as u64)
     }
 
     fn read_json(&mut self) {

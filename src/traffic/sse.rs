@@ -18,23 +18,27 @@ pub const LINE_LIMIT: usize = 1024 * 1024;
 impl Decoder {
     /// Takes in bytes and hands the data of each event that they finish to `event`.
     pub fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(&[u8])) {
-        for &byte in bytes {
-            match byte {
-                b'\n' if self.after_cr => self.after_cr = false,
-                b'\n' | b'\r' => {
-                    self.after_cr = byte == b'\r';
-                    self.end_line(&mut event);
-                }
-                _ => {
-                    self.after_cr = false;
-                    if self.line.len() < LINE_LIMIT {
-                        self.line.push(byte);
-                    } else {
-                        self.overlong = true;
-                    }
-                }
+        let mut rest = bytes;
+        while let Some(first) = rest.first() {
+            if std::mem::take(&mut self.after_cr) && *first == b'\n' {
+                rest = &rest[1..];
+                continue;
             }
+            let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+                return self.keep(rest);
+            };
+            self.keep(&rest[..end]);
+            self.after_cr = rest[end] == b'\r';
+            self.end_line(&mut event);
+            rest = &rest[end + 1..];
         }
+    }
+
+    /// Adds a piece to the line, as far as there is room.
+    fn keep(&mut self, piece: &[u8]) {
+        let room = LINE_LIMIT - self.line.len();
+        self.overlong |= piece.len() > room;
+        self.line.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 
     /// Whether something is left that no blank line has finished.

@@ -252,6 +252,7 @@ impl Tape {
             model: Some("gpt-4o-2024-08-06".into()),
             usage: None,
             body: body.into(),
+            text: None,
             body_bytes: body.len() as u64,
             digest: None,
         });

@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 
 use super::answers::{answered_by, matches, observed};
 use super::expectations::{Came, Scope, line};
-use crate::event::BODY_LIMIT;
+use crate::event::facts::text_of_chunk;
 use crate::event::history::Request;
+use crate::event::{BODY_LIMIT, TEXT_LIMIT};
 use crate::scenario::expect::{HeaderValue, JsonPath, PathValue, Trait};
 use crate::scenario::pattern::Item;
 use crate::source::amount::counted;
@@ -75,7 +76,17 @@ fn whole(request: &Request) -> bool {
 }
 
 fn body_contains(part: &str, request: &Request) -> Has {
-    if request.body.contains(part) || streamed_text(&request.body).contains(part) {
+    let text = request.text.as_deref();
+    if request.body.contains(part) || text.is_some_and(|text| text.contains(part)) {
+        Has::Yes
+    } else if let Some(text) = text {
+        // A character that the limit would have cut is left out whole.
+        if text.len() + 4 <= TEXT_LIMIT {
+            Has::No(format!("the text of one is {}", shortened(text)))
+        } else {
+            Has::Unclear("only the first 64 KiB of the text are kept".to_owned())
+        }
+    } else if streamed_text(&request.body).contains(part) {
         Has::Yes
     } else if whole(request) {
         Has::No(format!("one is {}", shortened(&request.body)))
@@ -88,7 +99,7 @@ fn body_contains(part: &str, request: &Request) -> Has {
 fn streamed_text(body: &str) -> String {
     let data = body.lines().filter_map(|line| line.strip_prefix("data:"));
     let chunks = data.filter_map(|data| serde_json::from_str::<Json>(data.trim()).ok());
-    chunks.filter_map(|chunk| Some(chunk.pointer("/choices/0/delta/content")?.as_str()?.to_owned())).collect()
+    chunks.filter_map(|chunk| Some(text_of_chunk(&chunk)?.to_owned())).collect()
 }
 
 fn body_json(wanted: &Json, request: &Request) -> Has {
@@ -243,6 +254,15 @@ mod tests {
         let body = "data: {\"choices\":[{\"delta\":{\"content\":\"Fo\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"ur.\"}}]}\n\ndata: [DONE]\n\n";
         assert_eq!(holds(&Trait::BodyContains("Four.".into()), &answer(body)), Ok(()));
         assert!(holds(&Trait::BodyContains("Five.".into()), &answer(body)).is_err());
+    }
+
+    #[test]
+    fn of_a_long_stream_the_text_is_looked_at() {
+        let clipped = |text: &str| Request { text: Some(text.to_owned()), ..answer(&"x".repeat(BODY_LIMIT)) };
+        let contains = |part: &str| Trait::BodyContains(part.to_owned());
+        assert_eq!(holds(&contains("the end"), &clipped("to the end")), Ok(()));
+        assert!(matches!(has(&contains("the end"), &clipped("to the middle")), Has::No(_)));
+        assert!(matches!(has(&contains("the end"), &clipped(&"a".repeat(TEXT_LIMIT))), Has::Unclear(_)));
     }
 
     #[test]

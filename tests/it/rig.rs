@@ -126,6 +126,7 @@ pub(crate) fn ask(id: &str, stream: bool, timeout: Duration) -> Ask {
         stream,
         timeout: Some(timeout),
         intended: None,
+        keeps_text: false,
     }
 }
 

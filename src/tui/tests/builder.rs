@@ -266,6 +266,7 @@ impl Stream {
             model,
             usage,
             body: body.to_owned(),
+            text: None,
             body_bytes: body.len() as u64,
             digest: None,
         })

@@ -151,6 +151,7 @@ fn nonsense(dice: &mut Dice, count: usize) -> Vec<Event> {
                     model: Some("\u{1b}]0;title\u{7}".to_owned()),
                     usage: None,
                     body: "\u{0}\u{1b}[2J".to_owned(),
+                    text: None,
                     body_bytes: 0,
                     digest: None,
                 }

@@ -156,8 +156,9 @@ pub(super) fn honest_status(run: &Run<'_>) -> Vec<Breach> {
         let last = request.last_attempt().filter(|last| last.outcome == Some(Outcome::Complete))?;
         let (said, came) = (request.status?, last.status?);
         // A refusal of the retry alone may be left out, and the failure before it told of.
+        let refused = (400..500).contains(&came) && came != 429;
         let met =
-            said == came || (came < 500 && request.attempts.iter().any(|one| one.status == Some(said) && failed(one)));
+            said == came || (refused && request.attempts.iter().any(|one| one.status == Some(said) && failed(one)));
         (!met).then(|| {
             let what =
                 format!("{}: {} answered {came}, and nothing says why {said} was sent", line(request), last.provider);
