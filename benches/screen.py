@@ -4,13 +4,16 @@
     benches/screen.py [ROUNDS [SECONDS]]        default: 3 rounds of 5 seconds
 
 Each round plays a load twice, without a screen and with one in a pseudo-terminal of 120 by 40: first as many
-requests as come through (32 users), then half as many a second. It tells throughput, p99 and frames a second.
-Figures are in docs/performance.md. LABSIM names another binary.
+requests as come through (32 users), then half as many a second. It tells throughput, p99, processor time a
+request and frames a second. Where others are at work on the machine, processor time tells more than throughput:
+what a request costs more with the screen, a saturated lab has less. Figures are in docs/performance.md. LABSIM
+names another binary.
 """
 import fcntl
 import os
 import pty
 import re
+import resource
 import statistics
 import struct
 import subprocess
@@ -118,23 +121,38 @@ def figures(printed, seconds):
     return requests / seconds, float(p99.group(1)) * scale
 
 
+def spent():
+    """Processor time that programs which have ended took, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def round_of(folder, load, seconds):
     path = os.path.join(folder, "load.yaml")
     with open(path, "w", encoding="utf-8") as out:
         out.write(SCENARIO.format(load=load, seconds=seconds))
+    begun = spent()
     without, _ = plain(path)
+    between = spent()
     with_it, frames = watched(path)
-    return figures(without, seconds), figures(with_it, seconds), frames
+    ended = spent()
+    without, with_it = figures(without, seconds), figures(with_it, seconds)
+    costs = [1e6 * time_spent / (rate * seconds) for time_spent, (rate, _) in
+             ((between - begun, without), (ended - between, with_it))]
+    return without, with_it, frames, costs
 
 
 def told(name, results):
-    rates = [(without[0], with_it[0]) for without, with_it, _ in results]
-    late = [(without[1], with_it[1]) for without, with_it, _ in results]
+    rates = [(without[0], with_it[0]) for without, with_it, *_ in results]
+    late = [(without[1], with_it[1]) for without, with_it, *_ in results]
+    costs = [result[3] for result in results]
     middle = lambda pairs, at: statistics.median(pair[at] for pair in pairs)
     change = lambda pairs: 100 * (middle(pairs, 1) / middle(pairs, 0) - 1)
     frames = statistics.median(result[2] for result in results)
     print(f"{name}: {middle(rates, 0):.0f}/s without, {middle(rates, 1):.0f}/s with the screen ({change(rates):+.1f} %); "
-          f"p99 {middle(late, 0):.2f} ms and {middle(late, 1):.2f} ms ({change(late):+.1f} %); {frames:.1f} frames a second")
+          f"p99 {middle(late, 0):.2f} ms and {middle(late, 1):.2f} ms ({change(late):+.1f} %); "
+          f"{middle(costs, 0):.0f} µs and {middle(costs, 1):.0f} µs of a core a request ({change(costs):+.1f} %); "
+          f"{frames:.1f} frames a second")
 
 
 def main():
@@ -145,7 +163,7 @@ def main():
             out.write(MANIFESTS)
         full = [round_of(folder, f"users: {USERS}", seconds) for _ in range(rounds)]
         told("saturated", full)
-        half = int(statistics.median(without[0] for without, _, _ in full) / 2)
+        half = int(statistics.median(without[0] for without, *_ in full) / 2)
         told(f"half ({half}/s)", [round_of(folder, f"rate: {half}", seconds) for _ in range(rounds)])
 
 

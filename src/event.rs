@@ -116,6 +116,9 @@ pub enum Kind {
         /// When it should have been sent, where a load says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         intended_us: Option<At>,
+        /// The first request of the question, where a client asks it again by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_of: Option<RequestId>,
     },
     /// The client has the response's head.
     ClientResponseStarted {

@@ -288,6 +288,7 @@ impl Script {
                 headers: vec![("host".to_owned(), "gateway:8080".to_owned())],
                 body: "{\"messages\":[]}".to_owned(),
                 intended_us: None,
+                retry_of: None,
             },
         );
         self.at(

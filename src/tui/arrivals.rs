@@ -73,13 +73,15 @@ impl Arrivals {
         if queue.open.kept.len() >= queue.room {
             let full = std::mem::replace(&mut queue.open, Batch::with_room(CHUNK));
             queue.room = CHUNK;
-            let waiting = if queue.full.len() < self.most { Waiting::Held(full) } else { queue.pack(&full) };
+            let waiting = if queue.full.len() < self.most { Waiting::Held(full) } else { queue.pack(full) };
             queue.full.push_back(waiting);
         }
     }
 
     /// Takes the oldest events. None when there are none.
     pub(super) fn take(&self) -> Option<Batch> {
+        // Before the lock: a screen that stands back for the lab must not keep it waiting.
+        let fresh = Batch::with_room(CHUNK);
         let mut queue = self.lock();
         match queue.full.pop_front() {
             Some(Waiting::Held(batch)) => Some(batch),
@@ -91,8 +93,7 @@ impl Arrivals {
             None if queue.open.kept.is_empty() => None,
             None => {
                 queue.room -= queue.open.kept.len();
-                let room = queue.room;
-                Some(std::mem::replace(&mut queue.open, Batch::with_room(room)))
+                Some(std::mem::replace(&mut queue.open, fresh))
             }
         }
     }
@@ -103,8 +104,9 @@ impl Arrivals {
 }
 
 impl Queue {
-    fn pack(&mut self, batch: &Batch) -> Waiting {
-        Waiting::Packed(self.spill.append(&batch.to_bytes()), batch.heard.len())
+    fn pack(&mut self, batch: Batch) -> Waiting {
+        let heard = batch.heard.len();
+        Waiting::Packed(self.spill.append(&batch.into_bytes()), heard)
     }
 }
 

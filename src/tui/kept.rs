@@ -85,15 +85,14 @@ impl Kept {
     }
 
     /// All of it in one piece.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.bytes.len() + self.ends.len() * 4 + 4);
-        bytes.extend_from_slice(&self.bytes);
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = self.bytes;
         bytes.extend(self.ends.iter().flat_map(|end| end.to_le_bytes()));
         bytes.extend(u32::try_from(self.ends.len()).unwrap_or(0).to_le_bytes());
         bytes
     }
 
-    /// What [`Kept::to_bytes`] gave; nothing where it is broken.
+    /// What [`Kept::into_bytes`] gave; nothing where it is broken.
     pub(super) fn of_bytes(mut bytes: Vec<u8>) -> Self {
         let of = |piece: &[u8]| piece.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let Some(at) = bytes.len().checked_sub(4) else { return Self::default() };
@@ -131,15 +130,15 @@ impl Batch {
     }
 
     /// All of it in one piece, but for what a judge wants to hear.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.kept.to_bytes();
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = self.kept.into_bytes();
         let kept = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         bytes.extend_from_slice(&self.facts);
         bytes.extend(kept.to_le_bytes());
         bytes
     }
 
-    /// What [`Batch::to_bytes`] gave, with as many of its first events to be heard.
+    /// What [`Batch::into_bytes`] gave, with as many of its first events to be heard.
     pub(super) fn of_bytes(mut bytes: Vec<u8>, heard: usize) -> Self {
         let kept = bytes.last_chunk().map_or(0, |kept| u32::from_le_bytes(*kept)) as usize;
         bytes.truncate(bytes.len().saturating_sub(4));
@@ -162,7 +161,7 @@ mod tests {
     #[test]
     fn each_event_is_read_by_itself_also_after_a_way_through_a_file() {
         let batch = Batch::of(vec![note(0, 5), note(1, 3), note(2, 9)], At(4));
-        let again = Batch::of_bytes(batch.to_bytes(), 2);
+        let again = Batch::of_bytes(batch.clone().into_bytes(), 2);
         assert_eq!((&again.facts, &again.kept), (&batch.facts, &batch.kept));
         assert_eq!(again.heard, [note(0, 5), note(1, 5)]);
         let mut all = again.kept;

@@ -2,6 +2,8 @@
 //! drives it tells how much time has gone by.
 
 mod acting;
+mod looking;
+mod time;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -14,13 +16,11 @@ use super::filter::Filter;
 use super::fold::Fold;
 use super::kept::Batch;
 use super::keys::{Context, Keys};
-use super::landmarks::Sort;
 use super::lineup::Lineup;
-use super::listing::{Chooser, Column, Listing, Wanted};
+use super::listing::{Chooser, Column};
 use super::menu::Menu;
 use super::pace::{Pace, Pacer};
 use super::plan::Plan;
-use super::row::Row;
 use super::story::Story;
 use super::theme::Theme;
 use super::timeline::Timeline;
@@ -243,31 +243,6 @@ impl Model {
         self.at = self.latest();
     }
 
-    /// Lets the time of a replay go on. `wall` is the time since the screen was opened.
-    pub(super) fn tick(&mut self, wall: Duration) {
-        self.wall = wall;
-        if self.message.as_ref().is_some_and(|(_, until)| wall >= *until) {
-            self.message = None;
-        }
-        if self.attached {
-            return;
-        }
-        let in_flight = self.fold.in_flight();
-        let allowed = self.pacer.allow(self.at, in_flight, wall);
-        if self.pacer.is_paused() || self.at >= self.latest() {
-            return;
-        }
-        let mut to = allowed.min(self.latest());
-        if in_flight == 0 && self.pacer.pace() == Pace::Follow {
-            // A request must not begin and end within a frame of a racing wait.
-            to = self.timeline.time_of(self.fold.position).map_or(to, |next| to.min(next));
-        }
-        self.show(to.max(self.at));
-        if self.source != Source::Replay && self.at >= self.latest() {
-            self.attach();
-        }
-    }
-
     /// Where the screen stands in time, to come back to.
     pub(super) fn place(&self) -> (At, usize, bool) {
         (self.at, self.fold.position, self.attached)
@@ -305,29 +280,6 @@ impl Model {
             () if has(Decision::Unknown) => Some(Decision::Unknown),
             () => Some(Decision::Pass),
         }
-    }
-
-    fn show(&mut self, at: At) {
-        let position = self.timeline.position_at(at);
-        self.at = at;
-        if position != self.fold.position {
-            self.timeline.seek(&mut self.fold, position);
-        }
-    }
-
-    /// Shows the moment after exactly `position` events.
-    fn show_position(&mut self, position: usize) {
-        let position = position.min(self.timeline.len());
-        self.timeline.seek(&mut self.fold, position);
-        self.at = self.fold.now;
-        self.pacer.jumped_to(self.at);
-    }
-
-    /// Jumps to a moment.
-    pub(super) fn seek(&mut self, at: At) {
-        self.detach();
-        self.show(at.min(self.latest()));
-        self.pacer.jumped_to(self.at);
     }
 
     fn detach(&mut self) {
@@ -461,275 +413,6 @@ impl Model {
         self.tab = tab;
         self.close_menu();
         self.scroll = 0;
-    }
-
-    fn moved(&mut self, by: isize) {
-        if let (Open::Menu, Some(menu)) = (self.open, &mut self.acting.menu) {
-            menu.moved(by);
-            return;
-        }
-        if self.open != Open::Nothing {
-            self.scroll = self.scroll.saturating_add_signed(by);
-            return;
-        }
-        match self.tab {
-            Tab::Events => self.scroll_events(by),
-            Tab::Scenario => {
-                self.scenario_scroll = self.scenario_scroll.saturating_add(by);
-            }
-            Tab::Charts => {}
-            Tab::Overview | Tab::Topology | Tab::Requests => self.move_selection(by),
-        }
-    }
-
-    /// Takes note of how much room a drawing had: of the lines of its list, and of how far it may be scrolled,
-    /// since nobody should have to scroll back what was never seen.
-    pub(super) fn fit(&mut self, page: usize, (least, most): (isize, isize)) {
-        self.page = page;
-        if self.open != Open::Nothing {
-            self.scroll = self.scroll.min(most.max(0).unsigned_abs());
-        } else if self.tab == Tab::Scenario {
-            self.scenario_scroll = self.scenario_scroll.clamp(least, most);
-        }
-    }
-
-    fn scroll_events(&mut self, by: isize) {
-        let end = self.fold.position;
-        let last = self.events.last.unwrap_or(end).saturating_add_signed(by).clamp(self.page.min(end), end);
-        self.events.last = Some(last).filter(|last| *last < end);
-    }
-
-    fn move_selection(&mut self, by: isize) {
-        let listing = self.listing();
-        let count = listing.len();
-        if count == 0 {
-            return;
-        }
-        let newest_line = if self.newest_on_top() { 0 } else { count - 1 };
-        let here = self.table.selected.and_then(|selected| listing.line_of(selected)).unwrap_or(newest_line);
-        let line = here.saturating_add_signed(by).min(count - 1);
-        // At the newest line the selection goes along with it.
-        let follows = line == newest_line && self.table.sort == Column::Number;
-        self.table.selected = if follows { None } else { listing.index_at(line) };
-    }
-
-    /// Whether the newest request stands in the first line.
-    pub(super) fn newest_on_top(&self) -> bool {
-        !self.table.oldest_first ^ (self.table.reverse && self.table.sort == Column::Number)
-    }
-
-    /// The request that is selected, or followed.
-    pub(super) fn selected(&self) -> Option<usize> {
-        let listing = self.listing();
-        match self.table.selected.filter(|selected| listing.line_of(*selected).is_some()) {
-            Some(selected) => Some(selected),
-            None if self.newest_on_top() => listing.index_at(0),
-            None => listing.len().checked_sub(1).and_then(|line| listing.index_at(line)),
-        }
-    }
-
-    fn select(&mut self, index: usize) {
-        if self.table.selected == Some(index) {
-            self.open = Open::Story(index);
-            self.scroll = 0;
-        }
-        self.table.selected = Some(index);
-    }
-
-    fn open_selected(&mut self) {
-        if self.open == Open::Nothing
-            && let Some(selected) = self.selected()
-        {
-            self.open = Open::Story(selected);
-            self.scroll = 0;
-        }
-    }
-
-    fn toggle_pause(&mut self) {
-        if self.source == Source::Real && self.attached {
-            self.say("real time cannot be paused; ← looks back");
-            return;
-        }
-        if self.is_at_end() && !self.attached && !self.pacer.is_paused() && self.source == Source::Replay {
-            // At the end there is nothing to pause: from the beginning again.
-            self.seek(At::default());
-            return;
-        }
-        let paused = !self.pacer.is_paused();
-        self.pacer.set_paused(paused);
-        if self.attached {
-            self.tell(if paused { Command::Pause } else { Command::Resume });
-        }
-    }
-
-    fn step_event(&mut self, by: isize) {
-        if self.attached && by > 0 {
-            self.step_lab(Command::StepEvent);
-            return;
-        }
-        self.detach();
-        self.pacer.set_paused(true);
-        self.show_position(self.fold.position.saturating_add_signed(by));
-    }
-
-    fn step_time(&mut self, millis: i64) {
-        if self.attached && millis > 0 {
-            self.step_lab(Command::StepTime(Duration::from_millis(millis.unsigned_abs())));
-            return;
-        }
-        let at = At(self.at.0.saturating_add_signed(millis.saturating_mul(1_000)));
-        self.seek(at);
-    }
-
-    fn step_lab(&mut self, command: Command) {
-        if self.source == Source::Real {
-            self.say("this is the latest moment, and real time cannot be pushed");
-        } else {
-            self.pacer.set_paused(true);
-            self.tell(command);
-        }
-    }
-
-    fn pace(&mut self, change: impl Fn(Pace) -> Pace) {
-        if self.source == Source::Real && self.attached {
-            self.say("real time has one pace");
-            return;
-        }
-        let pace = change(self.pacer.pace());
-        self.pacer.set_pace(pace);
-        if self.source == Source::Virtual {
-            self.tell(Command::Pace(pace));
-        }
-    }
-
-    fn jump(&mut self, forward: bool, sort: Option<Sort>) {
-        let wanted = |found: Sort| match sort {
-            Some(sort) => found == sort,
-            None => found != Sort::Step,
-        };
-        if let Some(landmark) = self.timeline.landmark(self.fold.position, forward, wanted) {
-            self.detach();
-            self.pacer.set_paused(true);
-            self.show_position(landmark.position() + 1);
-            return;
-        }
-        let what = match sort {
-            Some(Sort::Eviction) => "eviction",
-            Some(Sort::Return) => "return",
-            Some(Sort::Failure) => "failure",
-            Some(Sort::Step) | None => "eviction, return or failure",
-        };
-        let (side, yet) = if forward { ("after", if self.over { "" } else { " yet" }) } else { ("before", "") };
-        self.say(format!("no {what} {side} this moment{yet}"));
-    }
-
-    fn go_to_head(&mut self) {
-        match self.source {
-            Source::Replay => self.seek(self.latest()),
-            Source::Virtual | Source::Real => {
-                self.attach();
-                if self.source == Source::Virtual && self.pacer.is_paused() {
-                    self.pacer.set_paused(false);
-                    self.tell(Command::Resume);
-                }
-            }
-        }
-    }
-
-    fn moment_of(&self, thousandths: u16) -> At {
-        let share = u128::from(thousandths.min(1_000));
-        At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
-    }
-
-    /// Takes a text that was pasted: into what is typed just now. Else its letters would be taken for keys.
-    pub(super) fn paste(&mut self, text: &str) {
-        if matches!(self.context(), Context::Typing | Context::Form) {
-            let line = text.lines().next().unwrap_or_default();
-            self.type_text(|typed| typed.extend(line.chars().filter(|char| !char.is_control())));
-        }
-    }
-
-    /// Changes what is being typed: a name, a field, or the filter.
-    fn type_text(&mut self, change: impl FnOnce(&mut String)) {
-        if let Some(name) = &mut self.acting.prompt {
-            change(name);
-            return;
-        }
-        if !self.typing && self.open == Open::Menu {
-            self.edit_form(|form| form.edit(change));
-            return;
-        }
-        change(&mut self.filter_text);
-        self.filter = Filter::parse(&self.filter_text);
-    }
-
-    fn mark(&mut self) {
-        let Some(selected) = self.selected() else { return };
-        if let Some(at) = self.marks.iter().position(|mark| *mark == selected) {
-            self.marks.remove(at);
-            return;
-        }
-        if self.marks.len() == 2 {
-            self.marks.remove(0);
-        }
-        self.marks.push(selected);
-    }
-
-    fn compare(&mut self) {
-        match (self.marks.as_slice(), self.selected()) {
-            ([one, two], _) => self.toggle(Open::Compare(*one, *two)),
-            ([one], Some(selected)) if selected != *one => self.toggle(Open::Compare(*one, selected)),
-            _ => self.say("mark two requests with m first"),
-        }
-    }
-
-    fn copy_curl(&mut self) {
-        let index = match self.open {
-            Open::Story(index) => Some(index),
-            _ => self.selected(),
-        };
-        if let Some(story) = index.and_then(|index| self.story(index)) {
-            let address = self.addresses.first().map(|(_, address)| address.as_str());
-            let curl = story.curl(address);
-            self.say(match (story.is_whole(), curl.contains("$API_KEY")) {
-                (true, false) => "copied as curl",
-                (true, true) => "copied as curl; $API_KEY stands for its key",
-                (false, _) => "copied as curl; its body and its key are not known here: put them in",
-            });
-            self.effects.push(Effect::Copy(curl));
-        } else {
-            self.say("there is no request to copy");
-        }
-    }
-
-    /// A request as it is at the moment that is shown.
-    pub(super) fn row(&self, index: usize) -> Option<Row> {
-        self.timeline.row(&self.fold, index)
-    }
-
-    /// Everything known about a request at the moment that is shown.
-    pub(super) fn story(&self, index: usize) -> Option<Arc<Story>> {
-        let mut cached = self.story.borrow_mut();
-        if let Some((of, story)) = &*cached
-            && *of == index
-            && story.holds_at(self.fold.position)
-        {
-            return Some(story.clone());
-        }
-        let story = Arc::new(Story::of(&self.timeline, &self.fold, &self.row(index)?)?);
-        *cached = Some((index, story.clone()));
-        Some(story)
-    }
-
-    /// The requests to show, filtered and sorted.
-    pub(super) fn listing(&self) -> Listing {
-        let (sort, reverse) = (self.table.sort, self.table.reverse);
-        let backwards = self.newest_on_top() && sort == Column::Number;
-        if self.filter.is_empty() && sort == Column::Number {
-            return Listing::of_all(self.fold.begun).turned(backwards);
-        }
-        let wanted = Wanted { filter: self.filter.clone(), sort, reverse };
-        self.chooser.borrow_mut().listing(&wanted, &self.timeline, &self.fold).turned(backwards)
     }
 }
 

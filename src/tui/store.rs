@@ -94,7 +94,8 @@ impl Store {
 
     fn pack_oldest(&mut self) {
         let Some(oldest) = self.held.pop_front() else { return };
-        self.packed.push(self.spill.append(&oldest.to_bytes()));
+        let bytes = Arc::unwrap_or_clone(oldest).into_bytes();
+        self.packed.push(self.spill.append(&bytes));
     }
 
     /// The event at a position.

@@ -212,6 +212,7 @@ impl Tape {
             headers: Vec::new(),
             body: String::new(),
             intended_us: None,
+            retry_of: None,
         });
         self.emit(Kind::GatewayRequestReceived {
             request: id.into(),

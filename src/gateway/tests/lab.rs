@@ -53,6 +53,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         is_openai: false,
         tls: None,
         health: None,
+        own_health: None,
         connect_timeout: None,
         h2c: false,
     };
@@ -76,6 +77,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
             namespace: "ns".to_owned(),
             groups: groups.iter().map(|group| Group { providers: group.iter().map(provider).collect() }).collect(),
             health: None,
+            own_health: None,
             place: PLACE,
         }],
         ..Topology::default()

@@ -128,6 +128,7 @@ impl Stream {
             ],
             body: r#"{"model":"","messages":[{"role":"user","content":"What is 2+2?"}]}"#.to_owned(),
             intended_us: None,
+            retry_of: None,
         });
         self.emit(Kind::GatewayRequestReceived {
             request: request.clone(),

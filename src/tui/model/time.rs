@@ -1,0 +1,155 @@
+//! The moment that is shown, and how time goes by: pauses, steps, paces, jumps, and the way back.
+
+use std::time::Duration;
+
+use super::{Model, Source};
+use crate::event::At;
+use crate::tui::command::Command;
+use crate::tui::landmarks::Sort;
+use crate::tui::pace::Pace;
+
+impl Model {
+    /// Lets the time of a replay go on. `wall` is the time since the screen was opened.
+    pub(in crate::tui) fn tick(&mut self, wall: Duration) {
+        self.wall = wall;
+        if self.message.as_ref().is_some_and(|(_, until)| wall >= *until) {
+            self.message = None;
+        }
+        if self.attached {
+            return;
+        }
+        let in_flight = self.fold.in_flight();
+        let allowed = self.pacer.allow(self.at, in_flight, wall);
+        if self.pacer.is_paused() || self.at >= self.latest() {
+            return;
+        }
+        let mut to = allowed.min(self.latest());
+        if in_flight == 0 && self.pacer.pace() == Pace::Follow {
+            // A request must not begin and end within a frame of a racing wait.
+            to = self.timeline.time_of(self.fold.position).map_or(to, |next| to.min(next));
+        }
+        self.show(to.max(self.at));
+        if self.source != Source::Replay && self.at >= self.latest() {
+            self.attach();
+        }
+    }
+
+    pub(super) fn go_to_head(&mut self) {
+        match self.source {
+            Source::Replay => self.seek(self.latest()),
+            Source::Virtual | Source::Real => {
+                self.attach();
+                if self.source == Source::Virtual && self.pacer.is_paused() {
+                    self.pacer.set_paused(false);
+                    self.tell(Command::Resume);
+                }
+            }
+        }
+    }
+
+    /// Jumps to a moment.
+    pub(in crate::tui) fn seek(&mut self, at: At) {
+        self.detach();
+        self.show(at.min(self.latest()));
+        self.pacer.jumped_to(self.at);
+    }
+
+    pub(super) fn show(&mut self, at: At) {
+        let position = self.timeline.position_at(at);
+        self.at = at;
+        if position != self.fold.position {
+            self.timeline.seek(&mut self.fold, position);
+        }
+    }
+
+    /// Shows the moment after exactly `position` events.
+    pub(super) fn show_position(&mut self, position: usize) {
+        let position = position.min(self.timeline.len());
+        self.timeline.seek(&mut self.fold, position);
+        self.at = self.fold.now;
+        self.pacer.jumped_to(self.at);
+    }
+
+    pub(super) fn toggle_pause(&mut self) {
+        if self.source == Source::Real && self.attached {
+            self.say("real time cannot be paused; ← looks back");
+            return;
+        }
+        if self.is_at_end() && !self.attached && !self.pacer.is_paused() && self.source == Source::Replay {
+            // At the end there is nothing to pause: from the beginning again.
+            self.seek(At::default());
+            return;
+        }
+        let paused = !self.pacer.is_paused();
+        self.pacer.set_paused(paused);
+        if self.attached {
+            self.tell(if paused { Command::Pause } else { Command::Resume });
+        }
+    }
+
+    pub(super) fn step_event(&mut self, by: isize) {
+        if self.attached && by > 0 {
+            self.step_lab(Command::StepEvent);
+            return;
+        }
+        self.detach();
+        self.pacer.set_paused(true);
+        self.show_position(self.fold.position.saturating_add_signed(by));
+    }
+
+    pub(super) fn step_time(&mut self, millis: i64) {
+        if self.attached && millis > 0 {
+            self.step_lab(Command::StepTime(Duration::from_millis(millis.unsigned_abs())));
+            return;
+        }
+        let at = At(self.at.0.saturating_add_signed(millis.saturating_mul(1_000)));
+        self.seek(at);
+    }
+
+    pub(super) fn step_lab(&mut self, command: Command) {
+        if self.source == Source::Real {
+            self.say("this is the latest moment, and real time cannot be pushed");
+        } else {
+            self.pacer.set_paused(true);
+            self.tell(command);
+        }
+    }
+
+    pub(super) fn pace(&mut self, change: impl Fn(Pace) -> Pace) {
+        if self.source == Source::Real && self.attached {
+            self.say("real time has one pace");
+            return;
+        }
+        let pace = change(self.pacer.pace());
+        self.pacer.set_pace(pace);
+        if self.source == Source::Virtual {
+            self.tell(Command::Pace(pace));
+        }
+    }
+
+    pub(super) fn jump(&mut self, forward: bool, sort: Option<Sort>) {
+        let wanted = |found: Sort| match sort {
+            Some(sort) => found == sort,
+            None => found != Sort::Step,
+        };
+        if let Some(landmark) = self.timeline.landmark(self.fold.position, forward, wanted) {
+            self.detach();
+            self.pacer.set_paused(true);
+            self.show_position(landmark.position() + 1);
+            return;
+        }
+        let what = match sort {
+            Some(Sort::Eviction) => "eviction",
+            Some(Sort::Return) => "return",
+            Some(Sort::Failure) => "failure",
+            Some(Sort::Step) | None => "eviction, return or failure",
+        };
+        let (side, yet) = if forward { ("after", if self.over { "" } else { " yet" }) } else { ("before", "") };
+        self.say(format!("no {what} {side} this moment{yet}"));
+    }
+
+    pub(super) fn moment_of(&self, thousandths: u16) -> At {
+        let share = u128::from(thousandths.min(1_000));
+        At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
+    }
+}
