@@ -47,6 +47,8 @@ pub struct Event {
 pub type Headers = Vec<(String, String)>;
 
 /// What happened. Consumers match exhaustively, so that each decides what a new kind means to it.
+///
+/// What is long and rare to read is in a box: events are copied on their way to those who listen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "snake_case")]
 pub enum Kind {
@@ -173,7 +175,7 @@ pub enum Kind {
         credential: Option<String>,
         /// What else is known of its coming; reports show it.
         #[serde(default, skip_serializing_if = "facts::is_default")]
-        arrival: Arrival,
+        arrival: Box<Arrival>,
     },
     /// The gateway has found the route and chosen the backend.
     GatewayRequestRouted {
@@ -329,7 +331,7 @@ pub enum Kind {
         reason: Option<String>,
         /// What else is known of the answer; reports show it.
         #[serde(default, skip_serializing_if = "facts::is_default")]
-        answer: Answer,
+        answer: Box<Answer>,
     },
 
     /// A provider has read a request.

@@ -127,7 +127,8 @@ impl Fronts {
         let server = serve_with_h2c(listener, move |request| {
             let (pool, turn) = (pool.clone(), turn.clone());
             let chance = chance.clone();
-            async move {
+            // In a box: a future is copied whole each time that it is handed on, and this is a large one.
+            Box::pin(async move {
                 let choose = |count| match spread {
                     Spread::RoundRobin => turn.fetch_add(1, Ordering::Relaxed) % count,
                     Spread::Random => chance.lock().unwrap_or_else(PoisonError::into_inner).index(count),
@@ -135,7 +136,7 @@ impl Fronts {
                 };
                 let (_, gateway) = pool.take(choose).await;
                 gateway.handle_at(port, request).await
-            }
+            })
         });
         Ok(Opening { port, address, server })
     }

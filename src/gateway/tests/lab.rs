@@ -19,6 +19,7 @@ use crate::topology::{
     Auth, Authority, Backend, Condition, EvictionPolicy, Filter, Group, HeaderChange, HealthPolicy, Listener,
     Personality, Provider, Retry, Route, Rule, Topology, WeightedBackend,
 };
+use crate::world::caller::Reply;
 use crate::world::serve::{serve, serve_with_h2c};
 use crate::world::{Clock, Credentials, Net, Seed, World, clock};
 
@@ -218,7 +219,7 @@ impl Lab {
     }
 
     /// The head of an answer, with its body still to come.
-    pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Reply> {
         self.client.call(request, &Way::default()).await.unwrap()
     }
 
