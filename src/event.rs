@@ -47,6 +47,8 @@ pub struct Event {
 pub type Headers = Vec<(String, String)>;
 
 /// What happened. Consumers match exhaustively, so that each decides what a new kind means to it.
+///
+/// What is long and rare to read is in a box: events are copied on their way to those who listen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "snake_case")]
 pub enum Kind {
@@ -116,6 +118,9 @@ pub enum Kind {
         /// When it should have been sent, where a load says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         intended_us: Option<At>,
+        /// The first request of the question, where a client asks it again by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_of: Option<RequestId>,
     },
     /// The client has the response's head.
     ClientResponseStarted {
@@ -170,7 +175,7 @@ pub enum Kind {
         credential: Option<String>,
         /// What else is known of its coming; reports show it.
         #[serde(default, skip_serializing_if = "facts::is_default")]
-        arrival: Arrival,
+        arrival: Box<Arrival>,
     },
     /// The gateway has found the route and chosen the backend.
     GatewayRequestRouted {
@@ -326,7 +331,7 @@ pub enum Kind {
         reason: Option<String>,
         /// What else is known of the answer; reports show it.
         #[serde(default, skip_serializing_if = "facts::is_default")]
-        answer: Answer,
+        answer: Box<Answer>,
     },
 
     /// A provider has read a request.

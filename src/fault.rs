@@ -165,6 +165,7 @@ catalogue! {
         DnsFailure(n::DnsFailure),
         BlackHole(n::BlackHole),
         Reset(n::Reset),
+        IdleReset(n::IdleReset),
         Latency(n::Latency),
         Bandwidth(n::Bandwidth),
         Slice(n::Slice),

@@ -75,6 +75,7 @@ use tap::Tap;
 use crate::event::{At, Outcome};
 use crate::topology::{Personality, Rule, Topology};
 use crate::world::World;
+use crate::world::caller::Reply;
 use crate::world::drain::{drain, is_held_back};
 
 /// The longest body that is read whole, of a request or of an answer, in bytes.
@@ -163,7 +164,8 @@ impl Here {
     async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
         let (head, mut body) = request.into_parts();
         let held_back = is_held_back(&head.headers, &body);
-        let arrival = listener::arrival(&self.0.topology, listener, &head);
+        let host = listener::host_of(&head);
+        let arrival = listener::arrival(&self.0.topology, listener, &head, host.as_deref());
         let mut exchange = Exchange::open(&self.0, &head, arrival);
         if self.0.broken.loses_request() {
             exchange.vanish();
@@ -171,7 +173,7 @@ impl Here {
         }
         let head_only = head.method == http::Method::HEAD;
         let mut taken = None;
-        let mut response = match self.answer(&mut exchange, listener, head, &mut body, &mut taken).await {
+        let mut response = match self.answer(&mut exchange, (listener, host), head, &mut body, &mut taken).await {
             Ok(response) => self.0.broken.answer(response, exchange.attempts()),
             Err(error) => self.own_answer(&mut exchange, &error),
         };
@@ -193,7 +195,7 @@ impl Here {
     async fn answer(
         &self,
         exchange: &mut Exchange,
-        listener: usize,
+        (listener, host): (usize, Option<String>),
         mut head: Parts,
         body: &mut Incoming,
         taken: &mut Option<Found>,
@@ -201,7 +203,7 @@ impl Here {
         let replica = &*self.0;
         let topology = &*replica.topology;
 
-        let host = listener::host_of(&head).ok_or(Error::NoHost)?;
+        let host = host.ok_or(Error::NoHost)?;
         let listener = listener::choose(&topology.listeners, listener, &host).ok_or(Error::ListenerNotFound)?;
 
         let found = replica.routes.find(listener, &host, &head).ok_or(Error::RouteNotFound)?;
@@ -255,17 +257,12 @@ impl Call<'_> {
         if behaviour.retries == Retries::Failover {
             self.replica.save_for_retries();
         }
-        let (mut chosen, body) = match behaviour.client_errors {
-            // The provider is chosen before the request is read, and so blamed for what is wrong with it.
-            ClientErrors::BlameTheProvider => {
-                (Some(exchange.select(self.backend)?), read(body, Error::RequestTooLarge).await?)
-            }
-            ClientErrors::BlameNobody => {
-                let body = read(body, Error::RequestTooLarge).await?;
-                chat::check(&body)?;
-                (None, body)
-            }
-        };
+        // Where the provider is chosen before the request is read, it is blamed for what is wrong with it.
+        let early = behaviour.client_errors == ClientErrors::BlameTheProvider;
+        let mut chosen = early.then(|| exchange.select(self.backend)).transpose()?;
+        let body = read(body, Error::RequestTooLarge).await?;
+        let asked = chat::read(&body);
+        let asked = if early { asked } else { Ok(asked?) };
         let timeout = self.replica.broken.timeout(self.rule.request_timeout);
         let deadline = deadline(self.replica, exchange.received(), timeout);
         let mut cause = None;
@@ -279,7 +276,7 @@ impl Call<'_> {
                 tokio::task::yield_now().await;
             }
             let attempt = Attempt { call: self, target: &target, number };
-            let result = attempt.run(exchange, &body, deadline).await;
+            let result = Box::pin(attempt.run(exchange, &asked, deadline)).await;
             if !self.may_follow(number, &result, &body) {
                 return self.rather_the_cause(exchange, cause, result);
             }
@@ -358,11 +355,11 @@ impl Attempt<'_> {
     async fn run(
         &self,
         exchange: &mut Exchange,
-        body: &Bytes,
+        asked: &Result<chat::Request, Error>,
         deadline: Option<Instant>,
     ) -> Result<Response<Source>, Error> {
         let Call { replica, rule, client, host_is_set, .. } = *self.call;
-        let question = chat::question(body, self.target.model.as_deref())?;
+        let question = asked.as_ref().map_err(Clone::clone)?.question(self.target.model.as_deref())?;
         exchange.facts().parameters = question.parameters;
         let marks = Marks { id: exchange.id_header(), attempt: self.number, traceparent: exchange.traceparent() };
         let request = self.target.request(client, host_is_set, marks, question.body)?;
@@ -374,9 +371,10 @@ impl Attempt<'_> {
         }
         exchange.attempt_started(self.target, &question.model);
         let own_deadline = self::deadline(replica, replica.world.clock.now(), rule.backend_request_timeout);
-        let answer = async {
-            let call = replica.broken.call(&replica.upstream, request, &self.target.way);
-            let mut response = within(own_deadline, call).await.unwrap_or(Err(Error::CallTimeout))?;
+        // Pinned where they are: a future is copied whole each time that it is handed on.
+        let mut answer = std::pin::pin!(async {
+            let mut call = std::pin::pin!(replica.broken.call(&replica.upstream, request, &self.target.way));
+            let mut response = within(own_deadline, call.as_mut()).await.unwrap_or(Err(Error::CallTimeout))?;
             exchange.attempt_answered(response.status(), response.headers());
             provider::strip_hop_by_hop(response.headers_mut());
             if question.stream {
@@ -384,14 +382,14 @@ impl Attempt<'_> {
                 return Ok(response.map(|body| replica.broken.stream(Source::Upstream(body, tap))));
             }
             self.whole(exchange, response).await
-        };
-        within(deadline, answer).await.unwrap_or(Err(Error::RequestTimeout))
+        });
+        within(deadline, answer.as_mut()).await.unwrap_or(Err(Error::RequestTimeout))
     }
 
     /// Reads an answer whole; a successful one is written again, any other stays as it is.
-    async fn whole(&self, exchange: &mut Exchange, response: Response<Incoming>) -> Result<Response<Source>, Error> {
-        let (mut head, mut body) = response.into_parts();
-        let mut body = read(&mut body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
+    async fn whole(&self, exchange: &mut Exchange, response: Response<Reply>) -> Result<Response<Source>, Error> {
+        let (mut head, body) = response.into_parts();
+        let mut body = read(body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
         exchange.attempt_ended(Outcome::Complete, None);
         if head.status.is_success() {
             let answer = chat::answer(&body)?;
@@ -417,7 +415,7 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
 }
 
 /// Reads a body of at most [`BODY_LIMIT`] bytes.
-async fn read(body: &mut Incoming, broken: Error) -> Result<Bytes, Error> {
+async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin, broken: Error) -> Result<Bytes, Error> {
     if body.size_hint().lower() > BODY_LIMIT as u64 {
         return Err(broken);
     }

@@ -8,7 +8,7 @@
 pub mod access_log;
 pub mod check;
 pub mod console;
-mod exchange;
+pub mod exchange;
 pub mod github;
 pub mod health;
 pub mod html;
@@ -18,7 +18,7 @@ pub mod load;
 pub mod markdown;
 pub mod metrics;
 mod prometheus;
-mod providers;
+pub mod providers;
 mod record;
 pub mod style;
 pub mod table;

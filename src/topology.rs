@@ -260,6 +260,8 @@ pub struct Backend {
     pub groups: Vec<Group>,
     /// When its providers are evicted.
     pub health: Option<HealthPolicy>,
+    /// The part of that which stands in the backend itself, and not in a policy aimed at it.
+    pub own_health: Option<HealthPolicy>,
     /// Where its name stands.
     pub place: Place,
 }
@@ -288,6 +290,8 @@ pub struct Provider {
     pub is_openai: bool,
     /// When it is evicted, in place of its backend's policy; not every version heeds it.
     pub health: Option<HealthPolicy>,
+    /// The part of that which stands in the backend itself.
+    pub own_health: Option<HealthPolicy>,
     /// How long connecting to it may take.
     pub connect_timeout: Option<Duration>,
     /// Whether it is spoken to in HTTP/2 without TLS (h2c), rather than in HTTP/1.1.
@@ -427,9 +431,10 @@ impl Backend {
         (&self.namespace, &self.name) == (&other.namespace, &other.name)
     }
 
-    /// Whether the two have the same providers in the same groups, whatever their policies.
+    /// Whether the two are written alike: the same providers in the same groups, with the same policies of
+    /// their own. Policies that are aimed at them from elsewhere do not count.
     #[must_use]
-    pub fn same_providers(&self, other: &Self) -> bool {
+    pub fn is_unchanged(&self, other: &Self) -> bool {
         let same = |(one, two): (&Group, &Group)| {
             one.providers.len() == two.providers.len()
                 && one.providers.iter().zip(&two.providers).all(|(one, two)| {
@@ -437,9 +442,11 @@ impl Backend {
                         && one.is_same(two)
                         && one.auth == two.auth
                         && (one.connect_timeout, &one.tls) == (two.connect_timeout, &two.tls)
+                        && one.own_health == two.own_health
                 })
         };
-        self.groups.len() == other.groups.len() && self.groups.iter().zip(&other.groups).all(same)
+        let alike = self.groups.len() == other.groups.len() && self.own_health == other.own_health;
+        alike && self.groups.iter().zip(&other.groups).all(same)
     }
 }
 

@@ -6,7 +6,8 @@
 pub mod arrivals;
 pub mod client;
 pub mod generate;
+pub mod retry;
 pub mod sse;
 
 pub use arrivals::{Arrivals, Stretch};
-pub use client::{Ask, Client};
+pub use client::{Answered, Ask, Client};

@@ -5,6 +5,7 @@
 //! streams of the seed, and connect through [`Net`].
 
 pub(crate) mod bell;
+pub mod caller;
 pub mod clock;
 pub mod connector;
 pub mod credentials;

@@ -15,7 +15,8 @@ use super::Exit;
 use super::observe::Watch;
 use crate::event::log::Header;
 use crate::event::{At, Event, Sink};
-use crate::report::health::Health;
+use crate::report::exchange::Exchange;
+use crate::report::health;
 use crate::report::metrics::{self, Metrics};
 use crate::topology::Authority;
 use crate::world::clock::VIRTUAL_START;
@@ -32,7 +33,7 @@ pub(super) struct Beside(Arc<Mutex<State>>);
 
 struct State {
     metrics: Metrics,
-    health: Health,
+    start: Timestamp,
     /// The lab's first moment; none before its first event.
     origin: Option<Instant>,
     ready: bool,
@@ -42,14 +43,22 @@ impl Beside {
     /// Follows the lab of this header.
     pub(super) fn new(header: &Header) -> Self {
         let start: Timestamp = header.start.parse().unwrap_or(VIRTUAL_START);
-        let (metrics, health) = (Metrics::new(header), Health::new(header, start));
-        Self(Arc::new(Mutex::new(State { metrics, health, origin: None, ready: false })))
+        Self(Arc::new(Mutex::new(State { metrics: Metrics::new(header), start, origin: None, ready: false })))
     }
 
     /// What hears the lab's events.
     pub(super) fn sink(&self) -> Box<dyn Sink> {
         let beside = self.clone();
-        Box::new(move |event: &Event| beside.lock().apply(event))
+        Box::new(move |event: &Event| drop(beside.lock().apply(event)))
+    }
+
+    /// The same for both this and `watch`: each request is put together once.
+    pub(super) fn sink_with(&self, watch: Watch) -> Box<dyn Sink> {
+        let beside = self.clone();
+        Box::new(move |event: &Event| {
+            let ended = beside.lock().apply(event);
+            watch.hear(event, ended.as_deref());
+        })
     }
 
     /// Says from now on that the lab is ready.
@@ -110,17 +119,18 @@ async fn send_on(watch: &Watch) {
 }
 
 impl State {
-    fn apply(&mut self, event: &Event) {
-        self.metrics.apply(event);
-        self.health.apply(event);
+    fn apply(&mut self, event: &Event) -> Option<Box<Exchange>> {
         self.origin = self.origin.or_else(|| Instant::now().checked_sub(event.at_us.elapsed()));
+        self.metrics.apply(event)
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<String> {
         let now = At::after(self.origin.map_or(Duration::ZERO, |origin| origin.elapsed()));
         let answer = match path {
             "/metrics" | "/stats/prometheus" => Some((metrics::CONTENT_TYPE, metrics::render(&self.metrics, now))),
-            "/health/providers" => Some(("application/json", self.health.render(now))),
+            "/health/providers" => {
+                Some(("application/json", health::render(self.metrics.providers(), self.start, now)))
+            }
             "/healthz/ready" if self.ready => Some(("text/plain", "ready\n".to_owned())),
             _ => None,
         };

@@ -13,8 +13,8 @@ use super::terminal::{Colour, Stream};
 use crate::kube::{self, Given, GivenSecrets, RealHosts};
 use crate::lab::Lab;
 use crate::lint::{self, Allowed, Subject};
-use crate::report::check::{self as report, Checked};
-use crate::scenario::LoadError;
+use crate::report::check::{self as report, Checked, Found};
+use crate::scenario::{LoadError, Scenario};
 use crate::source::{Diagnostic, Diagnostics, FileId, Severity, Sources, diagnostic, yaml};
 use crate::topology::Personality;
 
@@ -61,8 +61,10 @@ fn code(text: &str) -> Result<String, String> {
 
 /// What was found, and whether a file was invalid.
 #[derive(Default)]
-struct Found {
+struct All {
     checked: Vec<Checked>,
+    /// What has been told, as it was: manifests that several scenarios share are told of once.
+    told: BTreeSet<String>,
     invalid: bool,
 }
 
@@ -76,7 +78,7 @@ pub(super) fn run(args: &Args) -> Exit {
             return Exit::Usage;
         }
     };
-    let mut found = Found::default();
+    let mut found = All::default();
     let mut manifests: Vec<PathBuf> = Vec::new();
     for candidate in candidates {
         match args.set.lab(&candidate.path) {
@@ -111,13 +113,21 @@ impl Args {
         }
     }
 
-    fn exit(&self, found: &Found) -> Exit {
+    fn exit(&self, found: &All) -> Exit {
         match report::counts(&found.checked) {
             _ if found.invalid => Exit::Invalid,
             (0, 0) => Exit::Passed,
             (0, _) if !self.strict => Exit::Passed,
             _ => Exit::Failed,
         }
+    }
+
+    /// The versions as which a scenario is checked: those under which it holds, its own first.
+    fn personalities(&self, scenario: &Scenario) -> Vec<Personality> {
+        let own = self.personality.unwrap_or(scenario.gateway.personality);
+        let others = scenario.personalities.iter().copied().filter(|one| *one != own);
+        let holds = self.personality.is_none() && scenario.personalities.contains(&own);
+        std::iter::once(own).chain(others.filter(|_| holds)).collect()
     }
 
     /// Findings without those that are let pass, in order.
@@ -129,19 +139,26 @@ impl Args {
     }
 }
 
-impl Found {
+impl All {
     fn scenario(&mut self, args: &Args, lab: &Lab) {
         let scenario = lab.scenario();
-        let personality = args.personality.unwrap_or(scenario.gateway.personality);
-        let subject = Subject { personality, ..Subject::of(scenario) };
+        let personalities = args.personalities(scenario);
         let unnamed = |finding: &&Diagnostic| finding.code == Some("personality-unnamed");
         let said = lab.warnings().filter(|finding| args.personality.is_none() || !unnamed(finding));
-        let findings = said.cloned().chain(lint::check(&subject)).collect();
-        self.checked.push(Checked {
-            findings: args.kept(&scenario.sources, Some(scenario.file), findings),
-            sources: scenario.sources.clone(),
-            personality: Some(personality.to_string()),
+        let linted = linted(scenario, &personalities);
+        let findings = said.cloned().chain(linted.iter().map(|(finding, _)| finding.clone())).collect();
+        let kept = args.kept(&scenario.sources, Some(scenario.file), findings).into_iter();
+        let found = kept.map(|diagnostic| so_under(diagnostic, &linted, &personalities)).collect();
+        self.add(scenario.sources.clone(), names(&personalities), found);
+    }
+
+    /// Keeps what was not told before.
+    fn add(&mut self, sources: Sources, personalities: Vec<String>, mut findings: Vec<Found>) {
+        findings.retain(|found| {
+            let text = found.diagnostic.render(&sources, false);
+            self.told.insert(format!("{text}{:?}", found.under))
         });
+        self.checked.push(Checked { sources, personalities, findings });
     }
 
     fn invalid(&mut self, args: &Args, sources: Sources, findings: &Diagnostics) {
@@ -149,7 +166,8 @@ impl Found {
         let errors = findings.all().iter().cloned().partition(|finding| finding.severity == Severity::Error);
         let (mut all, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) = errors;
         all.extend(args.kept(&sources, None, warnings));
-        self.checked.push(Checked { findings: lint::sorted(all), sources, personality: None });
+        let findings = lint::sorted(all).into_iter().map(|diagnostic| Found { diagnostic, under: Vec::new() });
+        self.add(sources, Vec::new(), findings.collect());
     }
 
     fn manifests(&mut self, args: &Args, paths: &[PathBuf]) {
@@ -174,11 +192,10 @@ impl Found {
         let personality = args.personality.unwrap_or(Personality::newest());
         let subject = Subject { topology: &topology, personality, scenario: None };
         let all = findings.all().iter().cloned().chain(lint::check(&subject)).collect();
-        self.checked.push(Checked {
-            findings: args.kept(&shown, None, all),
-            sources: shown,
-            personality: Some(personality.to_string()),
-        });
+        let under = vec![personality.to_string()];
+        let kept = args.kept(&shown, None, all).into_iter();
+        let findings = kept.map(|diagnostic| Found { diagnostic, under: under.clone() }).collect();
+        self.add(shown, under, findings);
     }
 
     /// The files that were checked already.
@@ -186,6 +203,52 @@ impl Found {
         let files = self.checked.iter().flat_map(|one| one.sources.files());
         files.filter_map(|file| Path::new(&file.name).canonicalize().ok()).collect()
     }
+}
+
+/// What will go wrong with a scenario as each of these versions, and as which. What is about its
+/// expectations is asked of the first alone, whose they are.
+fn linted(scenario: &Scenario, personalities: &[Personality]) -> Vec<(Diagnostic, Vec<Personality>)> {
+    let mut all: Vec<(Diagnostic, Vec<Personality>)> = Vec::new();
+    for personality in personalities {
+        let subject = Subject { topology: &scenario.topology, personality: *personality, scenario: None };
+        for finding in lint::check(&subject) {
+            match all.iter_mut().find(|(known, _)| told_alike(known, &finding)) {
+                Some((_, under)) => under.push(*personality),
+                None => all.push((finding, vec![*personality])),
+            }
+        }
+    }
+    let own = personalities.first().map(|personality| Subject { personality: *personality, ..Subject::of(scenario) });
+    for finding in own.iter().flat_map(lint::check) {
+        if !all.iter().any(|(known, _)| told_alike(known, &finding)) {
+            all.push((finding, personalities.to_vec()));
+        }
+    }
+    all
+}
+
+/// A finding with the versions under which it is so. Under others than the scenario's own it is a
+/// warning: the scenario says what becomes of it there.
+fn so_under(
+    mut diagnostic: Diagnostic,
+    linted: &[(Diagnostic, Vec<Personality>)],
+    personalities: &[Personality],
+) -> Found {
+    let under = linted.iter().find(|(finding, _)| told_alike(finding, &diagnostic));
+    let under = under.map_or(personalities, |(_, under)| under);
+    if !personalities.first().is_some_and(|own| under.contains(own)) {
+        diagnostic.severity = Severity::Warning;
+    }
+    Found { diagnostic, under: names(under) }
+}
+
+fn names(personalities: &[Personality]) -> Vec<String> {
+    personalities.iter().map(ToString::to_string).collect()
+}
+
+/// Whether two versions have the same to say, if perhaps for other reasons.
+fn told_alike(one: &Diagnostic, other: &Diagnostic) -> bool {
+    (&one.code, &one.message, &one.primary) == (&other.code, &other.message, &other.primary)
 }
 
 fn read(path: &Path) -> String {

@@ -17,7 +17,6 @@ use super::beside::Beside;
 use super::observe;
 use super::signals;
 use super::terminal::Stream;
-use crate::event::Sink;
 use crate::lab::{GatewayAlone, Interrupt, Opened, StartError};
 use crate::scenario::Spread;
 use crate::topology::{Backend, Personality};
@@ -115,11 +114,8 @@ fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::
         Err(exit) => return Ok(exit),
     };
     let people = Stream::for_people(observe.take_stdout());
-    let mut sinks: Vec<Box<dyn Sink>> = vec![beside.sink()];
-    if observe.any() {
-        sinks.push(watch.sink());
-    }
-    let sinks = vec![apart::on_a_thread(sinks).context("cannot start a thread")?];
+    let reports = if observe.any() { beside.sink_with(watch.clone()) } else { beside.sink() };
+    let sinks = vec![apart::on_a_thread(vec![reports]).context("cannot start a thread")?];
     let done = gateway.serve(sinks, interrupt, |opened| {
         beside.ready();
         people.tell(announcement(gateway, opened, metrics));

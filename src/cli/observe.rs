@@ -14,6 +14,7 @@ use super::reports::{is_stdout, unwritable};
 use crate::event::log::Header;
 use crate::event::{At, Event, Sink};
 use crate::report::access_log::{self, AccessLog};
+use crate::report::exchange::Exchange;
 use crate::report::metrics::{self, Metrics};
 use crate::report::traces::{self, Traces};
 use crate::world::clock::VIRTUAL_START;
@@ -217,6 +218,16 @@ impl Watch {
         Box::new(move |event: &Event| watch.lock().apply(event))
     }
 
+    /// Takes in the next event, with the request that it ends: for one who puts requests together already.
+    pub(super) fn hear(&self, event: &Event, ended: Option<&Exchange>) {
+        let mut watched = self.lock();
+        if let (Some((log, _)), Some(ended)) = (&watched.log, ended) {
+            let line = log.line_of(ended);
+            watched.write(&line);
+        }
+        watched.follow(event);
+    }
+
     /// Sends on the spans of requests that ended a second ago or earlier.
     ///
     /// # Errors
@@ -278,15 +289,24 @@ impl Watch {
 
 impl Watched {
     fn apply(&mut self, event: &Event) {
-        self.now = event.at_us;
-        if let Some((log, out)) = &mut self.log
-            && let Some(line) = log.line(event)
-        {
-            let written = out.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
-            // A closed pipe is no reason to stop: nobody is left to read.
-            let failed = written.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
-            self.failed = self.failed.take().or(failed);
+        if let Some(line) = self.log.as_mut().and_then(|(log, _)| log.line(event)) {
+            self.write(&line);
         }
+        self.follow(event);
+    }
+
+    /// Writes a line of the access log.
+    fn write(&mut self, line: &str) {
+        let Some((_, out)) = &self.log else { return };
+        let written = out.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+        // A closed pipe is no reason to stop: nobody is left to read.
+        let failed = written.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        self.failed = self.failed.take().or(failed);
+    }
+
+    /// Everything but the access log.
+    fn follow(&mut self, event: &Event) {
+        self.now = event.at_us;
         if let Some((metrics, _)) = &mut self.metrics {
             metrics.apply(event);
         }

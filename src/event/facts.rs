@@ -4,7 +4,7 @@
 //! them, and nothing but a report reads them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::At;
 
@@ -84,14 +84,14 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The parameters in the body of a request.
+    /// The parameters among the members of a request's body.
     #[must_use]
-    pub fn of_json(body: &Json) -> Self {
+    pub fn of_json(body: &Map<String, Json>) -> Self {
         let number = |name: &str| body.get(name).and_then(Json::as_f64);
         Self {
             temperature: number("temperature"),
             top_p: number("top_p"),
-            max_tokens: ["max_tokens", "max_completion_tokens"].iter().find_map(|name| body.get(name)?.as_u64()),
+            max_tokens: ["max_tokens", "max_completion_tokens"].iter().find_map(|name| body.get(*name)?.as_u64()),
             frequency_penalty: number("frequency_penalty"),
             presence_penalty: number("presence_penalty"),
             seed: body.get("seed").and_then(Json::as_i64),
@@ -162,7 +162,7 @@ mod tests {
         let line = r#"{"seq":0,"at_us":5,"kind":"gateway-request-received","request":"r1","replica":0,"method":"POST","path":"/","credential":null}"#;
         let event: Event = serde_json::from_str(line).unwrap();
         let Kind::GatewayRequestReceived { arrival, .. } = &event.kind else { panic!("{event:?}") };
-        assert_eq!(*arrival, Arrival::default());
+        assert_eq!(**arrival, Arrival::default());
         assert_eq!(serde_json::to_string(&event).unwrap(), line, "and facts that are absent take no room");
     }
 
@@ -185,6 +185,6 @@ mod tests {
         let body = json!({"temperature": 0.2, "max_completion_tokens": 64, "seed": -1, "top_p": "much"});
         let expected =
             Parameters { temperature: Some(0.2), max_tokens: Some(64), seed: Some(-1), ..Parameters::default() };
-        assert_eq!(Parameters::of_json(&body), expected);
+        assert_eq!(Parameters::of_json(body.as_object().unwrap()), expected);
     }
 }

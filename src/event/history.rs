@@ -144,6 +144,7 @@ impl History {
                 headers: _,
                 body: _,
                 intended_us,
+                retry_of,
             } => {
                 let record = self.entry(request);
                 record.step = *step;
@@ -153,6 +154,7 @@ impl History {
                 record.stream = *stream;
                 record.sent = at;
                 record.intended = *intended_us;
+                record.retry_of.clone_from(retry_of);
             }
             Kind::ClientResponseStarted { request, status, headers } => {
                 let record = self.entry(request);

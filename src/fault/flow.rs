@@ -35,8 +35,11 @@ pub trait Flow: Send {
     /// Takes `item`, which comes at `at`, and sends on what becomes of it.
     fn take(&mut self, at: Duration, item: Item, out: &mut Out<'_>);
 
-    /// A new exchange begins on the link: the caller writes after it has read.
-    fn exchange(&mut self) {}
+    /// A new exchange begins on the link: the caller writes after it has read, and nothing has passed
+    /// for the time `idle`, either way.
+    fn exchange(&mut self, idle: Duration) {
+        let _ = idle;
+    }
 }
 
 /// Where a flow sends things.
@@ -156,10 +159,10 @@ impl Chain {
         self.stages.is_empty()
     }
 
-    /// Tells every flow that a new exchange begins.
-    pub fn exchange(&mut self) {
+    /// Tells every flow that a new exchange begins, after nothing had passed for the time `idle`.
+    pub fn exchange(&mut self, idle: Duration) {
         for stage in &mut self.stages {
-            stage.flow.exchange();
+            stage.flow.exchange(idle);
         }
     }
 

@@ -133,9 +133,16 @@ impl Injection {
     /// # Errors
     /// A probability beyond 0 to 1, or an answer's fault on a link.
     pub fn check(&self) -> Result<(), Diagnostic> {
+        self.mistake().map_or(Ok(()), |(_, finding)| Err(finding))
+    }
+
+    /// What is wrong with it without a lab, and the key that it is wrong with.
+    #[must_use]
+    pub fn mistake(&self) -> Option<(&'static str, Diagnostic)> {
         if !(0.0..=1.0).contains(&self.probability) {
             let found = self.probability;
-            return Err(Diagnostic::error(format!("`probability` is {found}; it goes from 0 (never) to 1 (always)")));
+            let message = format!("`probability` is {found}; it goes from 0 (never) to 1 (always)");
+            return Some(("probability", Diagnostic::error(message)));
         }
         if !self.fault.acts().on_link()
             && matches!(
@@ -143,13 +150,12 @@ impl Injection {
                 Target::Link { .. } | Target::To(super::target::End::Gateway(_) | super::target::End::Client)
             )
         {
-            return Err(Diagnostic::error(format!(
-                "`{}` acts on the answers of a provider, not on a link",
-                self.fault
-            ))
-            .help("aim it at a provider, or inject a fault of the network here: `reset`, `latency`, `black-hole`, …"));
+            let message = format!("`{}` acts on the answers of a provider, not on a link", self.fault);
+            let help =
+                "aim it at a provider, or inject a fault of the network here: `reset`, `latency`, `black-hole`, …";
+            return Some(("target", Diagnostic::error(message).help(help)));
         }
-        Ok(())
+        None
     }
 
     /// Whom it meets in a lab of this topology.

@@ -33,7 +33,7 @@ fn a_fault_is_its_name_or_a_map_with_its_parameters() {
 
 #[test]
 fn every_fault_reads_back_what_it_writes() {
-    assert_eq!(Fault::all().len(), 27);
+    assert_eq!(Fault::all().len(), 28);
     for fault in Fault::all() {
         let text = serde_json::to_string(&fault).unwrap();
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault, "{text}");
@@ -148,6 +148,7 @@ fn lab() -> Topology {
         is_openai: false,
         tls: None,
         health: None,
+        own_health: None,
         connect_timeout: None,
         h2c: false,
     };
@@ -159,6 +160,7 @@ fn lab() -> Topology {
             name: "llm".to_owned(),
             namespace: "lab".to_owned(),
             health: None,
+            own_health: None,
             groups: vec![
                 group(vec![
                     provider("small", "mock.lab.svc.cluster.local", 80, "m-small"),

@@ -5,12 +5,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::broken::Warped;
 use super::exchange::Exchange;
 use super::tap::Tap;
 use crate::event::Outcome;
+use crate::world::caller::Reply;
 
 /// The body of a response: whole, or passed through as it comes from upstream.
 pub struct Body {
@@ -23,7 +23,7 @@ pub(crate) enum Source {
     /// It is here; none once it is given out.
     Whole(Option<Bytes>),
     /// It comes from upstream; a tap reads along where it is a stream of events.
-    Upstream(Incoming, Option<Box<Tap>>),
+    Upstream(Reply, Option<Box<Tap>>),
     /// It comes from upstream, and something happens to it on the way.
     Warped(Box<Warped>),
     /// It breaks at once.

@@ -18,7 +18,6 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use super::body::Source;
 use super::error::Error;
@@ -28,6 +27,7 @@ use super::replica::Replica;
 use super::upstream::{Upstream, Way};
 use crate::event::Usage;
 use crate::topology::Bug;
+use crate::world::caller::Reply;
 
 pub(crate) use stream::Warped;
 
@@ -107,7 +107,7 @@ impl Broken {
         upstream: &Upstream,
         request: Request<Full<Bytes>>,
         way: &Way,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<Reply>, Error> {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if self.has(Bug::LeavesAttempts) => {
                 let (upstream, way) = (upstream.clone(), way.clone());

@@ -35,32 +35,34 @@ pub(crate) struct Answer {
     pub(crate) usage: Option<Usage>,
 }
 
-/// Reads a client's request and writes it for a provider. The provider's `model` takes the place of
-/// the client's, and a stream is asked for its usage.
-///
-/// # Errors
-/// [`Error::BadRequest`] with the parser's words, [`Error::NoModel`].
-pub(crate) fn question(body: &[u8], model: Option<&str>) -> Result<Question, Error> {
-    let mut request: Request = serde_json::from_slice(body).map_err(|error| Error::BadRequest(error.to_string()))?;
-    if let Some(model) = model {
-        request.model = Some(model.to_owned());
-    }
-    let model = request.model.clone().ok_or(Error::NoModel)?;
-    let stream = request.stream.unwrap_or(false);
-    if stream && request.stream_options.is_none() {
-        request.stream_options = Some(StreamOptions { include_usage: true, rest: Map::new() });
-    }
-    let body = serde_json::to_vec(&request).map_err(|error| Error::BadRequest(error.to_string()))?;
-    let parameters = Parameters::of_json(&Value::Object(request.rest));
-    Ok(Question { body: body.into(), model, stream, parameters })
-}
-
-/// Whether a body is a chat completion at all.
+/// Reads a client's request.
 ///
 /// # Errors
 /// [`Error::BadRequest`] with the parser's words.
-pub(crate) fn check(body: &[u8]) -> Result<(), Error> {
-    serde_json::from_slice::<Request>(body).map(drop).map_err(|error| Error::BadRequest(error.to_string()))
+pub(crate) fn read(body: &[u8]) -> Result<Request, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::BadRequest(error.to_string()))
+}
+
+impl Request {
+    /// Writes it for a provider. The provider's `model` takes the place of the client's, and a stream is
+    /// asked for its usage.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`].
+    pub(crate) fn question(&self, model: Option<&str>) -> Result<Question, Error> {
+        let model = model.or(self.model.as_deref()).ok_or(Error::NoModel)?;
+        let stream = self.stream.unwrap_or(false);
+        let usage = StreamOptions { include_usage: true, rest: Map::new() };
+        let written = Written {
+            messages: &self.messages,
+            model,
+            stream: self.stream,
+            stream_options: self.stream_options.as_ref().or(stream.then_some(&usage)),
+            rest: &self.rest,
+        };
+        let body = serde_json::to_vec(&written).map_err(|error| Error::BadRequest(error.to_string()))?;
+        Ok(Question { body: body.into(), model: model.to_owned(), stream, parameters: Parameters::of_json(&self.rest) })
+    }
 }
 
 /// Reads a successful answer and writes it again.
@@ -75,17 +77,28 @@ pub(crate) fn answer(body: &[u8]) -> Result<Answer, Error> {
     Ok(Answer { body: body.into(), model: response.model, usage })
 }
 
-#[derive(Serialize, Deserialize)]
-struct Request {
+/// A request as it came.
+#[derive(Deserialize)]
+pub(crate) struct Request {
     messages: Vec<Message>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
     #[serde(flatten)]
     rest: Map<String, Value>,
+}
+
+/// A request as it goes out.
+#[derive(Serialize)]
+struct Written<'r> {
+    messages: &'r [Message],
+    model: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<&'r StreamOptions>,
+    #[serde(flatten)]
+    rest: &'r Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -140,6 +153,10 @@ struct AnswerMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn question(body: &[u8], model: Option<&str>) -> Result<Question, Error> {
+        read(body)?.question(model)
+    }
 
     fn asked(body: &str, model: Option<&str>) -> String {
         let question = question(body.as_bytes(), model).unwrap();

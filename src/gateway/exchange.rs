@@ -87,7 +87,7 @@ impl Exchange {
             method: request.method.as_str().to_owned(),
             path: request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             credential: credential.clone(),
-            arrival,
+            arrival: Box::new(arrival),
         });
         Box::new(Self {
             replica: replica.clone(),
@@ -400,7 +400,7 @@ impl Exchange {
             attempts: self.attempts,
             error,
             reason: reason.map(str::to_owned),
-            answer: std::mem::take(&mut self.answer),
+            answer: Box::new(std::mem::take(&mut self.answer)),
         };
         for line in std::iter::repeat_n(line, self.replica.broken.log_lines()) {
             self.replica.world.bus.emit(line);

@@ -6,12 +6,11 @@ use crate::event::Arrival;
 use crate::topology::{Listener, Topology};
 use crate::world::serve::Peer;
 
-/// How a request came, for reports.
+/// How a request for `host` came, for reports.
 #[must_use]
-pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts) -> Arrival {
+pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts, host: Option<&str>) -> Arrival {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let host = host_of(request);
-    let listener = host.and_then(|host| choose(&topology.listeners, arrived_at, &host)).unwrap_or(arrived_at);
+    let listener = host.and_then(|host| choose(&topology.listeners, arrived_at, host)).unwrap_or(arrived_at);
     let listener = topology.listeners.get(listener);
     Arrival {
         source: request.extensions.get::<Peer>().map(|peer| peer.0.to_string()),

@@ -41,6 +41,8 @@ pub(crate) struct Replica {
     /// Whether an expression of a health policy asks for the request.
     pub(crate) policies_ask_for_requests: bool,
     targets: Vec<Vec<Vec<Arc<Target>>>>,
+    /// Routes and backends as `namespace/name`.
+    names: Names,
     state: Mutex<State>,
     /// How many requests without an id have come, under all of its configurations.
     pub(crate) requests: Arc<AtomicU64>,
@@ -56,6 +58,12 @@ pub(crate) struct State {
     /// Rate limits by route and rule.
     pub(crate) buckets: Vec<Vec<Vec<Bucket>>>,
     pub(crate) budget: Budget,
+}
+
+/// What is told of in every request.
+struct Names {
+    routes: Vec<String>,
+    backends: Vec<String>,
 }
 
 /// A provider that was chosen.
@@ -122,6 +130,7 @@ impl Replica {
             upstream,
             policies_ask_for_requests,
             targets: targets(&topology),
+            names: Names::of(&topology),
             state: Mutex::new(state),
             requests,
             successor: OnceLock::new(),
@@ -185,13 +194,12 @@ impl Replica {
 
     /// A route as `namespace/name`.
     pub(crate) fn route_name(&self, route: usize) -> String {
-        self.topology.routes.get(route).map(|route| format!("{}/{}", route.namespace, route.name)).unwrap_or_default()
+        self.names.routes.get(route).cloned().unwrap_or_default()
     }
 
     /// A backend as `namespace/name`.
     pub(crate) fn backend_name(&self, backend: usize) -> String {
-        let backend = self.topology.backends.get(backend);
-        backend.map(|backend| format!("{}/{}", backend.namespace, backend.name)).unwrap_or_default()
+        self.names.backends.get(backend).cloned().unwrap_or_default()
     }
 
     /// The client's trace, with this request's span in it; none where the client has begun none.
@@ -512,6 +520,15 @@ struct Told {
     request: RequestId,
     status: u16,
     eviction: Eviction,
+}
+
+impl Names {
+    fn of(topology: &Topology) -> Self {
+        Self {
+            routes: topology.routes.iter().map(|route| format!("{}/{}", route.namespace, route.name)).collect(),
+            backends: topology.backends.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect(),
+        }
+    }
 }
 
 impl State {

@@ -49,7 +49,7 @@ impl Replica {
                 let Some(before) = self.topology.backends.iter().position(|one| one.is_named(backend)) else {
                     continue;
                 };
-                let same = self.topology.backends[before].same_providers(backend);
+                let same = self.topology.backends[before].is_unchanged(backend);
                 if self.behaviour.reload == Reload::ChangedBackendsAnew && !same {
                     continue;
                 }

@@ -8,21 +8,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_util::client::legacy;
 
 use super::error::Error;
 use crate::event::Outcome;
 use crate::topology::{Backend, Provider, Tls, Topology};
 use crate::world::Net;
+use crate::world::caller::{CallError, Caller, Reply};
 use crate::world::connector::{Connector, HttpClient};
 
 /// Calls providers.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    client: HttpClient<Full<Bytes>>,
+    client: Client,
     /// Callers for providers that are reached in another way.
-    own: Vec<(Way, HttpClient<Full<Bytes>>)>,
+    own: Vec<(Way, Client)>,
+}
+
+/// Who keeps the connections.
+#[derive(Clone)]
+enum Client {
+    /// Connections with tasks of their own, which faults can strike at any time.
+    Tasks(Box<HttpClient<Full<Bytes>>>),
+    /// Connections without: quicker, on the real network.
+    Direct(Caller),
 }
 
 /// How a provider is reached.
@@ -63,10 +72,17 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Error::Unresolved`] or [`Error::Call`].
-    pub(crate) async fn call(&self, request: Request<Full<Bytes>>, way: &Way) -> Result<Response<Incoming>, Error> {
+    pub(crate) async fn call(&self, request: Request<Full<Bytes>>, way: &Way) -> Result<Response<Reply>, Error> {
         let own = self.own.iter().find(|(own, _)| own == way);
-        let client = own.map_or(&self.client, |(_, client)| client);
-        let mut response = client.request(request).await.map_err(|error| call_error(&error))?;
+        let mut response = match own.map_or(&self.client, |(_, client)| client) {
+            Client::Tasks(client) => {
+                client.request(request).await.map_err(|error| legacy_error(&error))?.map(Reply::from)
+            }
+            Client::Direct(caller) => caller.call(request).await.map_err(|error| match error {
+                CallError::Connect(error) => call_error(true, &error),
+                CallError::Send(error) => call_error(false, &error),
+            })?,
+        };
         // In which protocol the client gets it is another matter.
         *response.version_mut() = Version::HTTP_11;
         Ok(response)
@@ -80,18 +96,29 @@ impl Way {
     }
 }
 
-fn client(net: &Net, way: &Way) -> HttpClient<Full<Bytes>> {
+fn client(net: &Net, way: &Way) -> Client {
     let mut connector = Connector::new(net.clone()).within(way.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
     if let Some(tls) = &way.tls {
         connector = connector.over(tls);
     }
-    if way.h2c && way.tls.is_none() { connector.client_of_h2c() } else { connector.client() }
+    let in_the_clear = way.tls.is_none();
+    if in_the_clear && way.h2c {
+        Client::Tasks(Box::new(connector.client_of_h2c()))
+    } else if in_the_clear && net.is_real() {
+        Client::Direct(Caller::new(connector))
+    } else {
+        Client::Tasks(Box::new(connector.client()))
+    }
 }
 
-fn call_error(error: &legacy::Error) -> Error {
-    let phase = if error.is_connect() { "Connect" } else { "SendRequest" };
-    let io = io_cause(error);
-    let outcome = match (error.is_connect(), io.map(io::Error::kind)) {
+fn legacy_error(error: &legacy::Error) -> Error {
+    call_error(error.is_connect(), error.source().unwrap_or(error))
+}
+
+fn call_error(is_connect: bool, cause: &(dyn std::error::Error + 'static)) -> Error {
+    let phase = if is_connect { "Connect" } else { "SendRequest" };
+    let io = io_cause(cause);
+    let outcome = match (is_connect, io.map(io::Error::kind)) {
         (true, Some(io::ErrorKind::NotFound)) => return Error::Unresolved,
         (true, Some(io::ErrorKind::ConnectionRefused)) => Outcome::Refused,
         (true, Some(io::ErrorKind::TimedOut)) => Outcome::Timeout,
@@ -99,23 +126,13 @@ fn call_error(error: &legacy::Error) -> Error {
         // Whatever breaks a connection before the head: a reset, or an end too early.
         (false, _) => Outcome::Reset,
     };
-    let cause = match (error.is_connect(), io, error.source()) {
-        (true, Some(io), _) => io_text(io),
-        (_, _, Some(source)) => source.to_string(),
-        (_, _, None) => error.to_string(),
-    };
+    let cause = io.filter(|_| is_connect).map_or_else(|| cause.to_string(), io_text);
     Error::Call { text: format!("{phase}: {cause}"), outcome }
 }
 
-fn io_cause(error: &legacy::Error) -> Option<&io::Error> {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref() {
-            return Some(io);
-        }
-        source = cause.source();
-    }
-    None
+/// The system's error in a chain of causes.
+fn io_cause<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e io::Error> {
+    std::iter::successors(Some(cause), |&cause| cause.source()).find_map(|cause| cause.downcast_ref())
 }
 
 /// The text of the system's error, so that it is the same in memory and over TCP.

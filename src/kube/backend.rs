@@ -330,6 +330,7 @@ pub(super) fn link(backends: &[Backend], links: &Links<'_>) -> Vec<topology::Bac
             namespace: backend.namespace.clone(),
             groups: groups(backend),
             health: backend.health.clone(),
+            own_health: backend.health.clone(),
             place: backend.name.place,
         })
         .collect()
@@ -352,6 +353,7 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         path: provider.path.clone(),
         auth,
         health: provider.health.clone(),
+        own_health: provider.health.clone(),
         connect_timeout: provider.connect_timeout,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::fronts::{Door, Front, drained};
+use super::fronts::{Door, Front, Fronts};
 use super::hosts::{Pool, StartError};
 use super::{Interrupt, Mode, backends};
 use crate::event::log::{FORMAT, Header};
@@ -103,12 +103,12 @@ impl GatewayAlone {
             pool.add(number, Gateway::new(world.clone(), self.topology.clone(), self.personality, number));
             world.bus.emit(Kind::ReplicaStarted { replica: number });
         }
-        let front = Front { world: &world, pool: &pool, spread: self.spread };
+        let front = Front { world: world.clone(), pool, spread: self.spread };
         let door = Door { ip: self.address, first: self.port };
-        let (fronts, addresses) = front.open(&self.topology, &door).await?;
-        ready(&Opened { addresses });
+        let fronts = Fronts::open(front, &self.topology, door).await?;
+        ready(&Opened { addresses: fronts.addresses() });
         interrupt.triggered().await;
-        drained(&fronts).await;
+        fronts.drained().await;
         world.bus.flush();
         Ok(())
     }

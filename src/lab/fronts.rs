@@ -28,10 +28,39 @@ pub(super) struct Door {
 }
 
 /// What stands behind the doors.
-pub(super) struct Front<'f> {
-    pub(super) world: &'f World,
-    pub(super) pool: &'f Pool,
+pub(super) struct Front {
+    pub(super) world: World,
+    pub(super) pool: Pool,
     pub(super) spread: Spread,
+}
+
+/// The doors that are open, in the order in which they were opened.
+pub(super) struct Fronts {
+    front: Front,
+    door: Door,
+    /// The port of the configuration that the first door stands for.
+    first: Option<u16>,
+    /// Whose turn it is, at all doors.
+    turn: Arc<AtomicUsize>,
+    open: Vec<Opening>,
+}
+
+/// One door.
+struct Opening {
+    /// The port in the configuration.
+    port: u16,
+    /// Where it really is.
+    address: SocketAddr,
+    server: Server,
+}
+
+/// What has become of the doors.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Doors that are new.
+    pub(super) opened: Vec<SocketAddr>,
+    /// Doors that are shut.
+    pub(super) closed: Vec<SocketAddr>,
 }
 
 impl Door {
@@ -41,54 +70,87 @@ impl Door {
     }
 }
 
-impl Front<'_> {
-    /// Opens a listener for each port of the gateway; gives where they really are, in order.
-    pub(super) async fn open(
-        &self,
-        topology: &Topology,
-        door: &Door,
-    ) -> Result<(Vec<Server>, Vec<SocketAddr>), StartError> {
-        let turn = Arc::new(AtomicUsize::new(0));
-        let (mut servers, mut addresses) = (Vec::new(), Vec::new());
-        for (position, port) in ports(topology).into_iter().enumerate() {
-            let own = door.first.filter(|_| position == 0).unwrap_or(port);
-            let address = SocketAddr::new(door.ip, own);
-            let authority = Authority::new("agentgateway-proxy", port);
-            let listener = self.world.net.listen_on(&authority, address).await.map_err(|error| StartError::Listen {
-                address: address.to_string(),
-                what: "the gateway".to_owned(),
-                error,
-            })?;
-            addresses.extend(listener.address());
-            let (pool, turn, spread) = (self.pool.clone(), turn.clone(), self.spread);
-            let chance = Arc::new(Mutex::new(self.world.seed.stream("up/spread")));
-            servers.push(serve_with_h2c(listener, move |request| {
-                let (pool, turn) = (pool.clone(), turn.clone());
-                let chance = chance.clone();
-                async move {
-                    let choose = |count| match spread {
-                        Spread::RoundRobin => turn.fetch_add(1, Ordering::Relaxed) % count,
-                        Spread::Random => chance.lock().unwrap_or_else(PoisonError::into_inner).index(count),
-                        Spread::Sticky => sticky(&client_of(&request), count),
-                    };
-                    let (_, gateway) = pool.take(choose).await;
-                    gateway.handle_at(port, request).await
-                }
-            }));
-        }
-        Ok((servers, addresses))
+impl Fronts {
+    /// Opens a listener for each port of the gateway.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`].
+    pub(super) async fn open(front: Front, topology: &Topology, door: Door) -> Result<Self, StartError> {
+        let ports = ports(topology);
+        let first = ports.first().copied();
+        let mut fronts = Self { front, door, first, turn: Arc::default(), open: Vec::new() };
+        fronts.follow(&ports).await?;
+        Ok(fronts)
     }
-}
 
-/// Returns once the requests under way have ended, or too much time has passed. Idle connections end at
-/// once.
-pub(super) async fn drained(fronts: &[Server]) {
-    let all = async {
-        for front in fronts {
-            front.drain().await;
+    /// Where the doors really are.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.open.iter().map(|one| one.address).collect()
+    }
+
+    /// Opens the doors for ports that are new, and shuts those for ports that are gone once their
+    /// requests have ended.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`], at the first door that could not be opened.
+    pub(super) async fn follow(&mut self, ports: &[u16]) -> Result<Moved, StartError> {
+        let mut moved = Moved::default();
+        let gone: Vec<Opening> = self.open.extract_if(.., |one| !ports.contains(&one.port)).collect();
+        for one in gone {
+            one.server.drain().await;
+            moved.closed.push(one.address);
         }
-    };
-    let _ = tokio::time::timeout(GRACE, all).await;
+        for port in ports {
+            if !self.open.iter().any(|one| one.port == *port) {
+                let opening = self.door(*port).await?;
+                moved.opened.push(opening.address);
+                self.open.push(opening);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Opens the door for a port.
+    async fn door(&self, port: u16) -> Result<Opening, StartError> {
+        let Front { world, pool, spread } = &self.front;
+        let own = self.door.first.filter(|_| self.first == Some(port)).unwrap_or(port);
+        let address = SocketAddr::new(self.door.ip, own);
+        let authority = Authority::new("agentgateway-proxy", port);
+        let listener = world.net.listen_on(&authority, address).await.map_err(|error| StartError::Listen {
+            address: address.to_string(),
+            what: "the gateway".to_owned(),
+            error,
+        })?;
+        let address = listener.address().unwrap_or(address);
+        let (pool, turn, spread) = (pool.clone(), self.turn.clone(), *spread);
+        let chance = Arc::new(Mutex::new(world.seed.stream("up/spread")));
+        let server = serve_with_h2c(listener, move |request| {
+            let (pool, turn) = (pool.clone(), turn.clone());
+            let chance = chance.clone();
+            // In a box: a future is copied whole each time that it is handed on, and this is a large one.
+            Box::pin(async move {
+                let choose = |count| match spread {
+                    Spread::RoundRobin => turn.fetch_add(1, Ordering::Relaxed) % count,
+                    Spread::Random => chance.lock().unwrap_or_else(PoisonError::into_inner).index(count),
+                    Spread::Sticky => sticky(&client_of(&request), count),
+                };
+                let (_, gateway) = pool.take(choose).await;
+                gateway.handle_at(port, request).await
+            })
+        });
+        Ok(Opening { port, address, server })
+    }
+
+    /// Returns once the requests under way have ended, or too much time has passed. Idle connections end
+    /// at once.
+    pub(super) async fn drained(&self) {
+        let all = async {
+            for one in &self.open {
+                one.server.drain().await;
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, all).await;
+    }
 }
 
 /// Who asks, as far as a request tells: by its key, else by the address that it comes from.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::fronts::Fronts;
 use super::prepare::{Pod, Prepared};
 use crate::event::Kind;
 use crate::gateway::{Broken, Gateway};
@@ -49,6 +50,8 @@ pub(super) struct Hosts {
     made: tokio::sync::Mutex<Made>,
     /// What the manifests describe now.
     topology: Mutex<Arc<Topology>>,
+    /// The gateway's doors to programs outside the lab, if there are any.
+    fronts: Option<Arc<tokio::sync::Mutex<Fronts>>>,
 }
 
 /// What was made of the manifests.
@@ -140,6 +143,7 @@ impl Hosts {
             replicas: tokio::sync::Mutex::default(),
             made: tokio::sync::Mutex::new(Made { manifests, pods }),
             topology: Mutex::new(topology.clone()),
+            fronts: None,
         };
         for simulator in &topology.simulators {
             hosts.scale_simulator(&simulator.name, simulator.replicas).await?;
@@ -150,6 +154,11 @@ impl Hosts {
             world.net.name(authority.clone(), vec![Authority::openai()]);
         }
         Ok(hosts)
+    }
+
+    /// The same hosts behind these doors, which follow the gateway's ports.
+    pub(super) fn behind(self, fronts: Arc<tokio::sync::Mutex<Fronts>>) -> Self {
+        Self { fronts: Some(fronts), ..self }
     }
 
     /// What the manifests describe now.
@@ -314,7 +323,21 @@ impl Hosts {
         if let Some(count) = count(&after).filter(|_| count(&after) != count(&before)) {
             self.scale_gateway(count.clamp(1, MAX_REPLICAS)).await?;
         }
-        Ok(None)
+        Ok(self.move_doors(&ports(&after)).await.err())
+    }
+
+    /// Opens and shuts doors, so that these ports can be reached from outside. Those who watch are told
+    /// where.
+    ///
+    /// # Errors
+    /// Why a door could not be opened.
+    async fn move_doors(&self, ports: &[u16]) -> Result<(), String> {
+        let Some(fronts) = &self.fronts else { return Ok(()) };
+        let moved = fronts.lock().await.follow(ports).await.map_err(|error| error.to_string())?;
+        let opened = moved.opened.iter().map(|address| format!("the gateway listens at http://{address} as well"));
+        let closed = moved.closed.iter().map(|address| format!("the gateway listens no more at http://{address}"));
+        opened.chain(closed).for_each(|text| self.world.bus.emit(Kind::Note { text }));
+        Ok(())
     }
 
     /// Starts pods that are new or have changed, and gives those that are to go.

@@ -16,13 +16,14 @@ use super::hosts::{Hosts, StartError, replica_host};
 use super::load;
 use super::prepare::Prepared;
 use super::watch::Watch;
-use crate::event::{Aims, At, Kind};
+use crate::event::{Aims, At, Kind, RequestId};
 use crate::fault::target::CLIENT_HOST;
-use crate::scenario::step::{Objective, Order, Scaled, Until};
+use crate::scenario::step::{Objective, Order, Retries, Scaled, Sdk, Until};
 use crate::scenario::{Restart, Send, Spread, Step};
 use crate::source::Span;
 use crate::topology::Authority;
-use crate::traffic::{Ask, Client};
+use crate::traffic::retry::{self, COUNT};
+use crate::traffic::{Answered, Ask, Client};
 use crate::world::{Random, World};
 
 /// How long the lab goes on after its last step, so that every host has told its end of it.
@@ -47,6 +48,17 @@ struct State {
     sent: u64,
     turn: usize,
     chance: Random,
+    /// Of the waits before retries.
+    jitter: Random,
+}
+
+/// One request of a step, beside what all of them have in common.
+struct Asked {
+    id: RequestId,
+    step: usize,
+    intended: Option<At>,
+    /// The first request of its question, and the how manieth retry of it this is.
+    retry: Option<(RequestId, u32)>,
 }
 
 type Played<'p> = LocalBoxFuture<'p, Result<(), StartError>>;
@@ -65,7 +77,9 @@ pub(super) async fn play(
 
 impl Player {
     pub(super) fn new(world: &World, prepared: &Arc<Prepared>, hosts: Hosts, watch: Watch) -> Self {
-        let state = State { sent: 0, turn: 0, chance: world.seed.stream("client/spread") };
+        let stream = |name| world.seed.stream(name);
+        let (chance, jitter) = (stream("client/spread"), stream("client/retries"));
+        let state = State { sent: 0, turn: 0, chance, jitter };
         Self(Arc::new(Inner {
             world: world.clone(),
             prepared: prepared.clone(),
@@ -215,28 +229,48 @@ impl Player {
         }
     }
 
-    /// Sends one request and waits for its end. `intended` is when it should have been sent, where a
-    /// load says so.
+    /// Asks one thing and waits for the end, with all the retries of the client. `intended` is when it
+    /// should have been sent, where a load says so.
     pub(super) async fn ask(&self, step: usize, send: &Send, intended: Option<At>) {
+        let first = self.next_id();
+        let mut answered = self.request(send, Asked { id: first.clone(), step, intended, retry: None }).await;
+        let Some(Retries { most, like }) = send.retries else { return };
+        for count in 1..=most {
+            let draw = self.lock().jitter.unit();
+            let Some(wait) = sdk(like).again(&answered, count - 1, self.0.world.clock.wall(), draw) else { return };
+            sleep(wait).await;
+            let retry = Some((first.clone(), count));
+            answered = self.request(send, Asked { id: self.next_id(), step, intended: None, retry }).await;
+        }
+    }
+
+    /// Sends one request and waits for its end.
+    async fn request(&self, send: &Send, asked: Asked) -> Answered {
         let Inner { hosts, client, .. } = &*self.0;
         let (replica, _) = hosts.pool().take(|count| self.choose(send, count)).await;
         let port = hosts.first_port();
+        let count = asked.retry.as_ref().map(|(_, count)| *count);
         let ask = Ask {
-            id: format!("req-{}", self.next_number()),
-            step: Some(step),
+            id: asked.id,
+            step: Some(asked.step),
             replica: Some(replica),
             target: Authority::new(replica_host(replica), port),
             host: format!("localhost:{port}"),
             method: send.method.parse().unwrap_or_default(),
             path: send.path.clone(),
-            headers: headers(send),
+            headers: headers(send, count.unwrap_or(0)),
             body: send.body().map(|json| json.to_string().into()).unwrap_or_default(),
             stream: send.stream,
             timeout: send.timeout.map(|timeout| timeout.0),
-            intended,
+            intended: asked.intended,
+            retry_of: asked.retry.map(|(first, _)| first),
             keeps_text: self.0.prepared.scenario.asks_for_text(send),
         };
-        client.send(ask).await;
+        client.send(ask).await
+    }
+
+    fn next_id(&self) -> RequestId {
+        format!("req-{}", self.next_number())
     }
 
     fn next_number(&self) -> u64 {
@@ -390,8 +424,17 @@ fn aims(objective: Objective) -> Aims {
     Aims { ttft_us: micros(objective.ttft), latency_us: micros(objective.latency) }
 }
 
+/// The client whose ways a step takes.
+fn sdk(like: Sdk) -> retry::Sdk {
+    match like {
+        Sdk::OpenaiPython => retry::Sdk::OpenaiPython,
+        Sdk::OpenaiPython1 => retry::Sdk::OpenaiPython1,
+        Sdk::OpenaiNode => retry::Sdk::OpenaiNode,
+    }
+}
+
 /// The headers of a request: those that its content needs, the key, then the scenario's own.
-fn headers(send: &Send) -> HeaderMap {
+fn headers(send: &Send, retry: u32) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if send.body().is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -400,6 +443,9 @@ fn headers(send: &Send) -> HeaderMap {
         && let Ok(value) = HeaderValue::from_str(&key.authorization())
     {
         headers.insert(AUTHORIZATION, value);
+    }
+    if send.retries.is_some() {
+        headers.insert(COUNT, retry.into());
     }
     for (name, value) in &send.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

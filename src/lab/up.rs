@@ -1,8 +1,11 @@
 //! Keeps a lab up on real ports, for people with `curl`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use super::fronts::{Door, Front, drained};
+use tokio::sync::Mutex;
+
+use super::fronts::{Door, Front, Fronts};
 use super::hosts::{Hosts, StartError};
 use super::play::Player;
 use super::{Lab, Mode};
@@ -59,15 +62,18 @@ impl Lab {
         let world = self.world(sinks);
         let hosts = Hosts::start(&world, &self.prepared).await?;
         hosts.scale_gateway(self.prepared.scenario.gateway.replicas).await?;
-        let front = Front { world: &world, pool: hosts.pool(), spread: self.scenario().gateway.spread };
-        let (fronts, addresses) = front.open(&self.prepared.topology, &Door::at(options.address)).await?;
+        let front = Front { world: world.clone(), pool: hosts.pool().clone(), spread: self.scenario().gateway.spread };
+        let fronts = Fronts::open(front, &self.prepared.topology, Door::at(options.address)).await?;
+        let gateway = fronts.addresses();
+        let fronts = Arc::new(Mutex::new(fronts));
+        let hosts = hosts.behind(fronts.clone());
         let endpoints = self.prepared.topology.backends.iter().flat_map(crate::topology::Backend::providers);
         let mut providers: Vec<_> = endpoints
             .filter_map(|(_, provider)| Some((provider.endpoint.to_string(), world.net.address(&provider.endpoint)?)))
             .collect();
         providers.sort();
         providers.dedup();
-        ready(&Up { gateway: addresses, providers });
+        ready(&Up { gateway, providers });
         let player = Player::new(&world, &self.prepared, hosts, watch);
         if options.play {
             self.interrupt.guard(player.play_all(self.commands.as_ref())).await.transpose()?;
@@ -76,7 +82,7 @@ impl Lab {
         }
         self.interrupt.triggered().await;
         leaving();
-        drained(&fronts).await;
+        fronts.lock().await.drained().await;
         world.bus.flush();
         Ok(())
     }

@@ -43,7 +43,8 @@ labsim check manifests/                                  # all of them together,
 labsim check manifests/ --personality agentgateway-1.2   # as that version takes them\n\
 labsim check scenarios --strict --format github          # in CI\n\
 ```\n\n\
-The version is the one of `--personality`, else the scenario's, else the newest. Manifests that a scenario names are\n\
+The version is the one of `--personality`; else a scenario is checked as each of its `personalities`, and a finding that is so only under\n\
+some of them says under which, and is a warning where the first is not among them; else it is the newest. What several scenarios have in common, such as a manifest, is told of once. Manifests that a scenario names are\n\
 checked with it; all others on the command line are taken together. A Secret that they do not have is taken to be sound.\n\
 Without a simulator among them they are not a whole lab, and their hosts may be anywhere. A configuration of agentgateway's own\n\
 is checked as manifests are.\n\n\
@@ -53,7 +54,7 @@ the files that it names):\n\n\
 ```yaml\n\
 # labsim: allow no-failover\n\
 ```\n\n\
-`--format json` gives `findings`, each with `code`, `severity`, `personality`, `message`, `file`, `line`, `column`, `label`, `related`,\n\
+`--format json` gives `findings`, each with `code`, `severity`, `personalities`, `message`, `file`, `line`, `column`, `label`, `related`,\n\
 `reason` and `fix`, and the counts of `errors` and `warnings`. `--format github` gives annotations.\n\n\
 This document is written from the table in the code, `src/lint`.\n\n\
 ## What is found\n\n";

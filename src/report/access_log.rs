@@ -6,13 +6,13 @@
 //! milliseconds and lines do not sort by time. Numbers of the request's body stand as they came,
 //! not rounded to single precision.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Number, Value as Json, json};
 
 use super::exchange::{Exchange, Exchanges};
 use crate::event::log::Header;
@@ -62,18 +62,28 @@ impl AccessLog {
     /// The line that an event adds, with its line end; mostly none.
     pub fn line(&mut self, event: &Event) -> Option<String> {
         let exchange = self.exchanges.apply(event)?;
+        Some(self.line_of(&exchange))
+    }
+
+    /// The line of a request that has ended, for one who has put it together already.
+    #[must_use]
+    pub fn line_of(&self, exchange: &Exchange) -> String {
         let time = rfc3339(self.start, exchange.end.at);
-        let fields = self.fields(&exchange);
-        Some(match self.format {
+        let fields = self.fields(exchange);
+        match self.format {
             Format::Text => text(&time, &fields),
             Format::Json => object(time, fields),
-        })
+        }
     }
 
     /// The fields of a line.
-    fn fields(&self, exchange: &Exchange) -> Vec<(&'static str, Json)> {
+    fn fields<'e>(&self, exchange: &'e Exchange) -> Vec<(&'static str, Field<'e>)> {
         let source = exchange.arrival.source.as_deref();
-        let source = if self.options.mask_client { source.map(masked) } else { source.map(str::to_owned) };
+        let source = if self.options.mask_client {
+            source.map(|source| Field::from(masked(source)))
+        } else {
+            source.map(Field::from)
+        };
         let mut fields = fields(exchange, self.trace(exchange), source, self.reasons);
         if let Some(body) = exchange.end.answer.body.as_deref().filter(|_| self.options.response_body) {
             fields.push(("response.body", body.into()));
@@ -89,14 +99,14 @@ impl AccessLog {
 }
 
 /// All fields that a request has, in agentgateway's order.
-pub(super) fn fields(
-    exchange: &Exchange,
+pub(super) fn fields<'e>(
+    exchange: &'e Exchange,
     trace: Option<TraceContext>,
-    source: Option<String>,
+    source: Option<Field<'e>>,
     reasons: bool,
-) -> Vec<(&'static str, Json)> {
+) -> Vec<(&'static str, Field<'e>)> {
     let (arrival, end) = (&exchange.arrival, &exchange.end);
-    let mut fields = Fields::default();
+    let mut fields = Fields(Vec::with_capacity(MOST_FIELDS));
     fields.add("gateway", arrival.gateway.as_deref());
     fields.add("listener", arrival.listener.as_deref());
     fields.add("route", exchange.route.as_ref().map(|route| route.name.as_str()));
@@ -118,18 +128,73 @@ pub(super) fn fields(
     fields.0
 }
 
-#[derive(Default)]
-struct Fields(Vec<(&'static str, Json)>);
+/// So many bytes a line has room for at first.
+const USUAL_LENGTH: usize = 768;
+/// So many fields a line has room for at first.
+const MOST_FIELDS: usize = 32;
 
-impl Fields {
-    fn add(&mut self, key: &'static str, value: Option<impl Into<Json>>) {
+struct Fields<'e>(Vec<(&'static str, Field<'e>)>);
+
+/// The value of a field.
+pub(super) enum Field<'e> {
+    Text(Cow<'e, str>),
+    Number(Number),
+}
+
+impl<'e> Fields<'e> {
+    fn add(&mut self, key: &'static str, value: Option<impl Into<Field<'e>>>) {
         if let Some(value) = value {
             self.0.push((key, value.into()));
         }
     }
 }
 
-fn llm_fields(fields: &mut Fields, exchange: &Exchange) {
+impl<'e> From<&'e str> for Field<'e> {
+    fn from(text: &'e str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Field<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<u16> for Field<'_> {
+    fn from(count: u16) -> Self {
+        Self::Number(count.into())
+    }
+}
+
+impl From<u32> for Field<'_> {
+    fn from(count: u32) -> Self {
+        Self::Number(count.into())
+    }
+}
+
+impl From<u64> for Field<'_> {
+    fn from(count: u64) -> Self {
+        Self::Number(count.into())
+    }
+}
+
+impl From<Number> for Field<'_> {
+    fn from(number: Number) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<'e> From<Field<'e>> for Json {
+    fn from(field: Field<'e>) -> Self {
+        match field {
+            Field::Text(text) => Self::String(text.into_owned()),
+            Field::Number(number) => Self::Number(number),
+        }
+    }
+}
+
+fn llm_fields<'e>(fields: &mut Fields<'e>, exchange: &'e Exchange) {
     if !exchange.is_llm() {
         return;
     }
@@ -145,22 +210,28 @@ fn llm_fields(fields: &mut Fields, exchange: &Exchange) {
     fields.add("gen_ai.response.model", end.response_model.as_deref());
     fields.add("gen_ai.usage.input_tokens", end.usage.map(|usage| usage.input));
     fields.add("gen_ai.usage.output_tokens", end.usage.map(|usage| usage.output));
-    fields.add("gen_ai.request.temperature", parameters.temperature);
-    fields.add("gen_ai.request.top_p", parameters.top_p);
+    fields.add("gen_ai.request.temperature", parameters.temperature.and_then(Number::from_f64));
+    fields.add("gen_ai.request.top_p", parameters.top_p.and_then(Number::from_f64));
     fields.add("gen_ai.request.max_tokens", parameters.max_tokens);
-    fields.add("gen_ai.request.frequency_penalty", parameters.frequency_penalty);
-    fields.add("gen_ai.request.presence_penalty", parameters.presence_penalty);
-    fields.add("gen_ai.request.seed", parameters.seed);
+    fields.add("gen_ai.request.frequency_penalty", parameters.frequency_penalty.and_then(Number::from_f64));
+    fields.add("gen_ai.request.presence_penalty", parameters.presence_penalty.and_then(Number::from_f64));
+    fields.add("gen_ai.request.seed", parameters.seed.map(Number::from));
 }
 
-fn text(time: &str, fields: &[(&'static str, Json)]) -> String {
-    let mut line = format!("{time}\tinfo\trequest");
+fn text(time: &str, fields: &[(&'static str, Field<'_>)]) -> String {
+    let mut line = String::with_capacity(USUAL_LENGTH);
+    line.push_str(time);
+    line.push_str("\tinfo\trequest");
     for (key, value) in fields {
-        let _ = match value {
+        line.push(' ');
+        line.push_str(key);
+        line.push('=');
+        match value {
             // Quoted where agentgateway quotes; and nothing that a client sends may forge a field or a line.
-            Json::String(plain) if !needs_quotes(key, plain) => write!(line, " {key}={plain}"),
-            other => write!(line, " {key}={other}"),
-        };
+            Field::Text(text) if needs_quotes(key, text) => line.push_str(&Json::from(&**text).to_string()),
+            Field::Text(plain) => line.push_str(plain),
+            Field::Number(number) => drop(write!(line, "{number}")),
+        }
     }
     line.push('\n');
     line
@@ -171,12 +242,12 @@ fn needs_quotes(key: &str, value: &str) -> bool {
     matches!(key, "error" | "response.body") || value.is_empty() || value.contains(strange)
 }
 
-fn object(time: String, fields: Vec<(&'static str, Json)>) -> String {
+fn object(time: String, fields: Vec<(&'static str, Field<'_>)>) -> String {
     let mut map = Map::new();
     map.insert("level".to_owned(), json!("info"));
     map.insert("time".to_owned(), Json::String(time));
     map.insert("scope".to_owned(), json!("request"));
-    map.extend(fields.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    map.extend(fields.into_iter().map(|(key, value)| (key.to_owned(), value.into())));
     format!("{}\n", Json::Object(map))
 }
 
@@ -184,7 +255,17 @@ fn object(time: String, fields: Vec<(&'static str, Json)>) -> String {
 #[must_use]
 pub fn rfc3339(start: Timestamp, at: At) -> String {
     let time = start.checked_add(at.elapsed()).unwrap_or(Timestamp::MAX);
-    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    let time = jiff::tz::Offset::UTC.to_datetime(time);
+    let micros = time.subsec_nanosecond() / 1_000;
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{micros:06}Z",
+        time.year(),
+        time.month(),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+    )
 }
 
 fn whole_millis(duration: Duration) -> String {

@@ -1,5 +1,6 @@
 //! What `labsim check` found: as text, as JSON, as annotations.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
@@ -12,20 +13,40 @@ use crate::source::{Diagnostic, Place, Severity, Sources};
 pub struct Checked {
     /// The files; credentials are asterisks.
     pub sources: Sources,
-    /// The version as which they were checked; none where they could not be.
-    pub personality: Option<String>,
-    /// What was found, each with a code.
-    pub findings: Vec<Diagnostic>,
+    /// The versions as which they were checked; none where they could not be.
+    pub personalities: Vec<String>,
+    /// What was found.
+    pub findings: Vec<Found>,
+}
+
+/// Something that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What it is, with a code.
+    pub diagnostic: Diagnostic,
+    /// The versions under which it is so.
+    pub under: Vec<String>,
+}
+
+impl Checked {
+    /// What was found, for people; where it is not so under each of the versions, it says under which.
+    fn said(&self, found: &Found) -> Diagnostic {
+        let diagnostic = found.diagnostic.clone();
+        if found.under.len() == self.personalities.len() {
+            return diagnostic;
+        }
+        diagnostic.note(format!("so only under {}", found.under.join(" and ")))
+    }
 }
 
 /// Version of the JSON.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How many errors and warnings there are.
 #[must_use]
 pub fn counts(all: &[Checked]) -> (usize, usize) {
     let findings = || all.iter().flat_map(|one| &one.findings);
-    let errors = findings().filter(|finding| finding.severity == Severity::Error).count();
+    let errors = findings().filter(|one| one.diagnostic.severity == Severity::Error).count();
     (errors, findings().count() - errors)
 }
 
@@ -35,16 +56,16 @@ pub fn text(all: &[Checked], colour: bool) -> String {
     let mut out = String::new();
     for one in all {
         for finding in &one.findings {
-            let _ = writeln!(out, "{}\n", finding.render(&one.sources, colour));
+            let _ = writeln!(out, "{}\n", one.said(finding).render(&one.sources, colour));
         }
     }
     let (errors, warnings) = counts(all);
-    let files: usize = all.iter().map(|one| one.sources.files().len()).sum();
+    let files: BTreeSet<&str> = all.iter().flat_map(|one| one.sources.files()).map(|file| file.name.as_str()).collect();
     let found = match (errors, warnings) {
         (0, 0) => "nothing found".to_owned(),
         _ => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     };
-    let _ = writeln!(out, "{}: {found}{}", count(files, "file"), versions(all));
+    let _ = writeln!(out, "{}: {found}{}", count(files.len(), "file"), versions(all));
     out
 }
 
@@ -54,9 +75,8 @@ fn count(number: usize, what: &str) -> String {
 }
 
 fn versions(all: &[Checked]) -> String {
-    let mut names: Vec<&str> = all.iter().filter_map(|one| one.personality.as_deref()).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: BTreeSet<&str> = all.iter().flat_map(|one| &one.personalities).map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().collect();
     if names.is_empty() { String::new() } else { format!(" (as {})", names.join(", ")) }
 }
 
@@ -70,11 +90,12 @@ pub fn json(all: &[Checked]) -> String {
     format!("{document:#}\n")
 }
 
-fn finding_json(one: &Checked, finding: &Diagnostic) -> Json {
+fn finding_json(one: &Checked, found: &Found) -> Json {
+    let finding = &found.diagnostic;
     let mut out = json!({
         "code": finding.code,
         "severity": name(finding.severity),
-        "personality": one.personality,
+        "personalities": found.under,
         "message": finding.message,
         "reason": finding.notes,
         "fix": finding.help,
@@ -105,7 +126,7 @@ fn name(severity: Severity) -> &'static str {
 pub fn github(all: &[Checked]) -> String {
     let mut out = String::new();
     for one in all {
-        for finding in &one.findings {
+        for finding in one.findings.iter().map(|found| one.said(found)) {
             let place = finding.primary.as_ref().map_or(String::new(), |(place, _)| {
                 let at = one.sources.line_column(*place);
                 let file = property(&one.sources.file(place.file).name);

@@ -13,7 +13,7 @@ use crate::event::history::Request;
 use crate::event::log::Header;
 use crate::event::{Event, History, Kind, Outcome};
 use crate::lab::Run;
-use crate::source::duration::human;
+use crate::source::duration::{human, to_millis};
 use crate::verdict::{About, Outcome as Verdict, PatternCounts, Verdict as Judged};
 
 /// Turns events into lines as they come.
@@ -87,7 +87,7 @@ impl Live {
             }
             Kind::Note { text } => vec![self.aside(event, "»", Meaning::Strong, text)],
             Kind::ProviderEvicted { replica, provider, until_us, source, request, .. } => {
-                let lasts = human(until_us.since(event.at_us));
+                let lasts = human(to_millis(until_us.since(event.at_us)));
                 let text = format!("{provider} evicted{} for {lasts} ({source})", self.on(*replica));
                 let line = self.aside(event, "✗", Meaning::Doubtful, &text);
                 self.held.push((request.clone(), line));

@@ -8,7 +8,7 @@ use crate::event::{Answer, Arrival, At, Event, Kind, Outcome, RequestId, Usage};
 
 /// One request from the gateway's reading its head to its end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Exchange {
+pub struct Exchange {
     pub(super) request: RequestId,
     pub(super) replica: u32,
     pub(super) method: String,
@@ -74,7 +74,7 @@ pub(super) struct End {
 /// The requests under way.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exchanges {
-    open: BTreeMap<RequestId, Exchange>,
+    open: BTreeMap<RequestId, Box<Exchange>>,
 }
 
 impl Exchange {
@@ -96,14 +96,14 @@ impl Exchanges {
     }
 
     /// Takes in the next event; returns the request that it ends.
-    pub(super) fn apply(&mut self, event: &Event) -> Option<Exchange> {
+    pub(super) fn apply(&mut self, event: &Event) -> Option<Box<Exchange>> {
         let at = event.at_us;
         match &event.kind {
             Kind::GatewayRequestReceived { request, replica, method, path, credential: _, arrival } => {
                 let exchange = self.entry(request, *replica, at);
                 exchange.method.clone_from(method);
                 exchange.path.clone_from(path);
-                exchange.arrival = arrival.clone();
+                exchange.arrival = Arrival::clone(arrival);
             }
             Kind::GatewayRequestRouted { request, replica, route, rule: _, backend, path_match } => {
                 let route = Route { name: route.clone(), backend: backend.clone(), path_match: path_match.clone() };
@@ -160,11 +160,8 @@ impl Exchanges {
     }
 
     fn entry(&mut self, request: &str, replica: u32, at: At) -> &mut Exchange {
-        self.open.entry(request.to_owned()).or_insert_with(|| Exchange {
-            request: request.to_owned(),
-            replica,
-            received: at,
-            ..Exchange::default()
+        self.open.entry(request.to_owned()).or_insert_with(|| {
+            Box::new(Exchange { request: request.to_owned(), replica, received: at, ..Exchange::default() })
         })
     }
 
@@ -226,7 +223,7 @@ impl End {
             attempts: *attempts,
             error: error.clone(),
             reason: reason.clone(),
-            answer: answer.clone(),
+            answer: Answer::clone(answer),
         })
     }
 }

@@ -9,14 +9,12 @@ use serde::Serialize;
 
 use super::access_log::rfc3339;
 use super::providers::{Key, Providers, State};
-use crate::event::log::Header;
-use crate::event::{At, Event};
+use crate::event::At;
 
-/// Follows the health of all providers.
-#[derive(Debug, Clone)]
-pub struct Health {
+/// The health of all providers of a lab whose first moment was `start`.
+struct Health<'p> {
     start: Timestamp,
-    providers: Providers,
+    providers: &'p Providers,
 }
 
 #[derive(Serialize)]
@@ -71,25 +69,18 @@ struct Provider<'a> {
     evicted_for_seconds: f64,
 }
 
-impl Health {
-    /// The providers of this lab, whose first moment is `start`.
-    #[must_use]
-    pub fn new(header: &Header, start: Timestamp) -> Self {
-        Self { start, providers: Providers::new(header) }
-    }
+/// The answer at `now`, as JSON with a line end, in a lab whose first moment was `start`.
+#[must_use]
+pub fn render(providers: &Providers, start: Timestamp, now: At) -> String {
+    Health { start, providers }.render(now)
+}
 
-    /// Takes in the next event.
-    pub fn apply(&mut self, event: &Event) {
-        self.providers.apply(event);
-    }
-
-    /// The answer at `now`, as JSON with a line end.
-    #[must_use]
-    pub fn render(&self, now: At) -> String {
+impl<'p> Health<'p> {
+    fn render(&self, now: At) -> String {
         let mut replicas: Vec<Replica<'_>> = Vec::new();
         for (key, state) in self.providers.states() {
             let replica = last_or_new(&mut replicas, |one| one.number == key.replica, || Replica::new(key));
-            let backend = last_or_new(&mut replica.backends, |one| one.name == key.backend, || self.backend(key));
+            let backend = last_or_new(&mut replica.backends, |one| *one.name == *key.backend, || self.backend(key));
             let wanted = |one: &Group<'_>| one.number == state.group;
             let index = backend.groups.iter().position(wanted).unwrap_or_else(|| {
                 backend.groups.push(Group { number: state.group, active: 0, providers: Vec::new() });
@@ -107,13 +98,15 @@ impl Health {
         serde_json::to_string_pretty(&answer).unwrap_or_default() + "\n"
     }
 
-    fn backend<'a>(&self, key: &'a Key) -> Backend<'a> {
-        let of_this = |(replica, backend, group)| (replica == key.replica && backend == key.backend).then_some(group);
+    fn backend(&self, key: &'p Key) -> Backend<'p> {
+        let of_this = |(replica, backend, group): (_, &str, _)| {
+            (replica == key.replica && *backend == *key.backend).then_some(group)
+        };
         let selected_group = self.providers.selected().find_map(of_this);
         Backend { name: &key.backend, selected_group, groups: Vec::new() }
     }
 
-    fn provider<'a>(&self, key: &'a Key, state: &'a State, now: At) -> Provider<'a> {
+    fn provider(&self, key: &'p Key, state: &'p State, now: At) -> Provider<'p> {
         Provider {
             name: &key.provider,
             endpoint: &state.endpoint,
@@ -162,9 +155,9 @@ mod tests {
 
     fn at(now: u64) -> String {
         let header = header();
-        let mut health = Health::new(&header, header.start.parse().unwrap());
-        events().iter().take_while(|event| event.at_us.0 <= now).for_each(|event| health.apply(event));
-        health.render(At(now))
+        let mut providers = Providers::new(&header);
+        events().iter().take_while(|event| event.at_us.0 <= now).for_each(|event| providers.apply(event));
+        render(&providers, header.start.parse().unwrap(), At(now))
     }
 
     #[test]

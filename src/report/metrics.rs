@@ -8,6 +8,8 @@
 //! Counters go on when a replica restarts (a lab counts as a whole); what describes a replica's
 //! state goes with it.
 
+use std::borrow::Cow;
+
 use super::exchange::{Exchange, Exchanges};
 use super::prometheus::{Labels, Registry};
 use super::providers::Providers;
@@ -41,29 +43,33 @@ impl Metrics {
         }
     }
 
-    /// Takes in the next event.
-    pub fn apply(&mut self, event: &Event) {
+    /// Takes in the next event; returns the request that it ends.
+    pub fn apply(&mut self, event: &Event) -> Option<Box<Exchange>> {
         self.providers.apply(event);
         match &event.kind {
             Kind::ReplicaStarted { replica } => self.announce(*replica),
             Kind::ProviderEvicted { replica, backend, group, provider, .. } => {
-                let labels = [replica.to_string(), group.to_string()];
-                let labels = provider_labels(&labels[0], backend, &labels[1], provider);
+                let labels = provider_labels(*replica, backend, *group, provider);
                 self.counted.add(&describe::EVICTIONS, &labels, 1.0);
             }
             // Every other kind counts through the request that it belongs to, or not at all.
             _ => {}
         }
-        if let Some(exchange) = self.exchanges.apply(event) {
-            self.count(&exchange);
-        }
+        let ended = self.exchanges.apply(event)?;
+        self.count(&ended);
+        Some(ended)
+    }
+
+    /// What is known of every provider.
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// Counters of a replica that has begun stand at 0, so that the first eviction is an increase.
     fn announce(&mut self, replica: u32) {
         for (key, state) in self.providers.states().filter(|(key, _)| key.replica == replica) {
-            let (replica, group) = (replica.to_string(), state.group.to_string());
-            let labels = provider_labels(&replica, &key.backend, &group, &key.provider);
+            let labels = provider_labels(replica, &key.backend, state.group, &key.provider);
             self.counted.add(&describe::EVICTIONS, &labels, 0.0);
         }
     }
@@ -85,7 +91,7 @@ impl Metrics {
         self.count_attempts(exchange, &texts);
     }
 
-    fn count_llm(&mut self, exchange: &Exchange, texts: &Texts, duration: f64) {
+    fn count_llm(&mut self, exchange: &Exchange, texts: &Texts<'_>, duration: f64) {
         let end = &exchange.end;
         let old = ["agentgateway-0.", "agentgateway-1.2"].iter().any(|old| self.personality.starts_with(old));
         // Before 1.3 only an answer that was understood is timed.
@@ -109,16 +115,15 @@ impl Metrics {
         }
     }
 
-    fn count_attempts(&mut self, exchange: &Exchange, texts: &Texts) {
+    fn count_attempts(&mut self, exchange: &Exchange, texts: &Texts<'_>) {
         for attempt in &exchange.attempts {
-            let group = attempt.group.to_string();
-            let mut labels = provider_labels(&texts.replica, &texts.backend, &group, &attempt.provider);
+            let mut labels = provider_labels(exchange.replica, texts.backend, attempt.group, &attempt.provider);
             let status = match (attempt.status, attempt.outcome) {
-                (Some(status), _) => status.to_string(),
-                (None, Some(outcome)) => outcome.name().to_owned(),
-                (None, None) => "unfinished".to_owned(),
+                (Some(status), _) => Cow::Owned(status.to_string()),
+                (None, Some(outcome)) => Cow::Borrowed(outcome.name()),
+                (None, None) => Cow::Borrowed("unfinished"),
             };
-            labels.push(("status", &status));
+            labels.push("status", &status);
             self.counted.add(&describe::PROVIDER_REQUESTS, &labels, 1.0);
         }
     }
@@ -126,11 +131,10 @@ impl Metrics {
     /// What holds at this moment: gauges.
     fn gauges(&self, now: At) -> Registry {
         let mut gauges = Registry::default();
-        let build = vec![("personality", self.personality.as_str()), ("version", self.version.as_str())];
+        let build = Labels::of(&[("personality", &self.personality), ("version", &self.version)]);
         gauges.set(&describe::BUILD, &build, 1.0);
         for (key, state) in self.providers.states() {
-            let (replica, group) = (key.replica.to_string(), state.group.to_string());
-            let labels = provider_labels(&replica, &key.backend, &group, &key.provider);
+            let labels = provider_labels(key.replica, &key.backend, state.group, &key.provider);
             gauges.set(&describe::HEALTH, &labels, state.health);
             gauges.set(&describe::LATENCY, &labels, state.latency_seconds);
             gauges.set(&describe::FAILURES, &labels, f64::from(state.consecutive_failures));
@@ -140,16 +144,16 @@ impl Metrics {
             gauges.set(&describe::EVICTION_REMAINING, &labels, state.eviction_remaining(now));
         }
         for (replica, backend, group) in self.providers.selected() {
-            let replica = replica.to_string();
-            gauges.set(
-                &describe::SELECTED_GROUP,
-                &vec![("replica", &replica), ("backend", backend)],
-                as_f64(group as u64),
-            );
+            let labels = Labels::of(&[("replica", &replica.to_string()), ("backend", backend)]);
+            gauges.set(&describe::SELECTED_GROUP, &labels, as_f64(group as u64));
         }
         for replica in self.providers.replicas() {
             let open = self.exchanges.on(replica);
-            gauges.set(&describe::GATEWAY_IN_FLIGHT, &vec![("replica", &replica.to_string())], as_f64(open as u64));
+            gauges.set(
+                &describe::GATEWAY_IN_FLIGHT,
+                &Labels::of(&[("replica", &replica.to_string())]),
+                as_f64(open as u64),
+            );
         }
         gauges
     }
@@ -164,34 +168,34 @@ pub fn render(metrics: &Metrics, now: At) -> String {
 }
 
 /// Values of labels, as text.
-struct Texts {
+struct Texts<'e> {
     replica: String,
-    backend: String,
+    backend: &'e str,
     protocol: &'static str,
-    method: String,
-    status: String,
-    reason: String,
-    bind: String,
-    gateway: String,
-    listener: String,
-    route: String,
-    request_model: String,
-    response_model: String,
+    method: &'e str,
+    status: Cow<'static, str>,
+    reason: &'e str,
+    bind: Cow<'static, str>,
+    gateway: &'e str,
+    listener: &'e str,
+    route: &'e str,
+    request_model: &'e str,
+    response_model: &'e str,
 }
 
-impl Texts {
-    fn of(exchange: &Exchange) -> Self {
-        let known = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+impl<'e> Texts<'e> {
+    fn of(exchange: &'e Exchange) -> Self {
+        let known = |text: Option<&'e str>| text.unwrap_or(UNKNOWN);
         let (arrival, end) = (&exchange.arrival, &exchange.end);
         let answered = if exchange.attempts.is_empty() { "Internal" } else { "Upstream" };
         Self {
             replica: exchange.replica.to_string(),
             backend: known(exchange.route.as_ref().map(|route| route.backend.as_str())),
-            protocol: if exchange.is_llm() { "llm" } else { "unknown" },
-            method: exchange.method.clone(),
-            status: if end.status == 0 { "unknown".to_owned() } else { end.status.to_string() },
-            reason: end.reason.as_deref().unwrap_or(answered).to_owned(),
-            bind: arrival.port.map_or_else(|| "unknown".to_owned(), |port| format!("bind/{port}")),
+            protocol: if exchange.is_llm() { "llm" } else { UNKNOWN },
+            method: &exchange.method,
+            status: if end.status == 0 { UNKNOWN.into() } else { end.status.to_string().into() },
+            reason: end.reason.as_deref().unwrap_or(answered),
+            bind: arrival.port.map_or(UNKNOWN.into(), |port| format!("bind/{port}").into()),
             gateway: known(arrival.gateway.as_deref()),
             listener: known(arrival.listener.as_deref()),
             route: known(exchange.route.as_ref().map(|route| route.name.as_str())),
@@ -200,43 +204,45 @@ impl Texts {
         }
     }
 
-    fn http(&self) -> Labels<'_> {
-        let own = vec![
-            ("backend", self.backend.as_str()),
+    fn http(&self) -> Labels {
+        self.with_route(Labels::of(&[
+            ("backend", self.backend),
             ("protocol", self.protocol),
-            ("method", &self.method),
+            ("method", self.method),
             ("status", &self.status),
-            ("reason", &self.reason),
-        ];
-        self.with_route(own)
+            ("reason", self.reason),
+        ]))
     }
 
-    fn gen_ai(&self, token_type: Option<&'static str>) -> Labels<'_> {
-        let mut own: Labels<'_> = token_type.map(|kind| ("gen_ai_token_type", kind)).into_iter().collect();
-        own.extend([
-            ("gen_ai_operation_name", "chat"),
-            ("gen_ai_system", "openai"),
-            ("gen_ai_request_model", self.request_model.as_str()),
-            ("gen_ai_response_model", self.response_model.as_str()),
-        ]);
-        self.with_route(own)
+    fn gen_ai(&self, token_type: Option<&'static str>) -> Labels {
+        let mut labels = Labels::default();
+        if let Some(kind) = token_type {
+            labels.push("gen_ai_token_type", kind);
+        }
+        labels.push("gen_ai_operation_name", "chat");
+        labels.push("gen_ai_system", "openai");
+        labels.push("gen_ai_request_model", self.request_model);
+        labels.push("gen_ai_response_model", self.response_model);
+        self.with_route(labels)
     }
 
-    fn with_route<'a>(&'a self, mut labels: Labels<'a>) -> Labels<'a> {
-        labels.extend([
-            ("bind", self.bind.as_str()),
-            ("gateway", &self.gateway),
-            ("listener", &self.listener),
-            ("route", &self.route),
-            ("route_rule", "unknown"),
-            ("replica", &self.replica),
-        ]);
+    fn with_route(&self, mut labels: Labels) -> Labels {
+        labels.push("bind", &self.bind);
+        labels.push("gateway", self.gateway);
+        labels.push("listener", self.listener);
+        labels.push("route", self.route);
+        labels.push("route_rule", UNKNOWN);
+        labels.push("replica", &self.replica);
         labels
     }
 }
 
-fn provider_labels<'a>(replica: &'a str, backend: &'a str, group: &'a str, provider: &'a str) -> Labels<'a> {
-    vec![("replica", replica), ("backend", backend), ("group", group), ("provider", provider)]
+/// The value of a label that has none.
+const UNKNOWN: &str = "unknown";
+
+fn provider_labels(replica: u32, backend: &str, group: usize, provider: &str) -> Labels {
+    let (replica, group) = (replica.to_string(), group.to_string());
+    Labels::of(&[("replica", &replica), ("backend", backend), ("group", &group), ("provider", provider)])
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of tokens and bytes stay far below 2^53")]

@@ -13,8 +13,12 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 /// memory is used. What comes beyond is counted in one series more, labelled `labsim_overflow`.
 const SERIES_LIMIT: usize = 2_000;
 
-/// Labels with their values, in the order in which they are written.
-pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
+/// So much room labels are given at first.
+const USUAL_LENGTH: usize = 512;
+
+/// Labels with their values, as they are written: what tells one series of a family from another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Labels(String);
 
 /// What a family counts, and how.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +45,9 @@ pub(super) struct Registry {
 #[derive(Debug, Clone)]
 struct Family {
     description: Description,
-    series: BTreeMap<String, Series>,
+    /// Where among the series the one with these labels is.
+    known: BTreeMap<Labels, usize>,
+    series: Vec<Series>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,21 +72,21 @@ impl Description {
 
 impl Registry {
     /// Adds to a counter, or to a gauge.
-    pub(super) fn add(&mut self, what: &Description, labels: &Labels<'_>, amount: f64) {
+    pub(super) fn add(&mut self, what: &Description, labels: &Labels, amount: f64) {
         if let Series::Number(value) = self.series(what, labels) {
             *value += amount;
         }
     }
 
     /// Sets a gauge.
-    pub(super) fn set(&mut self, what: &Description, labels: &Labels<'_>, to: f64) {
+    pub(super) fn set(&mut self, what: &Description, labels: &Labels, to: f64) {
         if let Series::Number(value) = self.series(what, labels) {
             *value = to;
         }
     }
 
     /// Counts a value in a histogram.
-    pub(super) fn observe(&mut self, what: &Description, labels: &Labels<'_>, value: f64) {
+    pub(super) fn observe(&mut self, what: &Description, labels: &Labels, value: f64) {
         let FamilyKind::Histogram(bounds) = what.kind else { return };
         if let Series::Histogram { counts, sum } = self.series(what, labels) {
             let bucket = bounds.partition_point(|bound| *bound < value);
@@ -91,17 +97,10 @@ impl Registry {
         }
     }
 
-    fn series(&mut self, what: &Description, labels: &Labels<'_>) -> &mut Series {
-        let family =
-            self.families.entry(what.name).or_insert_with(|| Family { description: *what, series: BTreeMap::new() });
-        let mut key = rendered(labels);
-        if family.series.len() >= SERIES_LIMIT && !family.series.contains_key(&key) {
-            key = rendered(&vec![("labsim_overflow", "true")]);
-        }
-        family.series.entry(key).or_insert_with(|| match what.kind {
-            FamilyKind::Counter | FamilyKind::Gauge => Series::Number(0.0),
-            FamilyKind::Histogram(bounds) => Series::Histogram { counts: vec![0; bounds.len() + 1], sum: 0.0 },
-        })
+    fn series(&mut self, what: &Description, labels: &Labels) -> &mut Series {
+        let family = self.families.entry(what.name).or_insert_with(|| Family::new(what));
+        let index = family.known.get(labels).copied().unwrap_or_else(|| family.begin(labels));
+        &mut family.series[index]
     }
 
     /// Takes in the families of another registry.
@@ -120,6 +119,23 @@ impl Registry {
 }
 
 impl Family {
+    fn new(description: &Description) -> Self {
+        Self { description: *description, known: BTreeMap::new(), series: Vec::new() }
+    }
+
+    /// Begins a series with these labels, unless there are too many; gives its place.
+    fn begin(&mut self, labels: &Labels) -> usize {
+        let overflows = self.series.len() >= SERIES_LIMIT;
+        let labels = if overflows { Labels::of(&[("labsim_overflow", "true")]) } else { labels.clone() };
+        *self.known.entry(labels).or_insert_with(|| {
+            self.series.push(match self.description.kind {
+                FamilyKind::Counter | FamilyKind::Gauge => Series::Number(0.0),
+                FamilyKind::Histogram(bounds) => Series::Histogram { counts: vec![0; bounds.len() + 1], sum: 0.0 },
+            });
+            self.series.len() - 1
+        })
+    }
+
     fn render(&self, out: &mut String) {
         let Description { name, help, kind } = self.description;
         let word = match kind {
@@ -128,8 +144,8 @@ impl Family {
             FamilyKind::Histogram(_) => "histogram",
         };
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {word}");
-        for (labels, series) in &self.series {
-            match (series, kind) {
+        for (Labels(labels), index) in &self.known {
+            match (&self.series[*index], kind) {
                 (Series::Histogram { counts, sum }, FamilyKind::Histogram(bounds)) => {
                     histogram(out, name, labels, bounds, counts, *sum);
                 }
@@ -168,22 +184,40 @@ fn number(value: f64) -> String {
     short.to_owned()
 }
 
-fn rendered(labels: &Labels<'_>) -> String {
-    let mut out = String::new();
-    for (name, value) in labels {
-        let comma = if out.is_empty() { "" } else { "," };
-        let _ = write!(out, "{comma}{name}=\"");
-        for one in value.chars() {
-            match one {
-                '\\' => out.push_str("\\\\"),
-                '"' => out.push_str("\\\""),
-                '\n' => out.push_str("\\n"),
-                other => out.push(other),
-            }
+impl Labels {
+    /// These labels with these values, in this order.
+    pub(super) fn of(pairs: &[(&'static str, &str)]) -> Self {
+        let mut labels = Self::default();
+        for (name, value) in pairs {
+            labels.push(name, value);
         }
-        out.push('"');
+        labels
     }
-    out
+
+    /// One label more.
+    pub(super) fn push(&mut self, name: &'static str, value: &str) {
+        let Self(text) = self;
+        if text.is_empty() {
+            text.reserve(USUAL_LENGTH);
+        } else {
+            text.push(',');
+        }
+        text.push_str(name);
+        text.push_str("=\"");
+        let mut rest = value;
+        while let Some(at) = rest.find(['\\', '"', '\n']) {
+            let (plain, from) = rest.split_at(at);
+            text.push_str(plain);
+            text.push_str(match from.as_bytes()[0] {
+                b'\\' => "\\\\",
+                b'"' => "\\\"",
+                _ => "\\n",
+            });
+            rest = &from[1..];
+        }
+        text.push_str(rest);
+        text.push('"');
+    }
 }
 
 #[cfg(test)]
@@ -197,10 +231,10 @@ mod tests {
     fn families_and_series_are_sorted_and_buckets_add_up() {
         let mut registry = Registry::default();
         for value in [0.1, 0.5, 7.0] {
-            registry.observe(&WAIT, &vec![("a", "x")], value);
+            registry.observe(&WAIT, &Labels::of(&[("a", "x")]), value);
         }
-        registry.add(&HITS, &vec![("path", "b")], 2.0);
-        registry.add(&HITS, &vec![("path", "a\"\\\n")], 1.0);
+        registry.add(&HITS, &Labels::of(&[("path", "b")]), 2.0);
+        registry.add(&HITS, &Labels::of(&[("path", "a\"\\\n")]), 1.0);
         let expected = r#"# HELP hits_total Hits
 # TYPE hits_total counter
 hits_total{path="a\"\\\n"} 1
@@ -220,7 +254,7 @@ wait_seconds_count{a="x"} 3
     fn a_client_cannot_make_series_without_end() {
         let mut registry = Registry::default();
         for model in 0..SERIES_LIMIT + 50 {
-            registry.add(&HITS, &vec![("model", &model.to_string())], 1.0);
+            registry.add(&HITS, &Labels::of(&[("model", &model.to_string())]), 1.0);
         }
         let text = registry.render();
         assert!(text.contains("hits_total{labsim_overflow=\"true\"} 50\n"));

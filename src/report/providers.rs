@@ -1,16 +1,17 @@
 //! What every replica of the gateway knows of every provider, at the moment of the latest event.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::event::log::{BackendRecord, Header, ProviderRecord};
 use crate::event::{At, Event, Kind, ProviderName, RequestId};
 
-/// A provider on one replica.
+/// A provider on one replica. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) replica: u32,
-    pub(super) backend: String,
-    pub(super) provider: String,
+    pub(super) backend: Arc<str>,
+    pub(super) provider: Arc<str>,
 }
 
 /// What is known of it.
@@ -35,11 +36,13 @@ pub(super) struct State {
 
 /// All providers on all replicas.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Providers {
+pub struct Providers {
     backends: Vec<(String, Vec<Vec<ProviderRecord>>)>,
-    states: BTreeMap<Key, State>,
+    /// By replica, backend and name: in order, so that a name need not be copied to be looked up.
+    states: Vec<(Key, State)>,
     under_way: BTreeMap<RequestId, Vec<(u32, Key)>>,
-    selected: BTreeMap<(u32, String), usize>,
+    /// By replica and backend, in order.
+    selected: Vec<((u32, Arc<str>), usize)>,
 }
 
 impl State {
@@ -79,17 +82,17 @@ impl Providers {
 
     /// All providers by replica, backend and name.
     pub(super) fn states(&self) -> impl Iterator<Item = (&Key, &State)> {
-        self.states.iter()
+        self.states.iter().map(|(key, state)| (key, state))
     }
 
     /// The group that each replica chose from last, by backend.
     pub(super) fn selected(&self) -> impl Iterator<Item = (u32, &str, usize)> {
-        self.selected.iter().map(|((replica, backend), group)| (*replica, backend.as_str(), *group))
+        self.selected.iter().map(|((replica, backend), group)| (*replica, &**backend, *group))
     }
 
     /// Replicas that are up.
     pub(super) fn replicas(&self) -> Vec<u32> {
-        let mut replicas: Vec<u32> = self.states.keys().map(|key| key.replica).collect();
+        let mut replicas: Vec<u32> = self.states.iter().map(|(key, _)| key.replica).collect();
         replicas.dedup();
         replicas
     }
@@ -101,11 +104,11 @@ impl Providers {
             Kind::ReplicaStopped { replica } => self.stop(*replica),
             Kind::ReplicaConfigured { replica, backends, reset } => self.configure(*replica, backends, reset),
             Kind::ProviderSelected { request, replica, attempt, backend, group, provider, .. } => {
-                self.selected.insert((*replica, backend.clone()), *group);
-                let key = Key::new(*replica, backend, provider);
-                let state = self.entry(&key, *group);
+                self.select(*replica, backend, *group);
+                let (key, state) = self.entry((*replica, backend, provider), *group);
                 state.in_flight += 1;
                 state.requests += 1;
+                let key = key.clone();
                 self.under_way.entry(request.clone()).or_default().push((*attempt, key));
             }
             Kind::AttemptEnded { request, attempt, .. } => self.finish(request, |number| number == *attempt),
@@ -120,17 +123,17 @@ impl Providers {
                 consecutive_failures,
                 times_ejected,
             } => {
-                let state = self.entry(&Key::new(*replica, backend, provider), 0);
+                let (_, state) = self.entry((*replica, backend, provider), 0);
                 state.health = *health;
                 state.latency_seconds = *latency_seconds;
                 state.consecutive_failures = *consecutive_failures;
                 state.times_ejected = *times_ejected;
             }
             Kind::ProviderEvicted { replica, backend, group, provider, until_us, .. } => {
-                self.entry(&Key::new(*replica, backend, provider), *group).evicted_until = Some(*until_us);
+                self.entry((*replica, backend, provider), *group).1.evicted_until = Some(*until_us);
             }
             Kind::ProviderReturned { replica, backend, group, provider } => {
-                self.entry(&Key::new(*replica, backend, provider), *group).evicted_until = None;
+                self.entry((*replica, backend, provider), *group).1.evicted_until = None;
             }
             Kind::StepStarted { .. }
             | Kind::StepEnded { .. }
@@ -161,8 +164,10 @@ impl Providers {
         for (backend, groups) in &self.backends {
             for (group, members) in groups.iter().enumerate() {
                 for (place, record) in members.iter().enumerate() {
-                    let key = Key::new(replica, backend, &record.name);
-                    self.states.entry(key).or_insert_with(|| State::fresh(group, place, record));
+                    let key = (replica, backend.as_str(), record.name.as_str());
+                    if let Err(at) = find(&self.states, key) {
+                        self.states.insert(at, (Key::new(key), State::fresh(group, place, record)));
+                    }
                 }
             }
         }
@@ -170,22 +175,25 @@ impl Providers {
 
     fn configure(&mut self, replica: u32, backends: &[BackendRecord], reset: &[ProviderName]) {
         for one in reset {
-            self.states.remove(&Key::new(replica, &one.backend, &one.provider));
+            if let Ok(at) = find(&self.states, (replica, &one.backend, &one.provider)) {
+                self.states.remove(at);
+            }
         }
         self.backends = backends.iter().map(|one| (one.name.clone(), one.groups.clone())).collect();
         self.fill(replica);
     }
 
     fn stop(&mut self, replica: u32) {
-        self.states.retain(|key, _| key.replica != replica);
-        self.selected.retain(|(of, _), _| *of != replica);
+        self.states.retain(|(key, _)| key.replica != replica);
+        self.selected.retain(|((of, _), _)| *of != replica);
         self.under_way.retain(|_, attempts| attempts.iter().all(|(_, key)| key.replica != replica));
     }
 
     fn finish(&mut self, request: &str, is_it: impl Fn(u32) -> bool) {
         let Some(attempts) = self.under_way.get_mut(request) else { return };
         for (_, key) in attempts.extract_if(.., |(number, _)| is_it(*number)) {
-            if let Some(state) = self.states.get_mut(&key) {
+            if let Ok(at) = find(&self.states, key.names()) {
+                let (_, state) = &mut self.states[at];
                 state.in_flight = state.in_flight.saturating_sub(1);
             }
         }
@@ -196,16 +204,38 @@ impl Providers {
 
     /// The state of a provider; one that the header does not name (a manifest was applied in
     /// mid-run) is added.
-    fn entry(&mut self, key: &Key, group: usize) -> &mut State {
-        self.states.entry(key.clone()).or_insert_with(|| {
-            let record = ProviderRecord { name: key.provider.clone(), endpoint: String::new(), model: None };
-            State::fresh(group, usize::MAX, &record)
-        })
+    fn entry(&mut self, names: Names<'_>, group: usize) -> (&Key, &mut State) {
+        let at = find(&self.states, names).unwrap_or_else(|at| {
+            let record = ProviderRecord { name: names.2.to_owned(), endpoint: String::new(), model: None };
+            self.states.insert(at, (Key::new(names), State::fresh(group, usize::MAX, &record)));
+            at
+        });
+        let (key, state) = &mut self.states[at];
+        (key, state)
+    }
+
+    fn select(&mut self, replica: u32, backend: &str, group: usize) {
+        match self.selected.binary_search_by(|((of, name), _)| (*of, &**name).cmp(&(replica, backend))) {
+            Ok(at) => self.selected[at].1 = group,
+            Err(at) => self.selected.insert(at, ((replica, backend.into()), group)),
+        }
     }
 }
 
+/// A replica, a backend, and a provider.
+type Names<'n> = (u32, &'n str, &'n str);
+
+/// Where among the states that of a provider is, or belongs.
+fn find(states: &[(Key, State)], names: Names<'_>) -> Result<usize, usize> {
+    states.binary_search_by(|(key, _)| key.names().cmp(&names))
+}
+
 impl Key {
-    pub(super) fn new(replica: u32, backend: &str, provider: &str) -> Self {
-        Self { replica, backend: backend.to_owned(), provider: provider.to_owned() }
+    fn new((replica, backend, provider): Names<'_>) -> Self {
+        Self { replica, backend: backend.into(), provider: provider.into() }
+    }
+
+    fn names(&self) -> Names<'_> {
+        (self.replica, &self.backend, &self.provider)
     }
 }

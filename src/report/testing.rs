@@ -268,7 +268,7 @@ impl Script {
                 attempts: 0,
                 error: Some("route not found".to_owned()),
                 reason: Some("NotFound".to_owned()),
-                answer: Answer { bytes: Some(15), ..Answer::default() },
+                answer: Box::new(Answer { bytes: Some(15), ..Answer::default() }),
             },
         );
         self.client_ends(at + 1_000, id, 404, None);
@@ -288,6 +288,7 @@ impl Script {
                 headers: vec![("host".to_owned(), "gateway:8080".to_owned())],
                 body: "{\"messages\":[]}".to_owned(),
                 intended_us: None,
+                retry_of: None,
             },
         );
         self.at(
@@ -298,7 +299,7 @@ impl Script {
                 method: "POST".to_owned(),
                 path: ask.path.to_owned(),
                 credential: Some("client".to_owned()),
-                arrival: Arrival {
+                arrival: Box::new(Arrival {
                     source: Some(ask.source.to_owned()),
                     host: Some("gateway:8080".to_owned()),
                     version: Some("HTTP/1.1".to_owned()),
@@ -306,7 +307,7 @@ impl Script {
                     gateway: Some("agentgateway-system/agentgateway-proxy".to_owned()),
                     listener: Some("http".to_owned()),
                     traceparent: ask.traceparent.map(str::to_owned),
-                },
+                }),
             },
         );
         if ask.routed {
@@ -467,7 +468,7 @@ impl Script {
                 attempts,
                 error: failed.then(|| "upstream call failed: Connect: Connection refused (os error 111)".to_owned()),
                 reason: failed.then(|| "UpstreamFailure".to_owned()),
-                answer,
+                answer: Box::new(answer),
             },
         );
         self.client_ends(at, id, status, usage);

@@ -54,7 +54,7 @@ impl Traces {
     /// Takes in the next event.
     pub fn apply(&mut self, event: &Event) {
         if let Some(exchange) = self.exchanges.apply(event) {
-            self.ended.push_back(exchange);
+            self.ended.push_back(*exchange);
         } else if let Kind::ProviderEvicted { request, provider, until_us, source, .. } = &event.kind {
             // A gateway may evict a moment after the answer has ended.
             let late = self.ended.iter_mut().rev().find(|ended| ended.request == *request);
@@ -113,7 +113,8 @@ impl Traces {
         let (arrival, end) = (&exchange.arrival, &exchange.end);
         let path_match = exchange.route.as_ref().and_then(|route| route.path_match.as_deref());
         let name = path_match.map_or_else(|| exchange.method.clone(), |path| format!("{} {path}", exchange.method));
-        let fields = access_log::fields(exchange, Some(context), arrival.source.clone(), self.has_reasons());
+        let fields =
+            access_log::fields(exchange, Some(context), arrival.source.as_deref().map(Into::into), self.has_reasons());
         let mut attributes: Attributes = fields.into_iter().map(|(key, value)| Attribute::new(key, value)).collect();
         attributes.push(Attribute::new("url.scheme", "http"));
         attributes.extend(protocol_version(arrival.version.as_deref()));

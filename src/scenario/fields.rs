@@ -248,6 +248,15 @@ fn unquoted(node: &Node) -> Option<Node> {
     Some(Node { value, place: node.place }).filter(|node| node.as_str().is_none())
 }
 
+/// A whole number, also one that a variable stands for.
+pub(super) fn whole_number(node: &Node) -> Option<u64> {
+    let unquoted = unquoted(node);
+    match unquoted.as_ref().unwrap_or(node).value {
+        Value::Int(number) => u64::try_from(number).ok(),
+        _ => None,
+    }
+}
+
 fn no_value(entry: &Entry) -> Diagnostic {
     Diagnostic::error(format!("`{}` has no value", entry.key)).at(entry.key_place, "a value is missing")
 }
@@ -301,12 +310,7 @@ impl<'n> Fields<'n> {
     /// A whole number within a range.
     pub(super) fn whole(&self, key: &str, range: RangeInclusive<u64>) -> Option<Spanned<u64>> {
         let node = &self.value(key)?.value;
-        let unquoted = unquoted(node);
-        let number = match unquoted.as_ref().unwrap_or(node).value {
-            Value::Int(number) => u64::try_from(number).ok(),
-            _ => None,
-        };
-        if let Some(number) = number.filter(|number| range.contains(number)) {
+        if let Some(number) = whole_number(node).filter(|number| range.contains(number)) {
             return Some(Spanned::new(number, node.place));
         }
         let expected = match range.end() {

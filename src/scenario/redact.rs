@@ -45,7 +45,9 @@ pub(super) fn redacted(sources: &Sources, variables: &Expansion) -> Redacted {
     let mut hidden = Vec::new();
     for (file, text) in files(sources) {
         if sources.file(file).name == COMMAND_LINE {
-            hidden.extend(places_of(text, file, like_a_key));
+            // A path of keys is long, and no key of a lock.
+            let values = text.split('\n').map(|line| line.split_once('=').map_or(line, |(_, value)| value));
+            hidden.extend(values.flat_map(|value| words(value, like_a_key)).map(|word| place_in(text, file, word)));
             of_settings(text, file, &mut secrets);
             continue;
         }
@@ -109,11 +111,14 @@ fn files(sources: &Sources) -> impl Iterator<Item = (FileId, &str)> {
     sources.files().iter().zip(0..).map(|(source, index)| (FileId(index), source.text.as_str()))
 }
 
-/// The words of a text that `wanted` picks.
+/// The places of the words of a text that `wanted` picks.
 fn places_of(text: &str, file: FileId, wanted: fn(&str) -> bool) -> Vec<Place> {
+    words(text, wanted).map(|word| place_in(text, file, word)).collect()
+}
+
+fn words(text: &str, wanted: fn(&str) -> bool) -> impl Iterator<Item = &str> {
     let within = |c: char| c.is_ascii_alphanumeric() || "-_./+=".contains(c);
-    let words = text.split(|c| !within(c)).filter(|word| wanted(word));
-    words.map(|word| place_in(text, file, word)).collect()
+    text.split(move |c| !within(c)).filter(move |word| wanted(word))
 }
 
 /// The place of a part of a text.

@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(names(BODY), of(read::expectations::OF_BODY));
         assert_eq!(names(EVICTION), of(read::expectations::OF_EVICTIONS));
         for (mine, known) in steps::known() {
-            assert_eq!(names(mine), of(known));
+            assert_eq!(names(&mine), of(known));
         }
         assert_eq!(sorted(steps::verbs()), sorted(read::steps::verbs()));
         assert_eq!(sorted(Figure::TABLE.map(|(name, _)| name)), of(Figure::NAMES));

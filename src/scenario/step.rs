@@ -18,6 +18,8 @@ use crate::topology::Credential;
 pub const MAX_TIMES: u32 = 1_000_000;
 /// Users of one load, at most.
 pub const MAX_USERS: u32 = 10_000;
+/// Retries of a client, at most.
+pub const MAX_RETRIES: u32 = 100;
 /// Steps of a scenario, at most, with those of `repeat` counted each time.
 pub const MAX_STEPS: usize = 10_000;
 /// How long `wait: { until: … }` waits where it does not say.
@@ -152,8 +154,46 @@ pub struct Send {
     pub order: Order,
     /// How long the client waits for the end of an answer.
     pub timeout: Option<Span>,
+    /// How the client tries again by itself, if it does.
+    pub retries: Option<Retries>,
     /// What is expected of these requests.
     pub expect: Vec<Expectation>,
+}
+
+/// How a client tries again by itself: each time with a request of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries {
+    /// How often at most, from 0 to [`MAX_RETRIES`].
+    pub most: u32,
+    /// Which client it is: what it takes for a reason, and how long it waits.
+    pub like: Sdk,
+}
+
+/// An official client of OpenAI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sdk {
+    /// openai-python 2 and 3: waits up to two minutes when told to, and gives up on more.
+    #[default]
+    OpenaiPython,
+    /// openai-python 1: waits up to a minute when told to, and its own time on more.
+    OpenaiPython1,
+    /// openai-node 6: waits as long as it is told.
+    OpenaiNode,
+}
+
+impl Sdk {
+    /// All of them, by the names that files have for them.
+    pub const TABLE: [(&'static str, Self); 3] = [
+        ("openai-python", Self::OpenaiPython),
+        ("openai-python-1", Self::OpenaiPython1),
+        ("openai-node", Self::OpenaiNode),
+    ];
+
+    /// Its name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::TABLE.iter().find(|(_, sdk)| *sdk == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// When the requests of a step are sent.
@@ -240,6 +280,8 @@ pub enum Content {
 
 /// The prompt of a request that names none.
 pub const DEFAULT_PROMPT: &str = "What is 2+2?";
+/// How often a client tries again where `retries` says only which one it is: as the official ones do.
+pub const DEFAULT_RETRIES: u32 = 2;
 /// From the end of one answer to the next request, where a step does not say.
 pub const DEFAULT_GAP: Span = Span(std::time::Duration::from_millis(50));
 
@@ -364,6 +406,7 @@ impl Send {
             times: 1,
             order: Order::InOrder { gap: DEFAULT_GAP },
             timeout: None,
+            retries: None,
             expect: Vec::new(),
         }
     }
@@ -376,9 +419,10 @@ impl Send {
             Order::AtOnce => ", at once".to_owned(),
             Order::Over(span) => format!(", over {span}"),
         };
+        let retries = self.retries.map(Retries::summary).unwrap_or_default();
         match times {
-            1 => format!("send {method} {path}{stream}"),
-            _ => format!("send {times} × {method} {path}{stream}{order}"),
+            1 => format!("send {method} {path}{stream}{retries}"),
+            _ => format!("send {times} × {method} {path}{stream}{order}{retries}"),
         }
     }
 
@@ -428,7 +472,19 @@ impl Send {
             Order::AtOnce => out["at-once"] = json!(true),
             Order::Over(span) => out["over"] = json!(span),
         }
+        if let Some(Retries { most, like }) = self.retries {
+            out["retries"] = json!({ "most": most, "like": like.name() });
+        }
         out
+    }
+}
+
+impl Retries {
+    fn summary(self) -> String {
+        match self.most {
+            1 => ", 1 retry at most".to_owned(),
+            most => format!(", {most} retries each at most"),
+        }
     }
 }
 
@@ -469,7 +525,8 @@ impl Load {
             (Some(span), times) => format!("for {span}, {times} at most"),
             (None, times) => format!("{times} requests"),
         };
-        format!("load {method} {path}{stream}: {pace}, {until}")
+        let retries = self.request.retries.map(Retries::summary).unwrap_or_default();
+        format!("load {method} {path}{stream}: {pace}, {until}{retries}")
     }
 
     fn as_written(&self) -> Option<Json> {

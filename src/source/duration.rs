@@ -70,6 +70,12 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// A duration rounded to the millisecond: real clocks are not exact.
+#[must_use]
+pub fn to_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from((duration.as_micros() + 500) / 1_000).unwrap_or(u64::MAX))
+}
+
 /// A time as Go writes it, in whole milliseconds, rounded up: `20ms`, `1s`, `8.64s`, `6m0s`, `1h0m0s`.
 pub(crate) fn as_go(time: Duration) -> String {
     let millis = time.as_micros().div_ceil(1_000);

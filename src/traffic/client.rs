@@ -50,8 +50,21 @@ pub struct Ask {
     pub timeout: Option<Duration>,
     /// When it should be sent, where a load says so.
     pub intended: Option<At>,
+    /// The request that it is a retry of.
+    pub retry_of: Option<RequestId>,
     /// Whether the whole text of a stream is wanted.
     pub keeps_text: bool,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Status, if a head came.
+    pub status: Option<u16>,
+    /// The head's headers.
+    pub headers: HeaderMap,
 }
 
 /// How much of a body is read for its model and usage, in bytes. The rest is counted, not kept.
@@ -61,6 +74,7 @@ const KEPT: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 struct Answer {
     status: Option<u16>,
+    headers: HeaderMap,
     is_event_stream: bool,
     body: BytesMut,
     digest: Digest,
@@ -82,7 +96,7 @@ impl Client {
     }
 
     /// Sends a request and reads the answer to its end. Everything is told in events.
-    pub async fn send(&self, ask: Ask) -> Outcome {
+    pub async fn send(&self, ask: Ask) -> Answered {
         let id = ask.id.clone();
         self.tell_sent(&ask);
         let mut answer = Answer { text: ask.keeps_text.then(String::new), ..Answer::default() };
@@ -105,7 +119,7 @@ impl Client {
             body_bytes: answer.digest.bytes,
             digest: answer.status.map(|_| answer.digest),
         });
-        outcome
+        Answered { outcome, status: answer.status, headers: answer.headers }
     }
 
     fn tell_sent(&self, ask: &Ask) {
@@ -119,6 +133,7 @@ impl Client {
             headers: self.world.credentials.mask(&ask.headers),
             body: self.world.credentials.scrub(&clip_body(&ask.body)),
             intended_us: ask.intended,
+            retry_of: ask.retry_of.clone(),
         });
     }
 
@@ -135,6 +150,7 @@ impl Client {
             status: response.status().as_u16(),
             headers: self.world.credentials.mask(response.headers()),
         });
+        answer.headers.clone_from(response.headers());
         self.read(&id, response, answer).await
     }
 

@@ -13,7 +13,7 @@ use crate::scenario::pattern::{Answer, Item, Pattern};
 use crate::scenario::step::Until;
 use crate::scenario::{Scenario, Step};
 use crate::source::amount::counted;
-use crate::source::duration::human;
+use crate::source::duration::{human, to_millis};
 use crate::source::{Place, Span};
 
 /// How many lines of evidence a finding has, at most.
@@ -378,10 +378,6 @@ fn ending(eviction: &Eviction) -> Duration {
 /// How long an eviction lasts by its deadline, to the millisecond: real clocks round.
 fn lasting(eviction: &Eviction) -> Duration {
     to_millis(eviction.until.since(eviction.began))
-}
-
-fn to_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from((duration.as_micros() + 500) / 1_000).unwrap_or(u64::MAX))
 }
 
 /// An eviction in one line of evidence.

@@ -1,6 +1,6 @@
 //! Counts and shares over the requests of a step or a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::{by_gateway, ended_with, observed, observed_pattern};
 use super::expectations::{Came, Scope, line, times, too_many};
@@ -57,11 +57,27 @@ pub(super) fn share(scope: &Scope<'_>, target: &Target, share: &Bounds<Share>) -
     Came::fail(share.to_string(), told).because([format!("all answers: {all}")])
 }
 
-/// Which share of requests got a whole answer of class 2xx.
+/// The last request of each question: a client that asks again by itself asks once.
+fn last_of_each<'h>(scope: &Scope<'h>) -> Vec<&'h Request> {
+    let mut last: BTreeMap<&str, &Request> = BTreeMap::new();
+    for request in &scope.requests {
+        last.insert(request.retry_of.as_deref().unwrap_or(&request.id), request);
+    }
+    let mut last: Vec<_> = last.into_values().collect();
+    last.sort_by_key(|request| request.number);
+    last
+}
+
+/// How many questions were asked, with all retries of a client for one.
+fn questions(scope: &Scope<'_>) -> u64 {
+    scope.requests.iter().filter(|request| request.retry_of.is_none()).count() as u64
+}
+
+/// Which share of requests got a whole answer of class 2xx, in the end.
 pub(super) fn success(scope: &Scope<'_>, share: &Bounds<Share>) -> Came {
     let good = |request: &Request| ended_with(&Answer::Class(2), request);
-    let (good, bad): (Vec<&Request>, Vec<&Request>) = scope.requests.iter().copied().partition(|one| good(one));
-    let all = scope.requests.len() as u64;
+    let (good, bad): (Vec<&Request>, Vec<&Request>) = last_of_each(scope).into_iter().partition(|one| good(one));
+    let all = (good.len() + bad.len()) as u64;
     let Some(found) = Share::of(good.len() as u64, all) else {
         return Came::unknown(share.to_string(), "no request was sent".to_owned());
     };
@@ -74,10 +90,10 @@ pub(super) fn success(scope: &Scope<'_>, share: &Bounds<Share>) -> Came {
     Came::fail(share.to_string(), told).because(wrong.iter().map(|request| line(request)))
 }
 
-/// How many attempts there were for each request.
+/// How many attempts there were for each request, with those of the client's retries.
 pub(super) fn amplification(scope: &Scope<'_>, ratio: &Bounds<Ratio>) -> Came {
     let attempts = scope.requests.iter().map(|request| request.attempts.len() as u64).sum();
-    let all = scope.requests.len() as u64;
+    let all = questions(scope);
     let Some(found) = Ratio::of(attempts, all) else {
         return Came::unknown(ratio.to_string(), "no request was sent".to_owned());
     };
@@ -85,7 +101,7 @@ pub(super) fn amplification(scope: &Scope<'_>, ratio: &Bounds<Ratio>) -> Came {
     if ratio.contain(found) {
         return Came::pass(told);
     }
-    let several = scope.requests.iter().filter(|request| request.attempts.len() > 1);
+    let several = scope.requests.iter().filter(|one| one.attempts.len() > 1 || one.retry_of.is_some());
     let lines = several.map(|request| {
         let tried: Vec<&str> = request.attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
         format!("request {} at {}: {}, tried {}", request.number, request.sent, observed(request), tried.join(", "))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Answer, Arrival, At, Event, History, Kind, Outcome};
+use crate::event::{At, Event, History, Kind, Outcome};
 
 /// The backend of the intra-group lab.
 pub(super) const BACKEND: &str = "agentgateway-system/mock-ratelimit-backend";
@@ -212,6 +212,7 @@ impl Tape {
             headers: Vec::new(),
             body: String::new(),
             intended_us: None,
+            retry_of: None,
         });
         self.emit(Kind::GatewayRequestReceived {
             request: id.into(),
@@ -219,7 +220,7 @@ impl Tape {
             method: "POST".into(),
             path: "/openai".into(),
             credential: None,
-            arrival: Arrival::default(),
+            arrival: Box::default(),
         });
     }
 
@@ -238,7 +239,7 @@ impl Tape {
             attempts: 1,
             error: error.map(Into::into),
             reason: None,
-            answer: Answer::default(),
+            answer: Box::default(),
         });
         self.emit(Kind::ClientResponseStarted {
             request: id.into(),

@@ -55,6 +55,33 @@ impl Connector {
         Self { secure: Some(Secure::new(tls)), ..self }
     }
 
+    /// Whom a request in the clear to this address is for.
+    ///
+    /// # Errors
+    /// There is no host, or it is not to be called in the clear.
+    pub(super) fn in_the_clear(uri: &Uri) -> io::Result<Authority> {
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            return Err(io::Error::other("TLS is not spoken here"));
+        }
+        let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
+        Ok(Authority::new(host, uri.port_u16().unwrap_or(80)))
+    }
+
+    /// Opens a connection in the clear.
+    pub(super) async fn connect(&self, to: &Authority) -> io::Result<Stream> {
+        self.in_time(self.net.connect(to)).await
+    }
+
+    async fn in_time<T>(&self, ready: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        match self.timeout {
+            None => ready.await,
+            Some(timeout) => match tokio::time::timeout(timeout, ready).await {
+                Ok(ready) => ready,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            },
+        }
+    }
+
     /// A pooling HTTP/1.1 client whose idle connections age by the lab's clock.
     #[must_use]
     pub fn client<B>(self) -> HttpClient<B>
@@ -87,17 +114,7 @@ impl tower_service::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let this = self.clone();
-        Box::pin(async move {
-            let ready = this.open(&uri);
-            let ready = match this.timeout {
-                None => ready.await,
-                Some(timeout) => match tokio::time::timeout(timeout, ready).await {
-                    Ok(ready) => ready,
-                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
-                },
-            };
-            ready.map(TokioIo::new)
-        })
+        Box::pin(async move { this.in_time(this.open(&uri)).await.map(TokioIo::new) })
     }
 }
 

@@ -158,6 +158,12 @@ impl Net {
         matches!(self.inner.transport, Transport::Memory(_))
     }
 
+    /// Whether it is the real network, on which no faults act.
+    #[must_use]
+    pub fn is_real(&self) -> bool {
+        self.inner.real
+    }
+
     /// Adds a DNS name. Several targets are taken in turn.
     pub fn name(&self, name: Authority, targets: Vec<Authority>) {
         let mut names = lock(&self.inner.names);

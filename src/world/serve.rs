@@ -11,7 +11,7 @@ mod head;
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -32,6 +32,8 @@ pub struct Server {
 
 struct State {
     stop: watch::Sender<Stop>,
+    /// Whether it still listens.
+    listens: AtomicBool,
     open: AtomicUsize,
     idle: Notify,
 }
@@ -98,14 +100,16 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (stop, mut stopped) = watch::channel(Stop::No);
-    let server = Server { state: Arc::new(State { stop, open: AtomicUsize::new(0), idle: Notify::new() }) };
+    let server = Server {
+        state: Arc::new(State { stop, listens: AtomicBool::new(true), open: AtomicUsize::new(0), idle: Notify::new() }),
+    };
     let state = server.state.clone();
     let wrapper = listener.wrapper();
     tokio::spawn(async move {
         let mut port = 0u16;
         loop {
             let accepted = futures_util::select_biased! {
-                _ = futures_util::FutureExt::fuse(Box::pin(stopped.wait_for(|stop| *stop != Stop::No))) => return,
+                _ = futures_util::FutureExt::fuse(Box::pin(stopped.wait_for(|stop| *stop != Stop::No))) => break,
                 accepted = futures_util::FutureExt::fuse(Box::pin(listener.accept())) => accepted,
             };
             match accepted {
@@ -128,17 +132,21 @@ where
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
             }
         }
+        drop(listener);
+        state.listens.store(false, Ordering::Release);
+        state.idle.notify_waiters();
     });
     server
 }
 
 impl Server {
-    /// Accepts no more connections, and returns once the requests under way have ended.
+    /// Accepts no more connections, and returns once it listens no more and the requests under way have
+    /// ended.
     pub async fn drain(&self) {
         self.state.stop.send_replace(Stop::Drain);
         loop {
             let idle = self.state.idle.notified();
-            if self.state.open.load(Ordering::Acquire) == 0 {
+            if !self.state.listens.load(Ordering::Acquire) && self.state.open.load(Ordering::Acquire) == 0 {
                 return;
             }
             idle.await;

@@ -11,7 +11,7 @@ use labsim::fault::Injection;
 use labsim::lab::{Commands, Throttle};
 use labsim::scenario::session::{Original, Performed, Session};
 use labsim::scenario::step::{Configure, Inject, Load, Scale, Scaled};
-use labsim::scenario::{Disk, Restart, Send, Step};
+use labsim::scenario::{Change, Disk, Manifest, Restart, Send, Step};
 use labsim::source::Span;
 
 use crate::support::{Scratch, root};
@@ -180,6 +180,26 @@ fn a_session_runs_again_event_for_event() {
         let repeated = again(&path, &events, &written);
         same(scenario, &whatever_their_origin(events), &whatever_their_origin(repeated));
     }
+}
+
+#[test]
+fn manifests_that_a_person_applies_are_there_from_then_on() {
+    let path = root().join("scenarios/inter-group.yaml");
+    let mended = root().join("scenarios/manifests/mock-mended.yaml");
+    let text = std::fs::read_to_string(&mended).expect("a shipped manifest");
+    let apply = Step::Apply(vec![Change::Apply(Manifest { name: mended.display().to_string(), text })]);
+    let wait = Step::Wait(Span(std::time::Duration::from_secs(61)));
+    let plan = Plan { during: Vec::new(), afterwards: vec![wait.clone(), send(1), apply, wait, send(1)] };
+    let events = improvised(&path, plan, u64::MAX);
+    let answers = events.iter().filter_map(|event| match &event.kind {
+        Kind::ClientRequestEnded { status, model, .. } => Some((*status, model.as_deref())),
+        _ => None,
+    });
+    let answers: Vec<_> = answers.collect();
+    assert_eq!(answers[answers.len() - 2..], [(Some(429), None), (Some(200), Some("mock-gpt-4o"))]);
+    let scratch = Scratch::new("acts-apply");
+    let repeated = again(&path, &events, &scratch.path("applied.yaml"));
+    same("applied", &whatever_their_origin(events), &whatever_their_origin(repeated));
 }
 
 #[test]

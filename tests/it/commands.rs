@@ -165,6 +165,24 @@ fn init_writes_a_scenario_that_passes() {
     assert_eq!(here(&["init", "empty", "-o", "y.yaml"]).status.code(), Some(64));
 }
 
+/// Where nothing fails by itself a provider is made to, so that there is a failover to see.
+#[test]
+fn init_tries_the_failover_of_a_lab_that_is_well() {
+    let folder = folder("init-well");
+    for name in ["simulator.yaml", "route.yaml", "pair.yaml", "health.yaml"] {
+        fs::copy(root().join("scenarios/manifests").join(name), folder.join(name)).expect("a manifest");
+    }
+    let here = |args: &[&str]| labsim().args(args).current_dir(&folder).output().expect("labsim runs");
+    assert_eq!(here(&["init"]).status.code(), Some(0));
+    let text = fs::read_to_string(folder.join("scenario.yaml")).expect("the scenario");
+    for part in ["200@primary{3}", "target: \"primary\"", "503@primary 200@fallback{2}", "- clear: "] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(text.trim_end().ends_with("\"primary\": 1"), "{text}");
+    let played = here(&["run", "scenario.yaml"]);
+    assert_eq!(played.status.code(), Some(0), "{}{}", stdout(&played), stderr(&played));
+}
+
 #[test]
 fn completions_and_manual_pages_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {

@@ -2,6 +2,8 @@
 //! scenario's manifests.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -86,6 +88,24 @@ async fn is_evicted(health: &str, provider: &str) -> bool {
     let told: Value = client().get(health).send().await.unwrap().json().await.unwrap();
     let providers = told["replicas"][0]["backends"][0]["groups"][0]["providers"].as_array();
     providers.into_iter().flatten().any(|one| one["provider"] == provider && one["active"] == false)
+}
+
+#[test]
+fn a_body_over_the_limit_is_answered_over_tcp_too() {
+    let (_running, url, _) = in_front_of_two(&[]);
+    let address = url.strip_prefix("http://").unwrap();
+    let length = 3 * 1024 * 1024;
+    for (path, status) in [("/openai", 503), ("/elsewhere", 404)] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        // It reads only once all is sent.
+        stream.write_all(&vec![b'x'; length]).expect("the gateway reads on");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("and ends the connection in order");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
 }
 
 #[test]

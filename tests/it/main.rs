@@ -17,6 +17,7 @@ mod heredocs;
 mod invariants;
 mod layers;
 mod library;
+mod memory;
 mod observed;
 mod parity;
 mod properties;

@@ -96,7 +96,7 @@ impl Rig {
 
     /// Asks through the gateway.
     pub(crate) async fn ask(&self, id: &str, stream: bool, timeout: Duration) -> Outcome {
-        self.client.send(ask(id, stream, timeout)).await
+        self.client.send(ask(id, stream, timeout)).await.outcome
     }
 }
 
@@ -126,6 +126,7 @@ pub(crate) fn ask(id: &str, stream: bool, timeout: Duration) -> Ask {
         stream,
         timeout: Some(timeout),
         intended: None,
+        retry_of: None,
         keeps_text: false,
     }
 }
@@ -139,6 +140,7 @@ fn topology(openai: bool) -> Topology {
         auth,
         is_openai,
         health: None,
+        own_health: None,
         connect_timeout: None,
         h2c: false,
         tls: None,
@@ -169,6 +171,7 @@ fn topology(openai: bool) -> Topology {
             namespace: "ns".to_owned(),
             groups: vec![Group { providers }],
             health: None,
+            own_health: None,
             place: PLACE,
         }],
         ..Topology::default()

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use crate::support::{Running, labsim, run, stderr};
+use crate::support::{Running, Scratch, labsim, root, run, stderr};
 
 /// Starts a server and gives the address that it says it has.
 fn start(args: &[&str]) -> (Running, String) {
@@ -232,6 +232,40 @@ async fn a_simulator_that_drains_ends_what_runs_and_refuses_the_rest() {
     assert_eq!(client().get(format!("{url}/health")).send().await.unwrap().status(), 200);
     assert_eq!(under_way.await.unwrap().unwrap().status(), 200);
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
+}
+
+/// A listener that a later `apply` adds can be reached from outside too, until it is deleted again.
+#[tokio::test]
+async fn up_opens_the_ports_that_manifests_add_in_mid_run() {
+    let scratch = Scratch::new("up-ports");
+    let added = free_port();
+    let gateway = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
+         metadata: {{ name: agentgateway-proxy, namespace: agentgateway-system }}\n\
+         spec:\n  gatewayClassName: agentgateway\n  listeners:\n  \
+         - {{ name: http, port: 8080, protocol: HTTP }}\n  - {{ name: more, port: {added}, protocol: HTTP }}\n"
+    );
+    std::fs::write(scratch.path("gateway.yaml"), gateway).unwrap();
+    let manifests = root().join("scenarios/manifests");
+    let scenario = format!(
+        "name: More ports\nlab:\n  manifests: [{0}/mock-429.yaml, {0}/inter-group.yaml]\n  \
+         secrets: {{ openai-secret: {{ Authorization: Bearer sk-labsim }} }}\n  \
+         gateway: {{ personality: agentgateway-0.12 }}\n\
+         steps:\n  - apply: gateway.yaml\n  - wait: {{ until: {{ reached: {{ mock-ratelimit-provider: 1 }} }}, at-most: 60s }}\n  \
+         - delete: gateway.yaml\n",
+        manifests.display()
+    );
+    let file = scratch.path("more-ports.yaml");
+    std::fs::write(&file, scenario).unwrap();
+    let args = ["up", file.to_str().unwrap(), "--play", "--port", "0", "--metrics-port", "0"];
+    let (_running, lines) = start_and_read(&args);
+    let url = format!("http://127.0.0.1:{added}");
+    let told = |text: &str| lines.iter().any(|line| line.contains(text) && line.contains(&url));
+    assert!(told("the gateway listens at"), "nobody says that the port is open");
+    let ask = || client().post(format!("{url}/openai")).header("content-type", "application/json").body(CHAT).send();
+    assert_eq!(ask().await.unwrap().status(), 429);
+    assert!(told("the gateway listens no more at"), "nobody says that the port is shut");
+    assert!(ask().await.is_err_and(|error| error.is_connect()));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::History;
+use crate::fault::target::Target;
 use crate::lab::Run;
 use crate::lint;
 use crate::source::duration::human;
@@ -26,6 +27,8 @@ pub(super) struct Draft {
     /// What agentgateway's own configuration calls and nothing describes, each with its model.
     simulators: Vec<(String, String)>,
     steps: Vec<Step>,
+    /// How many of the steps send to each route for the first time; they come first.
+    first: usize,
     /// Evictions by provider, and how long.
     evictions: BTreeMap<String, usize>,
     /// Backends whose lower groups are never used.
@@ -33,7 +36,16 @@ pub(super) struct Draft {
 }
 
 enum Step {
-    Send { path: String, host: Option<String>, about: String, pattern: Option<String> },
+    Send {
+        path: String,
+        host: Option<String>,
+        about: String,
+        pattern: Option<String>,
+    },
+    /// A provider fails from now on.
+    Break(String),
+    /// It no longer does.
+    Mend,
     Wait(Duration),
 }
 
@@ -45,6 +57,7 @@ impl Draft {
             secrets: missing_secrets(paths),
             simulators: missing_simulators(paths),
             steps: Vec::new(),
+            first: 0,
             evictions: BTreeMap::new(),
             stuck: Vec::new(),
         }
@@ -68,26 +81,55 @@ impl Draft {
                 }
             }
         }
+        self.first = self.steps.len();
     }
 
-    /// Waits until every provider is back, and sends again.
-    pub(super) fn wait_out(&mut self, history: &History) {
-        let longest = history.evictions.iter().map(|one| one.until.since(history.now)).max();
-        let Some(longest) = longest.filter(|longest| *longest <= LONGEST) else { return };
-        // A deadline is inclusive, and people like whole seconds.
-        let wait = Duration::from_secs(longest.as_secs() + 1);
+    /// Where nothing has failed, lets a provider fail that another one could stand in for, and sends
+    /// again. False where there is none.
+    pub(super) fn outage(&mut self, topology: &Topology, history: &History) -> bool {
+        let well = |status: Option<u16>| status.is_some_and(|status| (200..300).contains(&status));
+        if !history.evictions.is_empty() || !history.requests.iter().all(|request| well(request.status)) {
+            return false;
+        }
+        let several = |name: &str| {
+            topology.backends.iter().any(|backend| backend.full_name() == name && backend.providers().count() > 1)
+        };
+        let mut attempts = history.requests.iter().flat_map(|request| &request.attempts);
+        let Some(first) = attempts.find(|attempt| several(&attempt.backend)) else { return false };
+        let whole = format!("{}/{}", first.backend, first.provider);
+        let clear = |name: &String| Target::parse(name).is_ok_and(|target| target.aim(topology).is_ok());
+        let Some(name) = [first.provider.clone(), whole].into_iter().find(clear) else { return false };
+        self.steps.push(Step::Break(name));
+        self.again("while the first provider fails");
+        true
+    }
+
+    /// Sends to every route again.
+    fn again(&mut self, when: &str) {
         let again = |step: &Step| match step {
             Step::Send { path, host, about, .. } => Some(Step::Send {
                 path: path.clone(),
                 host: host.clone(),
-                about: format!("{about}, again"),
+                about: format!("{about}, {when}"),
                 pattern: None,
             }),
-            Step::Wait(_) => None,
+            Step::Break(_) | Step::Mend | Step::Wait(_) => None,
         };
-        let again: Vec<Step> = self.steps.iter().filter_map(again).collect();
-        self.steps.push(Step::Wait(wait));
+        let again: Vec<Step> = self.steps.iter().take(self.first).filter_map(again).collect();
         self.steps.extend(again);
+    }
+
+    /// Waits until every provider is back, and sends again.
+    pub(super) fn wait_out(&mut self, history: &History) {
+        if self.steps.iter().any(|step| matches!(step, Step::Break(_))) {
+            self.steps.push(Step::Mend);
+        }
+        let longest = history.evictions.iter().map(|one| one.until.since(history.now)).max();
+        let Some(longest) = longest.filter(|longest| *longest <= LONGEST) else { return };
+        // A deadline is inclusive, and people like whole seconds.
+        let wait = Duration::from_secs(longest.as_secs() + 1);
+        self.steps.push(Step::Wait(wait));
+        self.again("again");
     }
 
     /// Expects what came.
@@ -163,6 +205,11 @@ impl Step {
     fn text(&self) -> String {
         match self {
             Self::Wait(wait) => format!("  - wait: {}\n", human(*wait)),
+            Self::Break(provider) => {
+                let target = quoted(provider);
+                format!("  - inject: {{ name: outage, fault: {{ status: {{ code: 503 }} }}, target: {target} }}\n")
+            }
+            Self::Mend => "  - clear: { name: outage }\n".to_owned(),
             Self::Send { path, host, about, pattern } => {
                 let mut text = format!("  - note: {}\n  - send:\n      path: {}\n", quoted(about), quoted(path));
                 if let Some(host) = host {

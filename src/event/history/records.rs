@@ -40,6 +40,8 @@ pub struct Request {
     pub sent: At,
     /// When it should have been sent, where a load says so.
     pub intended: Option<At>,
+    /// The first request of the question, where the client asks it again by itself.
+    pub retry_of: Option<RequestId>,
     /// When the response's head came.
     pub started: Option<At>,
     /// When the first token of a stream came.

@@ -1,6 +1,7 @@
 //! An answer with another status.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -31,10 +32,15 @@ fault! {
         pub code: Code = Code(503),
         /// The body, verbatim.
         pub body: Option<String> = None,
+        /// Length of the body in bytes, filled up with spaces; as long as it is where absent. At most 64 MiB.
+        pub bytes: Option<NonZeroU64> = None,
         /// Headers of the answer; `content-type` is `application/json` unless it stands here.
         pub headers: BTreeMap<String, String> = BTreeMap::new(),
     }
 }
+
+/// The longest body, in bytes.
+const LONGEST: u64 = 64 << 20;
 
 impl Code {
     /// This status code, moved into the range that an answer can have.
@@ -80,7 +86,9 @@ impl AnswerFault for Status {
                 headers.push((name, value));
             }
         }
-        let body = self.body.clone().unwrap_or_else(|| error_body(status, message(status)));
+        let mut body = self.body.clone().unwrap_or_else(|| error_body(status, message(status))).into_bytes();
+        let length = self.bytes.map_or(0, |bytes| usize::try_from(bytes.get().min(LONGEST)).unwrap_or(0));
+        body.resize(body.len().max(length), b' ');
         Effect::Instead(Answer { status, headers, body: Bytes::from(body) })
     }
 }
@@ -102,5 +110,17 @@ mod tests {
             answer.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         assert_eq!(headers, ["content-type: text/plain", "x-a: 1"]);
         assert!(serde_json::from_str::<Status>(r#"{"code": 100}"#).is_err());
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_it_is_asked_to_be_and_still_json() {
+        let length = |json: &str| {
+            let fault: Status = serde_json::from_str(json).unwrap();
+            let Effect::Instead(answer) = effect(&fault, false) else { panic!("it answers") };
+            assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok());
+            answer.body.len()
+        };
+        assert_eq!(length(r#"{"code": 429, "bytes": 100000}"#), 100_000);
+        assert_eq!(length(r#"{"code": 429, "bytes": 3}"#), length(r#"{"code": 429}"#));
     }
 }

@@ -82,7 +82,7 @@ impl Flow for Resetting {
         out.send(at, Item::Reset);
     }
 
-    fn exchange(&mut self) {
+    fn exchange(&mut self, _idle: Duration) {
         self.left = Some(self.allowed);
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         chain.add(1, flow, Duration::ZERO);
         chain.push(Duration::ZERO, bytes("the rest of an answer"));
         assert_eq!(chain.pop(Duration::ZERO), Some(bytes("the rest of an answer")));
-        chain.exchange();
+        chain.exchange(Duration::ZERO);
         chain.push(Duration::ZERO, bytes("HTTP/1.1 200 OK"));
         assert_eq!(chain.pop(Duration::ZERO), Some(Item::Reset));
     }

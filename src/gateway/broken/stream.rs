@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::super::tap::Tap;
 use super::{Broken, lock};
 use crate::topology::Bug;
+use crate::world::caller::Reply;
 
 /// The event that ends a stream.
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -43,7 +43,7 @@ pub(crate) struct Warped {
     /// Tells this stream from others.
     id: u64,
     /// None once it is over.
-    incoming: Option<Incoming>,
+    incoming: Option<Reply>,
     pub(crate) tap: Box<Tap>,
     pieces: u64,
     ready: VecDeque<Bytes>,
@@ -51,7 +51,7 @@ pub(crate) struct Warped {
 }
 
 impl Warped {
-    pub(super) fn new(broken: Broken, bug: Bug, incoming: Incoming, tap: Box<Tap>) -> Self {
+    pub(super) fn new(broken: Broken, bug: Bug, incoming: Reply, tap: Box<Tap>) -> Self {
         let id = broken.shared().map_or(0, |shared| shared.counter.fetch_add(1, Ordering::Relaxed));
         let incoming = Some(incoming);
         Self { broken, bug, id, incoming, tap, pieces: 0, ready: VecDeque::new(), held: VecDeque::new() }

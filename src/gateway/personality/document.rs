@@ -155,7 +155,9 @@ fn comeback(row: &Behaviour) -> &'static str {
 
 fn reload(row: &Behaviour) -> &'static str {
     match row.reload {
-        Reload::ChangedBackendsAnew => "all providers of a backend of which one has changed begin anew",
+        Reload::ChangedBackendsAnew => {
+            "all providers of a backend begin anew where one of them, or a policy in the backend itself, has changed"
+        }
         Reload::ProvidersKept => "a provider whose address, model and path stay keeps its health and its eviction",
     }
 }

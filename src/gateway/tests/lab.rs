@@ -19,6 +19,7 @@ use crate::topology::{
     Auth, Authority, Backend, Condition, EvictionPolicy, Filter, Group, HeaderChange, HealthPolicy, Listener,
     Personality, Provider, Retry, Route, Rule, Topology, WeightedBackend,
 };
+use crate::world::caller::Reply;
 use crate::world::serve::{serve, serve_with_h2c};
 use crate::world::{Clock, Credentials, Net, Seed, World, clock};
 
@@ -53,6 +54,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         is_openai: false,
         tls: None,
         health: None,
+        own_health: None,
         connect_timeout: None,
         h2c: false,
     };
@@ -76,6 +78,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
             namespace: "ns".to_owned(),
             groups: groups.iter().map(|group| Group { providers: group.iter().map(provider).collect() }).collect(),
             health: None,
+            own_health: None,
             place: PLACE,
         }],
         ..Topology::default()
@@ -216,7 +219,7 @@ impl Lab {
     }
 
     /// The head of an answer, with its body still to come.
-    pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    pub(super) async fn head(&self, request: Request<Full<Bytes>>) -> Response<Reply> {
         self.client.call(request, &Way::default()).await.unwrap()
     }
 

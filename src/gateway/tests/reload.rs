@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::lab::{Lab, adding, topology};
 use crate::event::Kind;
-use crate::topology::{Personality, Topology};
+use crate::topology::{HealthPolicy, Personality, Topology};
 
 const FAST: Duration = Duration::from_millis(5);
 
@@ -61,6 +61,23 @@ async fn in_agentgateway_a_backend_that_changes_begins_anew_and_in_the_reference
     assert_eq!(reset(&kept)[1], ["primary", "secondary"]);
     configure(&kept, begin);
     assert!(kept.health_of("primary").evicted_until_us.is_none(), "who comes again begins anew");
+}
+
+/// A backend and the policies in it are one object; a policy that is aimed at it is another.
+#[tokio::test(start_paused = true)]
+async fn in_agentgateway_a_backend_whose_own_policy_changes_begins_anew() {
+    let begin = topology(&[&["primary"], &["secondary"]]);
+    for own in [true, false] {
+        let lab = lab(Personality::Agentgateway012, begin.clone()).await;
+        assert_eq!(lab.ask_in_turn(2).await, "PS");
+        let mut after = begin.clone();
+        after.backends[0].health = Some(HealthPolicy::default());
+        after.backends[0].own_health = after.backends[0].health.clone().filter(|_| own);
+        configure(&lab, after);
+        let expected: &[&str] = if own { &["primary", "secondary"] } else { &[] };
+        assert_eq!(reset(&lab), [expected]);
+        assert_eq!(lab.ask_in_turn(1).await, if own { "P" } else { "S" });
+    }
 }
 
 /// What a request learns that began before goes to the configuration after, where its provider has

@@ -34,6 +34,7 @@ fn a_backend_gets_its_health_policy() {
          consecutiveFailures: 2, healthThreshold: 50, restoreHealth: 20 }",
     ]);
     let health = loaded.topology.backends[0].health.clone().unwrap();
+    assert_eq!(loaded.topology.backends[0].own_health, None, "it is aimed at the backend, and no part of it");
     assert_eq!(health.unhealthy.unwrap().source(), "response.code == 429");
     let expected = EvictionPolicy {
         duration: Some(Duration::from_secs(30)),
@@ -71,6 +72,7 @@ fn what_a_manifest_says_itself_goes_first() {
     let loaded = load_all(&[MOCK, &own, policy]);
     assert_eq!(loaded.count(Severity::Error), 0, "{}", loaded.text);
     let health = loaded.topology.backends[0].health.clone().unwrap();
+    assert_eq!(loaded.topology.backends[0].own_health.as_ref(), Some(&health));
     assert_eq!(health.eviction.unwrap().duration, Some(Duration::from_secs(9)));
     let loaded = load_all(&[
         MOCK,

@@ -106,6 +106,7 @@ fn backend(
         namespace: NAMESPACE.to_owned(),
         groups: groups.into_iter().map(|providers| Group { providers }).collect(),
         health: policies.part.health.clone(),
+        own_health: policies.part.health.clone(),
         place: name.place,
     }
 }
@@ -148,6 +149,7 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         is_openai: host.is_none(),
         endpoint,
         path,
+        own_health: own.health.clone(),
         health: own.health,
         connect_timeout: own.connect_timeout.or(fallback.policies.part.connect_timeout),
         h2c: fallback.policies.h2c && tls.is_none(),

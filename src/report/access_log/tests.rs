@@ -63,7 +63,7 @@ fn a_time_has_six_digits_behind_the_point() {
 
 #[test]
 fn a_request_cannot_forge_a_line_or_a_field() {
-    let fields = [("http.path", Json::from("/a status=200\nforged")), ("http.method", Json::from("POST"))];
+    let fields = [("http.path", Field::from("/a status=200\nforged")), ("http.method", Field::from("POST"))];
     assert_eq!(text("T", &fields), "T\tinfo\trequest http.path=\"/a status=200\\nforged\" http.method=POST\n");
 }
 

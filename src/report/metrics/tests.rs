@@ -10,7 +10,7 @@ fn metrics_of(personality: &str, upto: u64) -> Metrics {
     let mut header = header();
     personality.clone_into(&mut header.personality);
     let mut metrics = Metrics::new(&header);
-    events().iter().take_while(|event| event.at_us.0 <= upto).for_each(|event| metrics.apply(event));
+    events().iter().take_while(|event| event.at_us.0 <= upto).for_each(|event| drop(metrics.apply(event)));
     metrics
 }
 

@@ -57,11 +57,12 @@ pub(crate) const OF_EVICTIONS: &[&str] = &["count", "lasts", "ends"];
 
 /// What is expected of the run as a whole.
 pub(crate) fn run_expectations(reader: &Reader<'_>, top: Fields<'_>, steps: &[Spanned<Step>]) -> Vec<Expectation> {
-    let sends = steps.iter().filter_map(|step| step.value.request());
-    let times = sends.map(|send| u64::from(send.times)).sum();
-    // With a step missing, or a load, nobody knows how many requests there are.
+    let sends = || steps.iter().filter_map(|step| step.value.request());
+    let times = sends().map(|send| u64::from(send.times)).sum();
+    // With a step missing, a load, or a client that tries again, nobody knows how many requests there are.
     let loaded = steps.iter().any(|step| matches!(step.value, Step::Load(_)));
-    let times = (!reader.has_errors() && !loaded).then_some(times);
+    let known = !reader.has_errors() && !loaded && sends().all(|send| send.retries.is_none());
+    let times = known.then_some(times);
     let expect = top.entry("expect").map_or_else(Vec::new, |entry| read(reader, &entry.value, &Scope::Run { times }));
     // Expectations that are wrong have been reported, and are no reason to say that there are none.
     let steps = top.entry("steps").map_or(&[][..], |entry| match &entry.value.value {

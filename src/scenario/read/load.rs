@@ -16,6 +16,7 @@ pub(in crate::scenario) const LOAD: &[&str] = &[
     "body",
     "method",
     "timeout",
+    "retries",
     "users",
     "think",
     "rate",

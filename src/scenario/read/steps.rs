@@ -1,23 +1,22 @@
 //! Nodes → steps. Each verb has a reader here; `VERBS` is the list of them.
 
-use serde_json::Value as Json;
+mod parts;
+mod request;
+mod until;
 
-use super::{expectations, header_name, load};
-use crate::fault::{Clear, Injection};
+use super::load;
 use crate::kube::Change;
 use crate::kube::change::Manifest;
-use crate::scenario::METHODS;
 use crate::scenario::fields::{Fields, Reader, not_among};
-use crate::scenario::pattern::Answer;
-use crate::scenario::step::{
-    AT_MOST, Condition, Configure, Content, DEFAULT_GAP, DEFAULT_PROMPT, Inject, MAX_STEPS, MAX_TIMES, Order, Restart,
-    Scale, Scaled, Send, Step, Until,
-};
+use crate::scenario::step::{MAX_STEPS, Step};
 use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
-use crate::topology::{Credential, Topology};
+use crate::topology::Topology;
 
-/// The reference of a client's own key in events.
-const CLIENT: &str = "client";
+pub(super) use request::request;
+#[cfg(test)]
+pub(in crate::scenario) use request::{RETRIES, SEND};
+#[cfg(test)]
+pub(in crate::scenario) use until::WAIT;
 
 /// Reads steps, in the order of the file, those of a branch right behind their `parallel`.
 struct Steps<'r> {
@@ -46,10 +45,14 @@ struct Verb {
 
 /// The verbs of steps.
 const VERBS: [Verb; 14] = [
-    Verb { name: "send", read: |steps, entry, at| steps.one(at, |s| s.send(entry)), example: "{ path: /openai }" },
+    Verb {
+        name: "send",
+        read: |steps, entry, at| steps.one(at, |s| request::send(s.reader, entry)),
+        example: "{ path: /openai }",
+    },
     Verb {
         name: "load",
-        read: |steps, entry, at| steps.one(at, |s| s.load(entry)),
+        read: |steps, entry, at| steps.one(at, |s| load::load(s.reader, entry)),
         example: "{ path: /openai, rate: 10, for: 30s }",
     },
     Verb { name: "wait", read: |steps, entry, at| steps.one(at, |s| s.wait(entry)), example: "61s" },
@@ -58,7 +61,11 @@ const VERBS: [Verb; 14] = [
         read: |steps, entry, at| steps.one(at, |s| s.reader.decode(&entry.value).map(Step::Note)),
         example: "A sentence for the person watching",
     },
-    Verb { name: "restart", read: |steps, entry, at| steps.one(at, |s| restart(s.reader, entry)), example: "gateway" },
+    Verb {
+        name: "restart",
+        read: |steps, entry, at| steps.one(at, |s| parts::restart(s.reader, entry)),
+        example: "gateway",
+    },
     Verb { name: "scale", read: |steps, entry, at| steps.one(at, |s| s.scale(entry)), example: "{ gateway: 2 }" },
     Verb {
         name: "configure",
@@ -81,7 +88,7 @@ const VERBS: [Verb; 14] = [
         read: |steps, entry, at| steps.change(entry, at, Step::Delete),
         example: "{ kind: HTTPRoute, name: openai }",
     },
-    Verb { name: "stop", read: |steps, entry, at| steps.one(at, |s| stop(s.reader, entry)), example: "load" },
+    Verb { name: "stop", read: |steps, entry, at| steps.one(at, |s| parts::stop(s.reader, entry)), example: "load" },
     Verb {
         name: "parallel",
         read: |steps, entry, at| steps.parallel(entry, at),
@@ -128,7 +135,12 @@ pub(crate) fn schedule<'r>(
     let mut schedule = Vec::new();
     for item in items {
         let Some(at) = moment(reader, item) else { continue };
-        let entries = item.entries().iter().filter(|entry| entry.key != "at").cloned().collect();
+        let entries: Vec<Entry> = item.entries().iter().filter(|entry| entry.key != "at").cloned().collect();
+        if entries.is_empty() {
+            let diagnostic = Diagnostic::error("nothing is done at this moment").at(item.place, "");
+            reader.push(diagnostic.help("such as `- { at: 30s, restart: gateway }`"));
+            continue;
+        }
         let position = reading.read.len();
         reading.step(&Node { value: Value::Map(entries), place: item.place });
         if reading.read.len() > position {
@@ -241,169 +253,6 @@ impl Steps<'_> {
             }
         });
     }
-
-    fn wait(&self, entry: &Entry) -> Option<Step> {
-        let Value::Map(_) = entry.value.value else { return self.reader.decode(&entry.value).map(Step::Wait) };
-        let fields = self.reader.fields(&entry.value, "of what to wait for", WAIT)?;
-        let until = fields.value("until");
-        if until.is_none() && fields.entry("until").is_none() {
-            let missing = Diagnostic::error("`until` is missing here").at(fields.first_line(), "");
-            self.reader.push(missing.help("such as `wait: { until: { active: mock-provider }, at-most: 90s }`"));
-        }
-        let condition = self.condition(until?)?;
-        Some(Step::Until(Until { condition, at_most: fields.get("at-most").unwrap_or(AT_MOST) }))
-    }
-
-    fn condition(&self, entry: &Entry) -> Option<Condition> {
-        let node = &entry.value;
-        if node.as_str() == Some("idle") {
-            return Some(Condition::Idle);
-        }
-        let [one] = node.entries() else {
-            let diagnostic = self.reader.expected(node, "something to wait for");
-            self.reader.push(diagnostic.help(
-                "such as `idle`, `{ evicted: mock }`, `{ active: mock }`, `{ answers: { 429: 3 } }` or `{ reached: { mock: 3 } }`",
-            ));
-            return None;
-        };
-        let target = |name: &str, place| {
-            self.reader.names().resolve(name, place).map_err(|diagnostic| self.reader.push(diagnostic)).ok()
-        };
-        let of_provider = || self.reader.text(one).and_then(|name| target(&name.value, name.place));
-        match one.key.as_str() {
-            "evicted" => of_provider().map(Condition::Evicted),
-            "active" => of_provider().map(Condition::Active),
-            "answers" => {
-                let (counted, count) = self.counted(one)?;
-                let answer = Answer::parse(&counted.key).map_err(|(message, help)| {
-                    let diagnostic = Diagnostic::error(message).at(counted.key_place, "");
-                    self.reader.push(help.into_iter().fold(diagnostic, Diagnostic::help));
-                });
-                Some(Condition::Answers(answer.ok()?, count))
-            }
-            "reached" => {
-                let (counted, count) = self.counted(one)?;
-                Some(Condition::Reached(target(&counted.key, counted.key_place)?, count))
-            }
-            _ => {
-                let key = Spanned::new(one.key.clone(), one.key_place);
-                self.reader.push(not_among(&key, "condition", &["idle", "evicted", "active", "answers", "reached"]));
-                None
-            }
-        }
-    }
-
-    /// The one entry of a map from something to how often it is waited for.
-    fn counted<'n>(&self, entry: &'n Entry) -> Option<(&'n Entry, u64)> {
-        if let [one] = entry.value.entries()
-            && let Value::Int(count @ 1..) = one.value.value
-        {
-            return Some((one, u64::try_from(count).unwrap_or(u64::MAX)));
-        }
-        let diagnostic = self.reader.expected(&entry.value, "a map with one entry, and how often");
-        self.reader.push(diagnostic.help(format!("such as `{}: {{ 429: 3 }}`", entry.key)));
-        None
-    }
-
-    fn scale(&self, entry: &Entry) -> Option<Step> {
-        let [one] = self.reader.entries(&entry.value, "from a part of the lab to how many there shall be") else {
-            let diagnostic = Diagnostic::error("a step scales one part of the lab").at(entry.value.place, "");
-            self.reader.push(diagnostic.help("such as `scale: { gateway: 2 }`"));
-            return None;
-        };
-        let what = self.scaled(one)?;
-        let bounds = what.bounds();
-        let count = match one.value.value {
-            Value::Int(count) => u32::try_from(count).ok().filter(|count| bounds.contains(count)),
-            _ => None,
-        };
-        let Some(count) = count else {
-            let expected = format!("a whole number from {} to {}", bounds.start, bounds.end - 1);
-            self.reader.push(self.reader.expected(&one.value, &expected));
-            return None;
-        };
-        Some(Step::Scale(Scale { what, count }))
-    }
-
-    fn scaled(&self, entry: &Entry) -> Option<Scaled> {
-        if entry.key == "gateway" {
-            return Some(Scaled::Gateway);
-        }
-        let simulators = &self.topology.simulators;
-        if let Some(index) = simulators.iter().position(|one| one.name == entry.key) {
-            return Some(Scaled::Simulator { name: entry.key.clone(), index });
-        }
-        // Without manifests no name is known, and that has been said.
-        if !self.topology.listeners.is_empty() {
-            let known: Vec<&str> =
-                std::iter::once("gateway").chain(simulators.iter().map(|one| one.name.as_str())).collect();
-            self.reader.push(not_among(&Spanned::new(entry.key.clone(), entry.key_place), "Deployment", &known));
-        }
-        None
-    }
-
-    fn configure(&self, entry: &Entry) -> Option<Step> {
-        let [one] = self.reader.entries(&entry.value, "from a Deployment to what changes of it") else {
-            let diagnostic = Diagnostic::error("a step configures one simulator").at(entry.value.place, "");
-            self.reader.push(diagnostic.help("such as `configure: { mock-gpt-4o: { failure-injection-rate: 0 } }`"));
-            return None;
-        };
-        let changes = self.reader.decode(&one.value)?;
-        let simulators = &self.topology.simulators;
-        if simulators.iter().any(|simulator| simulator.name == one.key) {
-            return Some(Step::Configure(Box::new(Configure { name: one.key.clone(), changes })));
-        }
-        // Without manifests no name is known, and that has been said.
-        if !self.topology.listeners.is_empty() {
-            let known: Vec<&str> = simulators.iter().map(|simulator| simulator.name.as_str()).collect();
-            self.reader.push(not_among(&Spanned::new(one.key.clone(), one.key_place), "Deployment", &known));
-        }
-        None
-    }
-
-    fn inject(&self, entry: &Entry) -> Option<Step> {
-        let injection: Injection = match &entry.value.value {
-            Value::String(_) => self.reader.decode(&entry.value).map(Injection::new)?,
-            _ => self.reader.decode(&entry.value)?,
-        };
-        let place = entry.value.get("target").map_or(entry.key_place, |target| target.place);
-        let sound = injection.check().map_err(|finding| self.reader.push(finding.at(place, ""))).is_ok();
-        if !sound || self.topology.listeners.is_empty() {
-            return None;
-        }
-        // Beside the steps, in the schedule, it may be about the lab as it is at any time.
-        let aim = injection.aim(self.topology).or_else(|finding| {
-            let others = std::iter::once(self.begin).chain(self.reader.changes().topologies());
-            others.map(|one| injection.aim(one)).find_map(Result::ok).filter(|_| self.scheduled).ok_or(finding)
-        });
-        let aim = aim.map_err(|finding| self.reader.push(finding.at(place, ""))).ok()?;
-        Some(Step::Inject(Box::new(Inject { injection, aim })))
-    }
-
-    fn clear(&self, entry: &Entry) -> Option<Step> {
-        let which: Clear = self.reader.decode(&entry.value)?;
-        if let (Clear::Name(name), Some(given)) = (&which, entry.value.get("name")) {
-            let named = |step: &Spanned<Step>| matches!(&step.value, Step::Inject(one) if one.injection.name.as_ref() == Some(name));
-            if !self.read.iter().any(named) {
-                let diagnostic = Diagnostic::error(format!("no fault before this step is named `{name}`"));
-                self.reader.push(
-                    diagnostic.at(given.place, "").help("a fault gets its name where it is injected: `name: outage`"),
-                );
-            }
-        }
-        Some(Step::Clear(which))
-    }
-
-    fn send(&self, entry: &Entry) -> Option<Step> {
-        let fields = self.reader.fields(&entry.value, "a request", SEND)?;
-        let mut send = request(fields, 1);
-        send.order = order(fields);
-        Some(Step::Send(Box::new(send)))
-    }
-
-    fn load(&self, entry: &Entry) -> Option<Step> {
-        load::load(self.reader, entry)
-    }
 }
 
 /// A step that stands `offset` positions further on.
@@ -455,149 +304,11 @@ fn verb<'n>(reader: &Reader<'_>, node: &'n Node) -> Option<(&'static Verb, &'n E
     Some((verb, entry))
 }
 
-fn restart(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
-    let text = reader.text(entry)?;
-    let found = match text.value.split_once('/') {
-        None if text.value == "gateway" => Some(Restart::Gateway),
-        Some(("gateway", replica)) => replica.parse().ok().map(Restart::Replica),
-        _ => None,
-    };
-    if found.is_none() {
-        let diagnostic = Diagnostic::error(format!("`{}` cannot be restarted", text.value)).at(text.place, "");
-        reader.push(diagnostic.help("write `gateway` for all its replicas, `gateway/0` for the first one"));
-    }
-    found.map(Step::Restart)
-}
-
-fn stop(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
-    let what = reader.text(entry)?;
-    if what.value != "load" {
-        reader.push(not_among(&what, "thing to stop", &["load"]));
-        return None;
-    }
-    Some(Step::Stop)
-}
-
 /// The verbs, for the schema's test.
 #[cfg(test)]
 pub(in crate::scenario) fn verbs() -> impl Iterator<Item = &'static str> {
     VERBS.iter().map(|verb| verb.name)
 }
 
-/// What stands under `send`; a load takes the request's keys as well.
-pub(in crate::scenario) const SEND: &[&str] = &[
-    "path", "prompt", "times", "gap", "at-once", "over", "stream", "model", "headers", "key", "body", "method",
-    "timeout", "expect",
-];
-
-/// What stands under `wait`, where it is no time.
-pub(in crate::scenario) const WAIT: &[&str] = &["until", "at-most"];
 /// What stands under `repeat`.
 pub(in crate::scenario) const REPEAT: &[&str] = &["times", "steps"];
-
-/// The request that `fields` describe; `times` where they do not say how many.
-pub(super) fn request(fields: Fields<'_>, times: u32) -> Send {
-    let reader = fields.reader();
-    let said = fields.whole("times", 1..=u64::from(MAX_TIMES)).map(|times| times.value);
-    let count = if fields.entry("times").is_some() { said } else { Some(u64::from(times)) };
-    // Of a load nobody knows how many requests there will be.
-    let known = count.filter(|_| times == 1);
-    let stream: Option<bool> = fields.get("stream");
-    let method = method(fields);
-    let expect = fields.entry("expect").map_or_else(Vec::new, |entry| {
-        expectations::read(reader, &entry.value, &expectations::Scope::Step { times: known })
-    });
-    let content = content(fields, &method);
-    let stream = match &content {
-        Content::Body(body) => body.get("stream").and_then(Json::as_bool).unwrap_or(false),
-        Content::Prompt { .. } => stream.unwrap_or(false),
-        Content::Nothing => false,
-    };
-    Send {
-        path: path(reader, fields),
-        method,
-        content,
-        stream,
-        headers: fields.value("headers").map(|entry| headers(reader, entry)).unwrap_or_default(),
-        key: fields.entry("key").and_then(|entry| reader.secret(entry)).map(|key| Credential::new(CLIENT, &key)),
-        times: count.and_then(|times| u32::try_from(times).ok()).unwrap_or(times),
-        order: Order::InOrder { gap: DEFAULT_GAP },
-        timeout: fields.get("timeout"),
-        expect,
-    }
-}
-
-/// When the requests of a step are sent: one of `gap`, `at-once` and `over` says.
-fn order(fields: Fields<'_>) -> Order {
-    let said: Vec<&Entry> = ["gap", "at-once", "over"].into_iter().filter_map(|key| fields.entry(key)).collect();
-    if let [first, second, ..] = said.as_slice() {
-        let message = format!("`{}` has no meaning beside `{}`", second.key, first.key);
-        let diagnostic = Diagnostic::error(message).at(second.key_place, "").note_at(first.key_place, "");
-        fields
-            .reader()
-            .push(diagnostic.help("requests are sent in order with a `gap`, `at-once`, or evenly `over` a time"));
-    }
-    if let Some(span) = fields.get("over") {
-        return Order::Over(span);
-    }
-    if fields.get("at-once") == Some(true) {
-        return Order::AtOnce;
-    }
-    Order::InOrder { gap: fields.get("gap").unwrap_or(DEFAULT_GAP) }
-}
-
-fn method(fields: Fields<'_>) -> String {
-    let Some(method) = fields.get::<Spanned<String>>("method") else { return "POST".to_owned() };
-    if !METHODS.contains(&method.value.as_str()) {
-        fields.reader().push(not_among(&method, "method", &METHODS));
-    }
-    method.value
-}
-
-fn path(reader: &Reader<'_>, fields: Fields<'_>) -> String {
-    let Some(path) = fields.required_text("path", "/openai") else { return "/".to_owned() };
-    let valid = path.value.starts_with('/') && path.value.parse::<http::uri::PathAndQuery>().is_ok();
-    if !valid {
-        let diagnostic = Diagnostic::error(format!("`{}` is not a path", path.value)).at(path.place, "");
-        reader.push(diagnostic.help("a path begins with `/`, has no host before it, and no spaces in it"));
-    }
-    path.value
-}
-
-/// What is asked: a prompt, a body as it is, or nothing.
-fn content(fields: Fields<'_>, method: &str) -> Content {
-    let asks = ["prompt", "model", "stream"].into_iter().filter_map(|key| fields.entry(key));
-    if let Some(entry) = fields.value("body") {
-        for other in asks {
-            let message = format!("`{}` has no meaning beside `body`", other.key);
-            let diagnostic = Diagnostic::error(message).at(other.key_place, "").note_at(entry.key_place, "");
-            fields.reader().push(diagnostic.help(format!("write it into the body: `{}: …`", other.key)));
-        }
-        return Content::Body(fields.get("body").unwrap_or_default());
-    }
-    if ["GET", "HEAD", "OPTIONS", "DELETE"].contains(&method) {
-        for other in asks {
-            let message = format!("a {method} has no body, so `{}` has no meaning", other.key);
-            fields.reader().push(Diagnostic::error(message).at(other.key_place, ""));
-        }
-        return Content::Nothing;
-    }
-    Content::Prompt {
-        prompt: fields.get("prompt").unwrap_or_else(|| DEFAULT_PROMPT.to_owned()),
-        model: fields.get("model").unwrap_or_default(),
-    }
-}
-
-fn headers(reader: &Reader<'_>, entry: &Entry) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    for header in reader.entries(&entry.value, "from a header's name to its value") {
-        let name = header_name(reader, header);
-        let Some(value) = reader.text(header) else { continue };
-        if http::HeaderValue::from_str(&value.value).is_err() {
-            let diagnostic = Diagnostic::error("this is not the value of a header").at(value.place, "");
-            reader.push(diagnostic.help("it has no line breaks or other control characters"));
-        }
-        headers.extend(name.map(|name| (name, value.value)));
-    }
-    headers
-}

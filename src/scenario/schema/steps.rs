@@ -7,12 +7,12 @@ use super::{
     Key, anything, between, count, described, duration, flag, headers_to_send, list, map, number_above, one_of, open,
     or_variable, reference, text,
 };
-use crate::scenario::step::{MAX_STEPS, MAX_USERS};
+use crate::scenario::step::{MAX_RETRIES, MAX_STEPS, MAX_USERS, Sdk};
 use crate::scenario::{MAX_REPLICAS, MAX_TIMES, METHODS};
 
 /// Every verb: what it does, and its value.
 const VERBS: &[Key] = &[
-    ("send", "Sends requests: one after the other, at once, or over a time", || required(map(SEND), &["path"])),
+    ("send", "Sends requests: one after the other, at once, or over a time", || request(SENDING)),
     ("load", "Sends many requests, from users who wait for their answers or at a rate", load),
     ("wait", "Lets time pass, or waits until something is so", || json!({ "anyOf": [duration(), map(WAIT)] })),
     ("note", "Tells the person watching", text),
@@ -28,7 +28,7 @@ const VERBS: &[Key] = &[
     ("repeat", "Does steps several times", || required(map(REPEAT), &["times", "steps"])),
 ];
 
-/// What a request is.
+/// What a request is, under `send` as under `load`.
 const REQUEST: &[Key] = &[
     ("path", "Path with query", text),
     ("prompt", "The message of the user", text),
@@ -39,36 +39,20 @@ const REQUEST: &[Key] = &[
     ("method", "HTTP method", || one_of(METHODS)),
     ("stream", "Whether a stream is asked for", flag),
     ("timeout", "How long the client waits for the end of an answer", duration),
+    ("retries", "How often the client itself tries again, as OpenAI's official ones do", retries),
     ("expect", "What is expected of these requests", || reference("expect")),
 ];
 
-const SEND: &[Key] = &[
-    REQUEST[0],
-    REQUEST[1],
-    REQUEST[2],
-    REQUEST[3],
-    REQUEST[4],
-    REQUEST[5],
-    REQUEST[6],
-    REQUEST[7],
-    REQUEST[8],
+/// When the requests of a `send` are sent.
+const SENDING: &[Key] = &[
     ("times", "How many requests", times),
     ("gap", "From the end of one answer to the next request", duration),
     ("at-once", "All at the same moment", flag),
     ("over", "Evenly over this time, whatever becomes of them", duration),
-    REQUEST[9],
 ];
 
-const LOAD: &[Key] = &[
-    REQUEST[0],
-    REQUEST[1],
-    REQUEST[2],
-    REQUEST[3],
-    REQUEST[4],
-    REQUEST[5],
-    REQUEST[6],
-    REQUEST[7],
-    REQUEST[8],
+/// When those of a `load` are, and what counts as good.
+const LOADING: &[Key] = &[
     ("users", "A closed load: so many users, each of whom waits for the answer before asking again", users),
     ("think", "From the end of an answer to the next request of the same user", duration),
     ("rate", "An open load: requests a second, whatever becomes of them", rate),
@@ -80,7 +64,11 @@ const LOAD: &[Key] = &[
     ("for", "No request begins after this long", duration),
     ("times", "How many requests at most", times),
     ("objective", "What an answer must keep to count as good", || map(OBJECTIVE)),
-    REQUEST[9],
+];
+
+const RETRIES: &[Key] = &[
+    ("most", "How often at most, after the first request", || between(0, u64::from(MAX_RETRIES))),
+    ("like", "Which client it is", || one_of(Sdk::TABLE.map(|(name, _)| name))),
 ];
 
 const RAMP: &[Key] = &[("from", "The rate at its beginning", rate), ("to", "The rate at its end", rate)];
@@ -139,9 +127,18 @@ fn required(mut map: Json, keys: &[&str]) -> Json {
     map
 }
 
+/// A request, and when it is sent.
+fn request(when: &[Key]) -> Json {
+    required(map(&[REQUEST, when].concat()), &["path"])
+}
+
+fn retries() -> Json {
+    json!({ "anyOf": [between(0, u64::from(MAX_RETRIES)), map(RETRIES)] })
+}
+
 /// A load has one pace, and an end.
 fn load() -> Json {
-    let mut load = required(map(LOAD), &["path"]);
+    let mut load = request(LOADING);
     let one = |key: &str| json!({ "required": [key] });
     load["oneOf"] = json!([one("users"), one("rate"), one("ramp")]);
     load["anyOf"] = json!([one("for"), one("times")]);
@@ -196,16 +193,17 @@ pub(super) fn verbs() -> impl Iterator<Item = &'static str> {
 
 /// The tables beside what the reader takes.
 #[cfg(test)]
-pub(super) fn known() -> Vec<(&'static [Key], &'static [&'static str])> {
+pub(super) fn known() -> Vec<(Vec<Key>, &'static [&'static str])> {
     use crate::scenario::read::{load, steps};
     vec![
-        (SEND, steps::SEND),
-        (LOAD, load::LOAD),
-        (RAMP, load::RAMP),
-        (SPIKE, load::SPIKE),
-        (OBJECTIVE, load::OBJECTIVE),
-        (WAIT, steps::WAIT),
-        (REPEAT, steps::REPEAT),
-        (OBJECT, crate::scenario::read::OBJECT),
+        ([REQUEST, SENDING].concat(), steps::SEND),
+        ([REQUEST, LOADING].concat(), load::LOAD),
+        (RETRIES.to_vec(), steps::RETRIES),
+        (RAMP.to_vec(), load::RAMP),
+        (SPIKE.to_vec(), load::SPIKE),
+        (OBJECTIVE.to_vec(), load::OBJECTIVE),
+        (WAIT.to_vec(), steps::WAIT),
+        (REPEAT.to_vec(), steps::REPEAT),
+        (OBJECT.to_vec(), crate::scenario::read::OBJECT),
     ]
 }

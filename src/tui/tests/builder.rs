@@ -1,7 +1,7 @@
 //! Makes streams of events as a lab would tell them.
 
 use crate::event::log::{BackendRecord, FORMAT, Header, ProviderRecord};
-use crate::event::{Answer, Arrival, At, Candidate, Event, Kind, Outcome, Usage};
+use crate::event::{At, Candidate, Event, Kind, Outcome, Usage};
 use crate::source::Sources;
 
 pub(super) const BACKEND: &str = "agentgateway-system/mock-ratelimit-backend";
@@ -128,6 +128,7 @@ impl Stream {
             ],
             body: r#"{"model":"","messages":[{"role":"user","content":"What is 2+2?"}]}"#.to_owned(),
             intended_us: None,
+            retry_of: None,
         });
         self.emit(Kind::GatewayRequestReceived {
             request: request.clone(),
@@ -135,7 +136,7 @@ impl Stream {
             method: "POST".to_owned(),
             path: path.clone(),
             credential: Some("client".to_owned()),
-            arrival: Arrival::default(),
+            arrival: Box::default(),
         });
         self.emit(Kind::GatewayRequestRouted {
             request: request.clone(),
@@ -257,7 +258,7 @@ impl Stream {
             attempts: 1,
             error: None,
             reason: None,
-            answer: Answer::default(),
+            answer: Box::default(),
         });
         self.emit(Kind::ClientRequestEnded {
             request,

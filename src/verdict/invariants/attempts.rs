@@ -19,8 +19,8 @@ const RETRIES_AT_THE_START: u64 = 10;
 
 pub(super) fn attempt_budget(run: &Run<'_>) -> Vec<Breach> {
     let over = |request: &Request| {
-        let rule = run.rule(request)?;
-        let retries = rule.retry.as_ref().map_or(run.personality.own_retries(), |retry| retry.attempts);
+        let own = run.personality.own_retries();
+        let retries = run.rules(request).map(|rule| rule.retry.as_ref().map_or(own, |retry| retry.attempts)).max()?;
         let (allowed, made) = (u64::from(retries) + 1, request.attempts.len() as u64);
         (made > allowed).then(|| {
             let what = format!("{}: {}, and {} allowed", line(request), counted(made, "attempt"), are(allowed));
@@ -65,7 +65,8 @@ pub(super) fn no_turning_back(run: &Run<'_>) -> Vec<Breach> {
 
 pub(super) fn deadline(run: &Run<'_>) -> Vec<Breach> {
     let late = |request: &Request| {
-        let timeout = run.rule(request)?.request_timeout?;
+        let timeouts: Option<Vec<Duration>> = run.rules(request).map(|rule| rule.request_timeout).collect();
+        let timeout = timeouts?.into_iter().max()?;
         let received = request.gateway.as_ref()?.received;
         let latest = after(received, timeout + GRACE);
         let begun = request.attempts.iter().any(|attempt| attempt.selected > latest);

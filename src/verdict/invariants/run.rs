@@ -157,13 +157,22 @@ impl<'r> Run<'r> {
         providers.find(|(_, one)| one.name.value == provider).map(|(_, provider)| provider)
     }
 
-    /// The rule that a request took.
+    /// The rule that a request took, as it is first.
     pub(super) fn rule(&self, request: &Request) -> Option<&'r Rule> {
-        let gateway = request.gateway.as_ref()?;
-        let (namespace, name) = gateway.route.as_deref()?.split_once('/')?;
-        let mut routes = self.topologies().flat_map(|one| &one.routes);
-        let route = routes.find(|route| route.namespace == namespace && route.name == name)?;
-        route.rules.get(gateway.rule?)
+        self.rules(request).next()
+    }
+
+    /// The rule that a request took, in each form that manifests give it in the course of the run.
+    pub(super) fn rules(&self, request: &Request) -> impl Iterator<Item = &'r Rule> {
+        let taken = request.gateway.as_ref().and_then(|gateway| {
+            let (namespace, name) = gateway.route.as_deref()?.split_once('/')?;
+            Some((namespace, name, gateway.rule?))
+        });
+        let routes = self.topologies().flat_map(|one| &one.routes);
+        routes.filter_map(move |route| {
+            let (namespace, name, rule) = taken?;
+            (route.namespace == namespace && route.name == name).then(|| route.rules.get(rule))?
+        })
     }
 
     /// Whether a health policy has words of its own for what a failure of a provider is.

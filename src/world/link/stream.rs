@@ -65,6 +65,8 @@ struct Exchange {
 
 struct Shaped {
     base: Instant,
+    /// When bytes passed last, either way.
+    passed: Duration,
     reading: Pipe,
     writing: Pipe,
 }
@@ -100,7 +102,8 @@ impl Side {
 
 impl Shaped {
     fn new() -> Self {
-        Self { base: Instant::now(), reading: Pipe::default(), writing: Pipe::default() }
+        let (reading, writing) = (Pipe::default(), Pipe::default());
+        Self { base: Instant::now(), passed: Duration::ZERO, reading, writing }
     }
 
     fn now(&self) -> Duration {
@@ -239,9 +242,13 @@ impl Linked {
         if begins {
             self.exchange = Exchange::default();
             if let Some(shaped) = &mut self.shaped {
-                shaped.reading.chain.exchange();
-                shaped.writing.chain.exchange();
+                let idle = shaped.now().saturating_sub(shaped.passed);
+                shaped.reading.chain.exchange(idle);
+                shaped.writing.chain.exchange(idle);
             }
+        }
+        if let Some(shaped) = &mut self.shaped {
+            shaped.passed = shaped.now();
         }
         if reading {
             self.exchange.read = true;

@@ -157,6 +157,10 @@ const CASES: &[Case] = &[
         wire.takes(wire.at.as_millis() - wire.when("[DONE]"), 200);
         assert_eq!((wire.tokens(), wire.end), (TOKENS.concat(), End::Eof));
     }),
+    // The first exchange of a connection is never after a pause; tests/it/faults.rs has a second one.
+    ("{idle-reset: {after: 10ms}}", true, |wire| {
+        assert_eq!((wire.tokens(), wire.body().1), (TOKENS.concat(), true));
+    }),
     ("{byte-limit: {bytes: 200}}", true, |wire| assert_eq!((wire.bytes().len(), wire.end), (200, End::Eof))),
 ];
 

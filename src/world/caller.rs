@@ -1,0 +1,270 @@
+//! An HTTP/1.1 client whose connections have no tasks of their own: whoever waits for an answer drives the
+//! connection that it comes over.
+//!
+//! ```text
+//!  hyper's client:  request ─ channel ─▶ connection's task ─ channel ─▶ answer     two tasks to wake
+//!  here:            request ─▶ connection ─▶ answer                               none but one's own
+//! ```
+//!
+//! It calls in the clear only. Nobody looks after a connection that rests; that its server has closed it is
+//! seen when it is next used, and then another is taken. Where faults act on connections that rest, it has
+//! to be hyper's client.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{fmt, io};
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+
+use super::connector::Connector;
+use super::net::Stream;
+use crate::topology::Authority;
+
+/// How long a connection may rest: as with hyper's client.
+const LONGEST_REST: Duration = Duration::from_secs(90);
+
+/// Calls servers over connections that it keeps. Cheap to clone; all clones share the connections.
+#[derive(Clone)]
+pub struct Caller {
+    connector: Connector,
+    resting: Arc<Resting>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum CallError {
+    /// There is no connection.
+    Connect(io::Error),
+    /// The connection broke before the answer's head.
+    Send(hyper::Error),
+}
+
+/// The body of an answer. Dropped before its end it takes the connection with it.
+pub struct Reply {
+    incoming: Incoming,
+    /// The connection, unless something else drives it.
+    line: Option<Line>,
+}
+
+/// A connection.
+struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    /// None once it is over.
+    wire: Option<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>,
+    to: Authority,
+    /// Since when it rests.
+    since: Instant,
+    /// Where it rests.
+    home: Arc<Resting>,
+}
+
+/// The connections that nobody uses.
+#[derive(Default)]
+struct Resting(Mutex<Rest>);
+
+#[derive(Default)]
+struct Rest {
+    /// By server; the one that has rested least is the last.
+    lines: BTreeMap<Authority, Vec<Line>>,
+    /// Whether somebody closes those that have rested too long.
+    swept: bool,
+}
+
+impl Caller {
+    /// Calls over connections that `connector` opens.
+    #[must_use]
+    pub fn new(connector: Connector) -> Self {
+        Self { connector, resting: Arc::default() }
+    }
+
+    /// Sends a request and waits for the answer's head. Dropping the future breaks it off.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Reply>, CallError> {
+        let to = Connector::in_the_clear(request.uri()).map_err(CallError::Connect)?;
+        make_ready(&mut request, &to);
+        loop {
+            let (mut line, is_used) = match self.resting.take(&to) {
+                Some(line) => (line, true),
+                None => (self.connect(to.clone()).await?, false),
+            };
+            match line.ask(request).await {
+                Ok(answer) => return Ok(answer.map(|incoming| Reply::over(incoming, line))),
+                // Its server has closed it while it rested.
+                Err(mut error) => match error.take_message().filter(|_| is_used) {
+                    Some(again) => request = again,
+                    None => return Err(CallError::Send(error.into_error())),
+                },
+            }
+        }
+    }
+
+    async fn connect(&self, to: Authority) -> Result<Line, CallError> {
+        let stream = self.connector.connect(&to).await.map_err(CallError::Connect)?;
+        let (sender, wire) = handshake(TokioIo::new(stream)).await.map_err(CallError::Send)?;
+        let (since, home) = (Instant::now(), self.resting.clone());
+        Ok(Line { sender, wire: Some(Box::new(wire)), to, since, home })
+    }
+}
+
+/// A request as it stands on a connection to its server.
+fn make_ready(request: &mut Request<Full<Bytes>>, to: &Authority) {
+    if !request.headers().contains_key(HOST) {
+        let host = if to.port == 80 { to.host.clone() } else { to.to_string() };
+        if let Ok(host) = HeaderValue::from_str(&host) {
+            request.headers_mut().insert(HOST, host);
+        }
+    }
+    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(path);
+}
+
+impl Line {
+    async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
+        let mut answer = std::pin::pin!(self.sender.try_send_request(request));
+        let wire = &mut self.wire;
+        std::future::poll_fn(|context| {
+            drive(wire, context);
+            answer.as_mut().poll(context)
+        })
+        .await
+    }
+
+    fn is_usable(&self) -> bool {
+        self.wire.is_some() && self.sender.is_ready()
+    }
+}
+
+/// Reads and writes as far as it goes.
+fn drive(wire: &mut Option<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>, context: &mut Context<'_>) {
+    // What becomes of it, the request is told.
+    if wire.as_mut().is_some_and(|wire| Pin::new(wire).poll(context).is_ready()) {
+        *wire = None;
+    }
+}
+
+impl Resting {
+    fn take(&self, to: &Authority) -> Option<Line> {
+        self.lock().lines.get_mut(to)?.pop()
+    }
+
+    fn put(self: &Arc<Self>, mut line: Line) {
+        line.since = Instant::now();
+        let mut rest = self.lock();
+        match rest.lines.get_mut(&line.to) {
+            Some(lines) => lines.push(line),
+            None => drop(rest.lines.insert(line.to.clone(), vec![line])),
+        }
+        if !std::mem::replace(&mut rest.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes those that have rested too long; says whether any is left.
+    fn close_old(&self) -> bool {
+        let mut rest = self.lock();
+        let old = |line: &Line| line.since.elapsed() >= LONGEST_REST;
+        for lines in rest.lines.values_mut() {
+            lines.drain(..lines.partition_point(old));
+        }
+        rest.lines.retain(|_, lines| !lines.is_empty());
+        rest.swept = !rest.lines.is_empty();
+        rest.swept
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes connections that have rested too long, while there are any.
+async fn sweep(resting: Weak<Resting>) {
+    loop {
+        tokio::time::sleep(LONGEST_REST).await;
+        if !resting.upgrade().is_some_and(|resting| resting.close_old()) {
+            return;
+        }
+    }
+}
+
+impl Reply {
+    fn over(incoming: Incoming, line: Line) -> Self {
+        let is_over = incoming.is_end_stream();
+        let mut reply = Self { incoming, line: Some(line) };
+        if is_over {
+            reply.end();
+        }
+        reply
+    }
+
+    /// The answer has come whole: its connection may rest.
+    fn end(&mut self) {
+        if let Some(line) = self.line.take_if(|line| line.is_usable()) {
+            line.home.clone().put(line);
+        }
+    }
+}
+
+impl From<Incoming> for Reply {
+    /// The body of an answer over a connection that something else drives.
+    fn from(incoming: Incoming) -> Self {
+        Self { incoming, line: None }
+    }
+}
+
+impl http_body::Body for Reply {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let mut frame = Pin::new(&mut this.incoming).poll_frame(context);
+        if let (Poll::Pending, Some(line)) = (&frame, &mut this.line) {
+            drive(&mut line.wire, context);
+            frame = Pin::new(&mut this.incoming).poll_frame(context);
+        }
+        let is_over = match &frame {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(_))) => this.incoming.is_end_stream(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        if is_over {
+            this.end();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reply").field(&self.incoming).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
