@@ -84,8 +84,8 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
         }
     }
     if !model.plan.played {
-        let text = "the steps of the file are left to you: i sends, b breaks".to_owned();
-        lines.push(faint(1, text));
+        let text = wrapped("the steps of the file are left to you: i sends, b breaks", width.saturating_sub(5));
+        lines.extend(text.into_iter().map(|text| faint(1, text)));
     }
     act_lines(model, width, &mut lines);
     let whole: Vec<_> = findings.iter().filter(|finding| finding.step.is_none() && !finding.invariant).collect();
