@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use super::Exit;
 use super::apart;
-use super::beside::Beside;
+use super::beside::{Beside, Warnings};
 use super::observe;
 use super::signals;
 use super::terminal::Stream;
@@ -109,7 +109,7 @@ fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::
         Err(exit) => return Ok(exit),
     };
     let beside = Beside::new(&header);
-    let metrics = match beside.start(args.metrics_port, watch.clone())? {
+    let metrics = match beside.start(args.metrics_port, watch.clone(), &Warnings::default())? {
         Ok(address) => address,
         Err(exit) => return Ok(exit),
     };

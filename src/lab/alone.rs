@@ -58,6 +58,7 @@ impl GatewayAlone {
             name: "gateway".to_owned(),
             seed: self.seed,
             patterns_counted: false,
+            unplayed: false,
             batch: None,
             personality: self.personality.to_string(),
             clock: Mode::Real.to_string(),

@@ -56,6 +56,7 @@ pub(super) fn header() -> Header {
         name: "Inter-group failover".to_owned(),
         seed: 7,
         patterns_counted: false,
+        unplayed: false,
         batch: None,
         personality: "agentgateway-1.4".to_owned(),
         clock: "virtual".to_owned(),
