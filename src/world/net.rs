@@ -84,6 +84,9 @@ pub trait Wrapped: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {
 
     /// What is inside, without what is around it.
     fn unwrap(self: Box<Self>) -> Stream;
+
+    /// Whether both ends have agreed on HTTP/2.
+    fn speaks_http2(&self) -> bool;
 }
 
 /// Puts something around connections that were accepted.
@@ -429,6 +432,11 @@ impl Stream {
             Self::Linked(linked) => linked.peer(),
             Self::Wrapped(wrapped) => wrapped.inner().peer(),
         }
+    }
+
+    /// Whether both ends have agreed on HTTP/2 when they shook hands.
+    pub(super) fn speaks_http2(&self) -> bool {
+        matches!(self, Self::Wrapped(wrapped) if wrapped.speaks_http2())
     }
 
     /// Resets the connection.
