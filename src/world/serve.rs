@@ -124,7 +124,7 @@ where
                     let peer = Peer::new(stream.peer(), FIRST_PORT + port);
                     let (wrapper, handler, state) = (wrapper.clone(), handler.clone(), state.clone());
                     let is_moved = lanes.is_some();
-                    let served = async move {
+                    let task = async move {
                         if let Some(stream) = ready(stream, is_moved, wrapper).await {
                             match speaks {
                                 Speaks::Http1 => connection(stream, peer, handler, &state).await,
@@ -134,8 +134,8 @@ where
                         leave(&state);
                     };
                     match &lanes {
-                        None => drop(tokio::spawn(served)),
-                        Some(lanes) => lanes.spawn(served),
+                        None => drop(tokio::spawn(task)),
+                        Some(lanes) => lanes.spawn(task),
                     }
                 }
                 // Out of file descriptors or the like: let others finish first.
