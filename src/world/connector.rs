@@ -55,6 +55,11 @@ impl Connector {
         if is_secure(uri) { Err(no_tls()) } else { authority(uri) }
     }
 
+    /// How many threads call, each of which keeps connections of its own.
+    pub(super) fn lanes(&self) -> usize {
+        self.net.lanes()
+    }
+
     /// Opens a connection in the clear.
     pub(super) async fn connect(&self, to: &Authority) -> io::Result<Stream> {
         self.in_time(self.net.connect(to)).await
