@@ -65,7 +65,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Request, Error> {
 fn usual_request(body: &[u8]) -> Option<Request> {
     let written = rewrite::rewrite(body, &REQUEST)?;
     let value = |index| Some(written.known(index)).filter(|value| !value.is_empty());
-    let model = value(1).map(serde_json::from_slice).transpose().ok()?;
+    let model = match value(1) {
+        None => None,
+        Some(model) => Some(text(model)?),
+    };
     let parameters = match written.others() {
         [b',', others @ ..] => Parameters::of_json(&serde_json::from_slice(&[b"{", others, b"}"].concat()).ok()?),
         _ => Parameters::default(),
@@ -140,9 +143,34 @@ pub(crate) fn answer(body: &[u8]) -> Result<Answer, Error> {
 /// The answer, if it is like nearly all.
 fn usual_answer(body: &[u8]) -> Option<Answer> {
     let written = rewrite::rewrite(body, &ANSWER)?;
-    let model = serde_json::from_slice(written.known(0)).ok()?;
-    let usage: Option<Counts> = serde_json::from_slice(written.known(1)).ok()?;
-    Some(Answer { body: written.into_json().into(), model, usage: usage.map(Counts::usage) })
+    let model = text(written.known(0))?;
+    let usage = match written.known(1) {
+        b"null" => None,
+        usage => Some(tokens(usage)?),
+    };
+    Some(Answer { body: written.into_json().into(), model, usage })
+}
+
+/// What stands in a JSON string.
+fn text(json: &[u8]) -> Option<String> {
+    match json {
+        [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => String::from_utf8(plain.to_vec()).ok(),
+        json => serde_json::from_slice(json).ok(),
+    }
+}
+
+/// The tokens of a usage that has been rewritten: what is known of it stands first.
+fn tokens(usage: &[u8]) -> Option<Usage> {
+    let (input, rest) = whole_number(usage.strip_prefix(b"{\"prompt_tokens\":")?);
+    let (output, _) = whole_number(rest.strip_prefix(b",\"completion_tokens\":")?);
+    Some(Usage { input, output })
+}
+
+/// The number that digits at the beginning make, of which there are few, and what follows them.
+fn whole_number(json: &[u8]) -> (u64, &[u8]) {
+    let digits = json.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = json.split_at(digits);
+    (digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')), rest)
 }
 
 fn parsed_answer(body: &[u8]) -> Result<Answer, Error> {
@@ -211,19 +239,6 @@ struct AnswerMessage {
     role: Option<String>,
     #[serde(flatten)]
     rest: Map<String, Value>,
-}
-
-/// What is learnt of an answer's tokens.
-#[derive(Deserialize)]
-struct Counts {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-}
-
-impl Counts {
-    fn usage(self) -> Usage {
-        Usage { input: self.prompt_tokens, output: self.completion_tokens }
-    }
 }
 
 /// [`Chat`].
