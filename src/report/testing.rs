@@ -307,6 +307,7 @@ impl Script {
                     port: Some(8080),
                     gateway: Some("agentgateway-system/agentgateway-proxy".to_owned()),
                     listener: Some("http".to_owned()),
+                    secure: false,
                     traceparent: ask.traceparent.map(str::to_owned),
                 }),
             },
