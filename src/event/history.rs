@@ -223,6 +223,8 @@ impl History {
                 retry_after: None,
                 ended_seq: None,
                 counted: None,
+                counted_at: None,
+                counted_seq: None,
             }),
             Kind::AttemptStarted { request, replica: _, attempt, provider: _, endpoint, model, credential } => {
                 if let Some(record) = self.attempt(request, *attempt) {
@@ -252,7 +254,7 @@ impl History {
                 times_ejected,
             } => {
                 let counted = if *consecutive_failures == 0 { Counted::Success } else { Counted::Failure };
-                self.mark_counted(request.as_deref(), backend, provider, counted);
+                self.mark_counted(event, request.as_deref(), (backend, provider), counted);
                 let rise = self.rise_of_ejections(*replica, backend, provider, *times_ejected);
                 if rise > 0 {
                     self.ejections.push(Ejection {
@@ -320,11 +322,12 @@ impl History {
                     }
                 }
             }
-            Kind::GatewayRequestEnded { request, status, error, reason, usage, answer, .. } => {
+            Kind::GatewayRequestEnded { request, outcome, status, error, reason, usage, answer, .. } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.ended = Some(at);
                 gateway.ended_seq = Some(event.seq);
                 gateway.ends += 1;
+                gateway.outcome = Some(*outcome);
                 gateway.status = Some(*status);
                 gateway.error.clone_from(error);
                 gateway.reason.clone_from(reason);
@@ -419,11 +422,20 @@ impl History {
     }
 
     /// Notes what the last attempt of a request at a provider was taken for. The first word counts.
-    fn mark_counted(&mut self, request: Option<&str>, backend: &str, provider: &str, counted: Counted) {
+    fn mark_counted(
+        &mut self,
+        event: &Event,
+        request: Option<&str>,
+        (backend, provider): (&str, &str),
+        counted: Counted,
+    ) {
         let Some(index) = request.and_then(|request| self.by_id.get(request)) else { return };
-        let attempts = self.requests[*index].attempts.iter_mut().rev();
-        if let Some(attempt) = attempts.into_iter().find(|one| one.provider == provider && one.backend == backend) {
-            attempt.counted.get_or_insert(counted);
+        let mut attempts = self.requests[*index].attempts.iter_mut().rev();
+        let own = attempts.find(|one| one.provider == provider && one.backend == backend);
+        if let Some(attempt) = own.filter(|one| one.counted.is_none()) {
+            attempt.counted = Some(counted);
+            attempt.counted_at = Some(event.at_us);
+            attempt.counted_seq = Some(event.seq);
         }
     }
 

@@ -88,6 +88,18 @@ impl Tape {
         second: (usize, &str, u16),
         told: u16,
     ) -> String {
+        self.retried_after(step, first, |_| {}, second, told)
+    }
+
+    /// The same, with what `meanwhile` writes in the pause between the two.
+    pub(super) fn retried_after(
+        &mut self,
+        step: usize,
+        first: (usize, &str, u16),
+        meanwhile: impl FnOnce(&mut Self),
+        second: (usize, &str, u16),
+        told: u16,
+    ) -> String {
         let id = self.begins(step);
         self.attempt(&id, 0, first.0, first.1, first.2);
         let failed = first.2 >= 500 || first.2 == 429;
@@ -101,6 +113,7 @@ impl Tape {
             consecutive_failures: failed.into(),
             times_ejected: 0,
         });
+        meanwhile(self);
         self.attempt(&id, 1, second.0, second.1, second.2);
         self.answered(&id, told, None, "");
         self.pass(50);

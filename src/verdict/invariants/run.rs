@@ -232,6 +232,9 @@ impl<'r> Run<'r> {
     pub(super) fn shown(&self, one: &Try<'r>) -> Shown {
         let (request, attempt) = (one.request, one.attempt);
         let by_condition = self.has_condition(request, attempt);
+        if one.is_left_alone() {
+            return Shown::Nothing;
+        }
         match (attempt.outcome, attempt.status) {
             (None | Some(Outcome::Cancelled), _) => Shown::Nothing,
             (Some(Outcome::Cut | Outcome::Truncated), _) => Shown::Failure,
@@ -328,8 +331,19 @@ impl<'r> Try<'r> {
         Some(Self { request, replica, attempt: &request.attempts[index], index })
     }
 
+    /// When the gateway had accounted it, as far as that is known: one that is followed by another after a
+    /// pause is accounted before the pause, in which others may be.
+    pub(super) fn accounted_at(&self) -> Option<At> {
+        self.attempt.counted_at.or_else(|| self.settled_at())
+    }
+
+    /// Where in the stream the gateway had accounted it.
+    pub(super) fn accounted(&self) -> Option<u64> {
+        self.attempt.counted_seq.or_else(|| self.settled())
+    }
+
     /// When the gateway was done with it.
-    pub(super) fn settled_at(&self) -> Option<At> {
+    fn settled_at(&self) -> Option<At> {
         match self.request.attempts.get(self.index + 1) {
             Some(next) => Some(next.selected),
             None => self.request.gateway.as_ref().and_then(|gateway| gateway.ended).or(self.request.ended),
@@ -355,9 +369,20 @@ impl<'r> Try<'r> {
         self.attempt.selected_seq < seq && self.settled().is_none_or(|settled| settled > seq)
     }
 
-    /// Whether its provider did well.
+    /// Whether its client has left before it had the answer, which the gateway had read by then: what a
+    /// client does not wait for speaks neither for a provider nor against it.
+    fn is_left_alone(&self) -> bool {
+        let gateway = self.request.gateway.as_ref().and_then(|gateway| gateway.outcome);
+        self.index + 1 == self.request.attempts.len()
+            && self.attempt.counted.is_none()
+            && gateway == Some(Outcome::Cancelled)
+            && self.request.outcome != Some(Outcome::Complete)
+    }
+
+    /// Whether its provider did well, and was seen to.
     pub(super) fn succeeded(&self) -> bool {
         self.attempt.outcome == Some(Outcome::Complete)
+            && !self.is_left_alone()
             && self.attempt.status.is_some_and(|status| status < 400)
             && self.attempt.counted != Some(crate::event::history::Counted::Failure)
     }
