@@ -6,10 +6,16 @@ mod carried;
 mod records;
 
 use std::collections::BTreeMap;
+#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
+use std::collections::HashMap;
 
 use super::{At, Event, Kind, ProviderName, RequestId};
 
 pub use records::*;
+
+/// Positions of requests by their ids.
+#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
+type Places = HashMap<RequestId, usize>;
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,7 +46,7 @@ pub struct History {
     pub events: u64,
     /// How many there were when it was carried on; evictions that began before have been judged.
     pub since: u64,
-    by_id: BTreeMap<RequestId, usize>,
+    by_id: Places,
     /// Faults that have struck a request of which its provider has not told yet.
     struck: BTreeMap<(RequestId, u32, String), String>,
     /// Requests that a provider is at, by position in `served`; kept once there was a fault.

@@ -55,6 +55,7 @@ pub enum Bug {
     LosesToken,
     SwapsTokens,
     CrossTalk,
+    MixesAnswers,
     HoldsStreams,
     KeepsLines,
     WorksOn,
@@ -85,7 +86,7 @@ const fn row(bug: Bug, name: &'static str, line: &'static str, thread: Option<&'
 }
 
 /// All bugs.
-pub const BUGS: [About; 55] = [
+pub const BUGS: [About; 56] = [
     row(Bug::StaleTimer, "stale-timer", "the timer of an eviction that is over ends the next one", None),
     row(
         Bug::LongestFirst,
@@ -231,6 +232,7 @@ pub const BUGS: [About; 55] = [
     row(Bug::LosesToken, "loses-token", "a piece of a stream is lost", None),
     row(Bug::SwapsTokens, "swaps-tokens", "two pieces of a stream change places", None),
     row(Bug::CrossTalk, "cross-talk", "a piece of another client's stream is sent", None),
+    row(Bug::MixesAnswers, "mixes-answers", "every third answer is the one to the request before", None),
     row(Bug::HoldsStreams, "holds-streams", "a stream is held back until it is whole", None),
     row(
         Bug::KeepsLines,

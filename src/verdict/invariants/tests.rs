@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::tape::{FALLBACK, MOCK, PRIMARY, Tape};
 use super::super::{JudgeOptions, judge as judge_run};
 use super::*;
-use crate::event::{At, Kind, Outcome as End};
+use crate::event::{At, Digest, Kind, Outcome as End};
 use crate::event::{BackendRecord, Candidate};
 use crate::scenario::tests::sound;
 use crate::topology::{EvictionPolicy, HealthPolicy, Personality};
@@ -442,6 +442,59 @@ fn an_eviction_before_its_policy_asks_for_it_is_found() {
         tape.failure(0);
     });
     assert_eq!(broken_in(&second, |scenario| with_limit(scenario, 2)), [""; 0]);
+}
+
+#[test]
+fn a_later_eviction_before_its_policy_asks_for_it_is_found() {
+    let two = |scenario: &mut Scenario| with_limit(scenario, 2);
+    let play = |then: &[u16]| {
+        tape(|tape| {
+            tape.exchange(0, 0, MOCK, 429);
+            tape.failure(0);
+            tape.pass(60_000);
+            tape.comes_back(MOCK);
+            for status in then {
+                tape.accounted(0, MOCK, *status);
+            }
+            tape.failure(0);
+        })
+    };
+    assert_eq!(broken_in(&play(&[200]), two), ["eviction-threshold"]);
+    assert_eq!(broken_in(&play(&[429, 200]), two), ["eviction-threshold"], "not in a row");
+    assert_eq!(broken_in(&play(&[200, 429]), two), [""; 0]);
+    assert_eq!(broken_in(&play(&[]), two), [""; 0], "the failures before it may still count");
+    // What fails as a probe evicts at once.
+    let probe = tape(|tape| {
+        tape.exchange(0, 0, MOCK, 429);
+        tape.failure(0);
+        tape.pass(60_000);
+        tape.failure(0);
+    });
+    assert_eq!(broken_in(&probe, two), [""; 0]);
+}
+
+#[test]
+fn an_answer_to_another_request_is_found() {
+    let sound = sound_tape();
+    let saying = |said: u64, got: u64| {
+        sound.changed(|kind| {
+            let of = |json: u64| Some(Digest { json: Some(json), ..Digest::default() });
+            match kind {
+                Kind::ProviderRequestEnded { request: Some(id), digest, .. } if id == "r2" => *digest = of(said),
+                Kind::ClientRequestEnded { request: id, digest, .. } if id == "r2" => *digest = of(got),
+                _ => {}
+            }
+        })
+    };
+    assert_eq!(broken(&saying(1, 1)), [""; 0]);
+    assert_eq!(broken(&saying(1, 2)), ["same-answer"]);
+    let struck = saying(1, 2).changed(|kind| match kind {
+        Kind::ProviderRequestEnded { request: Some(id), injected, .. } if id == "r2" => {
+            *injected = Some("truncated-json".into());
+        }
+        _ => {}
+    });
+    assert_eq!(broken(&struck), [""; 0], "a fault may have changed it on the way");
 }
 
 #[test]
