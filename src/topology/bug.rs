@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::source::diagnostic::nearest;
+
 /// A bug of the gateway. One at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is described in the table below")]
@@ -265,10 +267,10 @@ pub const BUGS: [About; 56] = [
     row(Bug::CountsTokensTwice, "counts-tokens-twice", "the access log has twice the tokens of an answer", None),
 ];
 
-/// No bug has this name.
+/// No bug has this name; the nearest one that there is, if any is near.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such break; `labsim breaks` lists them")]
-pub struct UnknownBug;
+#[error("there is no such break; `labsim breaks` lists them{}", .0.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+pub struct UnknownBug(pub Option<&'static str>);
 
 impl Bug {
     /// What is known of it.
@@ -295,7 +297,8 @@ impl FromStr for Bug {
     type Err = UnknownBug;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        BUGS.iter().find(|about| about.name == text).map(|about| about.bug).ok_or(UnknownBug)
+        let found = BUGS.iter().find(|about| about.name == text).map(|about| about.bug);
+        found.ok_or_else(|| UnknownBug(nearest(text, BUGS.iter().map(|about| about.name))))
     }
 }
 
@@ -310,6 +313,7 @@ mod tests {
             assert_eq!(about.name.parse(), Ok(about.bug));
             assert!(BUGS.iter().filter(|other| other.line == about.line).count() == 1, "{about:?}");
         }
-        assert_eq!("none".parse::<Bug>(), Err(UnknownBug));
+        assert_eq!("none".parse::<Bug>(), Err(UnknownBug(None)));
+        assert_eq!("stale-timr".parse::<Bug>(), Err(UnknownBug(Some("stale-timer"))));
     }
 }
