@@ -11,6 +11,7 @@ pub mod connector;
 pub mod credentials;
 pub(crate) mod drain;
 pub mod faults;
+pub mod lanes;
 pub mod link;
 mod memory;
 pub mod net;

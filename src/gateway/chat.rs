@@ -4,9 +4,13 @@
 //! Fields that the gateway does not know pass through. Those that it knows come first, in its own
 //! order; so an answer's keys change places: `model`, `usage`, `choices`, then the rest as it came.
 
+mod rewrite;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use rewrite::{Absent, Field, Shape};
 
 use super::error::Error;
 use crate::event::{Parameters, Usage};
@@ -35,12 +39,64 @@ pub(crate) struct Answer {
     pub(crate) usage: Option<Usage>,
 }
 
+/// A request as it came, ready to be written for one provider or another.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Request {
+    /// A JSON list.
+    messages: Vec<u8>,
+    model: Option<String>,
+    stream: Option<bool>,
+    /// A JSON object.
+    stream_options: Option<Vec<u8>>,
+    /// The other fields, a comma before each.
+    others: Vec<u8>,
+    parameters: Parameters,
+}
+
 /// Reads a client's request.
 ///
 /// # Errors
 /// [`Error::BadRequest`] with the parser's words.
 pub(crate) fn read(body: &[u8]) -> Result<Request, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::BadRequest(error.to_string()))
+    usual_request(body).map_or_else(|| parsed_request(body), Ok)
+}
+
+/// The request, if it is like nearly all.
+fn usual_request(body: &[u8]) -> Option<Request> {
+    let written = rewrite::rewrite(body, &REQUEST)?;
+    let value = |index| Some(written.known(index)).filter(|value| !value.is_empty());
+    let model = value(1).map(serde_json::from_slice).transpose().ok()?;
+    let parameters = match written.others() {
+        [b',', others @ ..] => Parameters::of_json(&serde_json::from_slice(&[b"{", others, b"}"].concat()).ok()?),
+        _ => Parameters::default(),
+    };
+    Some(Request {
+        messages: written.known(0).to_vec(),
+        model,
+        stream: value(2).map(|flag| flag == b"true"),
+        stream_options: value(3).map(<[u8]>::to_vec),
+        others: written.others().to_vec(),
+        parameters,
+    })
+}
+
+fn parsed_request(body: &[u8]) -> Result<Request, Error> {
+    let bad = |error: serde_json::Error| Error::BadRequest(error.to_string());
+    let Chat { messages, model, stream, stream_options, rest } = serde_json::from_slice(body).map_err(bad)?;
+    let mut others = serde_json::to_vec(&rest).map_err(bad)?;
+    others.pop();
+    match others.first_mut() {
+        Some(brace) if !rest.is_empty() => *brace = b',',
+        _ => others.clear(),
+    }
+    Ok(Request {
+        messages: serde_json::to_vec(&messages).map_err(bad)?,
+        model,
+        stream,
+        stream_options: stream_options.map(|options| serde_json::to_vec(&options)).transpose().map_err(bad)?,
+        others,
+        parameters: Parameters::of_json(&rest),
+    })
 }
 
 impl Request {
@@ -52,24 +108,44 @@ impl Request {
     pub(crate) fn question(&self, model: Option<&str>) -> Result<Question, Error> {
         let model = model.or(self.model.as_deref()).ok_or(Error::NoModel)?;
         let stream = self.stream.unwrap_or(false);
-        let usage = StreamOptions { include_usage: true, rest: Map::new() };
-        let written = Written {
-            messages: &self.messages,
-            model,
-            stream: self.stream,
-            stream_options: self.stream_options.as_ref().or(stream.then_some(&usage)),
-            rest: &self.rest,
-        };
-        let body = serde_json::to_vec(&written).map_err(|error| Error::BadRequest(error.to_string()))?;
-        Ok(Question { body: body.into(), model: model.to_owned(), stream, parameters: Parameters::of_json(&self.rest) })
+        let mut body = Vec::with_capacity(self.messages.len() + self.others.len() + model.len() + 96);
+        body.extend_from_slice(b"{\"messages\":");
+        body.extend_from_slice(&self.messages);
+        body.extend_from_slice(b",\"model\":");
+        serde_json::to_writer(&mut body, model).map_err(|error| Error::BadRequest(error.to_string()))?;
+        if let Some(stream) = self.stream {
+            body.extend_from_slice(if stream { b",\"stream\":true" } else { b",\"stream\":false" });
+        }
+        if let Some(options) = self.stream_options.as_deref().or(stream.then_some(ASKED_FOR_USAGE)) {
+            body.extend_from_slice(b",\"stream_options\":");
+            body.extend_from_slice(options);
+        }
+        body.extend_from_slice(&self.others);
+        body.push(b'}');
+        Ok(Question { body: body.into(), model: model.to_owned(), stream, parameters: self.parameters })
     }
 }
+
+/// The options of a stream that says nothing of its usage.
+const ASKED_FOR_USAGE: &[u8] = br#"{"include_usage":true}"#;
 
 /// Reads a successful answer and writes it again.
 ///
 /// # Errors
 /// [`Error::BadResponse`] with the parser's words.
 pub(crate) fn answer(body: &[u8]) -> Result<Answer, Error> {
+    usual_answer(body).map_or_else(|| parsed_answer(body), Ok)
+}
+
+/// The answer, if it is like nearly all.
+fn usual_answer(body: &[u8]) -> Option<Answer> {
+    let written = rewrite::rewrite(body, &ANSWER)?;
+    let model = serde_json::from_slice(written.known(0)).ok()?;
+    let usage: Option<Counts> = serde_json::from_slice(written.known(1)).ok()?;
+    Some(Answer { body: written.into_json().into(), model, usage: usage.map(Counts::usage) })
+}
+
+fn parsed_answer(body: &[u8]) -> Result<Answer, Error> {
     let bad = |error: serde_json::Error| Error::BadResponse(error.to_string());
     let response: Response = serde_json::from_slice(body).map_err(bad)?;
     let body = serde_json::to_vec(&response).map_err(bad)?;
@@ -77,28 +153,15 @@ pub(crate) fn answer(body: &[u8]) -> Result<Answer, Error> {
     Ok(Answer { body: body.into(), model: response.model, usage })
 }
 
-/// A request as it came.
+/// What a request must be.
 #[derive(Deserialize)]
-pub(crate) struct Request {
+struct Chat {
     messages: Vec<Message>,
     model: Option<String>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     #[serde(flatten)]
     rest: Map<String, Value>,
-}
-
-/// A request as it goes out.
-#[derive(Serialize)]
-struct Written<'r> {
-    messages: &'r [Message],
-    model: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<&'r StreamOptions>,
-    #[serde(flatten)]
-    rest: &'r Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,8 +213,50 @@ struct AnswerMessage {
     rest: Map<String, Value>,
 }
 
+/// What is learnt of an answer's tokens.
+#[derive(Deserialize)]
+struct Counts {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+}
+
+impl Counts {
+    fn usage(self) -> Usage {
+        Usage { input: self.prompt_tokens, output: self.completion_tokens }
+    }
+}
+
+/// [`Chat`].
+static REQUEST: [Field; 4] = [
+    Field { name: "messages", shape: Shape::List(&Shape::Object(&MESSAGE)), absent: Absent::Never },
+    Field { name: "model", shape: Shape::OrNull(&Shape::Text), absent: Absent::Nothing },
+    Field { name: "stream", shape: Shape::OrNull(&Shape::Flag), absent: Absent::Nothing },
+    Field { name: "stream_options", shape: Shape::OrNull(&Shape::Object(&OPTIONS)), absent: Absent::Nothing },
+];
+static MESSAGE: [Field; 1] = [Field { name: "role", shape: Shape::Text, absent: Absent::Never }];
+static OPTIONS: [Field; 1] = [Field { name: "include_usage", shape: Shape::Flag, absent: Absent::Never }];
+
+/// [`Response`].
+static ANSWER: [Field; 3] = [
+    Field { name: "model", shape: Shape::Text, absent: Absent::Never },
+    Field { name: "usage", shape: Shape::OrNull(&Shape::Object(&USAGE)), absent: Absent::Null },
+    Field { name: "choices", shape: Shape::List(&Shape::Object(&CHOICE)), absent: Absent::Never },
+];
+static USAGE: [Field; 3] = [
+    Field { name: "prompt_tokens", shape: Shape::Count, absent: Absent::Never },
+    Field { name: "completion_tokens", shape: Shape::Count, absent: Absent::Never },
+    Field { name: "total_tokens", shape: Shape::Count, absent: Absent::Never },
+];
+static CHOICE: [Field; 1] = [Field { name: "message", shape: Shape::Object(&ANSWER_MESSAGE), absent: Absent::Never }];
+static ANSWER_MESSAGE: [Field; 2] = [
+    Field { name: "content", shape: Shape::OrNull(&Shape::Text), absent: Absent::Nothing },
+    Field { name: "role", shape: Shape::OrNull(&Shape::Text), absent: Absent::Nothing },
+];
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn question(body: &[u8], model: Option<&str>) -> Result<Question, Error> {
@@ -222,6 +327,92 @@ mod tests {
             r#"{"model":"gpt-4o-2024-08-06","usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7},"choices":[{"message":{"content":"Four.","role":"assistant","refusal":null},"index":0,"logprobs":null,"finish_reason":"stop"}],"id":"c-1","object":"chat.completion","created":7,"service_tier":"default"}"#
         );
         assert_eq!(answer.usage, Some(Usage { input: 5, output: 2 }));
+    }
+
+    /// JSON of which some fits.
+    fn value() -> impl Strategy<Value = String> {
+        let key = prop::sample::select(vec![
+            "\"message\"",
+            "\"content\"",
+            "\"role\"",
+            "\"prompt_tokens\"",
+            "\"completion_tokens\"",
+            "\"total_tokens\"",
+            "\"include_usage\"",
+            "\"mo\\u0064el\"",
+            "\"a\"",
+            "\"b\"",
+        ]);
+        let leaf = prop::sample::select(vec![
+            "null",
+            "true",
+            "7",
+            "0",
+            "-1",
+            "01",
+            "-0",
+            "0.70",
+            "1e3",
+            "-1.5E-7",
+            "1.",
+            "18446744073709551615",
+            "18446744073709551616",
+            r#""a\"b\\""#,
+            r#""\u0041""#,
+            r#""\/""#,
+            "\"é\n\"",
+            "\"\"",
+            r#"{"prompt_tokens":1,"y":[ 1 ],"completion_tokens":2,"total_tokens":3}"#,
+            r#"{"include_usage":true,"x":{ }}"#,
+            r#"[{"role":"user","message":{"role":"assistant","content":null,"x":{"a":1}},"index":0}]"#,
+            r#"[ {"message":{"content":"Four."},"role":"x"} , {"role":"y","message":{}} ]"#,
+        ]);
+        leaf.prop_map(str::to_owned).prop_recursive(4, 32, 4, move |inner| {
+            let list = prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" , ")));
+            let member = (key.clone(), inner).prop_map(|(key, value)| format!("{key} : {value}"));
+            let object = prop::collection::vec(member, 0..5).prop_map(|all| format!("{{{}}}", all.join(",")));
+            prop_oneof![list, object]
+        })
+    }
+
+    proptest! {
+        /// In one pass or by its types: the same, or nothing.
+        #[test]
+        fn the_usual_way_gives_what_the_types_give(rest in value(), usage in value(), choices in value(), end in "[}]?[ ]?x?") {
+            let body = format!(r#"{{"id":{rest},"model":"m","usage":{usage},"choices":{choices}{end}"#);
+            if let Some(usual) = usual_answer(body.as_bytes()) {
+                prop_assert_eq!(Ok(usual), parsed_answer(body.as_bytes()), "{}", body);
+            }
+            let body = format!(r#"{{ "stream_options":{usage}, "z":{rest},"messages":{choices},"stream":true,"t":{rest}{end}"#);
+            if let Some(usual) = usual_request(body.as_bytes()) {
+                prop_assert_eq!(Ok(usual), parsed_request(body.as_bytes()), "{}", body);
+            }
+        }
+    }
+
+    #[test]
+    fn an_ordinary_request_takes_the_usual_way() {
+        for body in [
+            r#"{"model":"m","messages":[{"role":"user","content":"hi"},{"content":null,"role":"tool"}]}"#,
+            r#"{"temperature":0.7,"messages":[],"stream":true,"max_tokens":5,"stream_options":{"x":1,"include_usage":false}}"#,
+            r#"{ "messages" : [ ] , "stream" : null, "model": null }"#,
+        ] {
+            assert_eq!(usual_request(body.as_bytes()), Some(parsed_request(body.as_bytes()).unwrap()));
+        }
+    }
+
+    #[test]
+    fn an_ordinary_answer_takes_the_usual_way() {
+        for body in [
+            r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[]}}],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,"details":{}}}"#,
+            r#"{"model":"m","choices":[]}"#,
+            r#"{"model":"m","choices":[],"usage":null}"#,
+        ] {
+            assert_eq!(usual_answer(body.as_bytes()), Some(parsed_answer(body.as_bytes()).unwrap()));
+        }
+        for unusual in ["", "{}", r#"{"model":"m","choices":[],"a":1,"a":2}"#, r#"{"model":"m","choices":[]} x"#] {
+            assert_eq!(usual_answer(unusual.as_bytes()), None, "{unusual}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which host a request is for, and which listener takes it.
 
+use http::Version;
 use http::request::Parts;
 
 use crate::event::Arrival;
@@ -13,14 +14,18 @@ pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts, h
     let listener = host.and_then(|host| choose(&topology.listeners, arrived_at, host)).unwrap_or(arrived_at);
     let listener = topology.listeners.get(listener);
     Arrival {
-        source: request.extensions.get::<Peer>().map(|peer| peer.0.to_string()),
+        source: request.extensions.get::<Peer>().map(|peer| peer.text.to_string()),
         host: header("host").or_else(|| request.uri.authority().map(ToString::to_string)),
-        version: Some(format!("{:?}", request.version)),
+        version: Some(version(request.version)),
         port: listener.map(|listener| listener.port),
         gateway: listener.map(|listener| listener.gateway.clone()),
         listener: listener.map(|listener| listener.name.clone()),
         traceparent: header("traceparent"),
     }
+}
+
+fn version(version: Version) -> String {
+    if version == Version::HTTP_11 { "HTTP/1.1".to_owned() } else { format!("{version:?}") }
 }
 
 /// The host that a request names, lower case and without its port.

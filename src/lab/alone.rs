@@ -1,6 +1,7 @@
 //! The gateway alone, in real time, in front of real providers.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::scenario::Spread;
 use crate::source::Sources;
 use crate::topology::{Authority, Personality, Topology};
+use crate::world::lanes::Lanes;
 use crate::world::{Clock, Credentials, Net, Seed, World};
 
 /// A gateway without simulators and clients.
@@ -78,26 +80,16 @@ impl GatewayAlone {
         interrupt: &Interrupt,
         ready: impl FnOnce(&Opened),
     ) -> Result<(), StartError> {
-        let mut builder = match self.threads {
-            Some(1) => tokio::runtime::Builder::new_current_thread(),
-            _ => tokio::runtime::Builder::new_multi_thread(),
-        };
-        if let Some(threads) = self.threads {
-            builder.worker_threads(threads);
-        }
-        let runtime = builder.enable_all().build().map_err(StartError::Machine)?;
-        let done = runtime.block_on(self.stay(sinks, interrupt, ready));
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let lanes = Lanes::start(self.threads.unwrap_or_else(cores)).map_err(StartError::Machine)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Machine)?;
+        let done = runtime.block_on(self.stay(self.world(sinks, lanes), interrupt, ready));
         runtime.shutdown_background();
         done
     }
 
-    async fn stay(
-        &self,
-        sinks: Vec<Box<dyn Sink>>,
-        interrupt: &Interrupt,
-        ready: impl FnOnce(&Opened),
-    ) -> Result<(), StartError> {
-        let world = self.world(sinks);
+    async fn stay(&self, world: World, interrupt: &Interrupt, ready: impl FnOnce(&Opened)) -> Result<(), StartError> {
         let pool = Pool::default();
         for number in 0..self.replicas {
             pool.add(number, Gateway::new(world.clone(), self.topology.clone(), self.personality, number));
@@ -113,9 +105,9 @@ impl GatewayAlone {
         Ok(())
     }
 
-    fn world(&self, sinks: Vec<Box<dyn Sink>>) -> World {
+    fn world(&self, sinks: Vec<Box<dyn Sink>>, lanes: Arc<Lanes>) -> World {
         let clock = Clock::starting_at(self.start);
-        let net = Net::real();
+        let net = Net::real(lanes);
         for (name, target) in &self.resolved {
             net.name(name.clone(), vec![target.clone()]);
         }

@@ -156,6 +156,6 @@ impl Fronts {
 /// Who asks, as far as a request tells: by its key, else by the address that it comes from.
 fn client_of(request: &Request<Incoming>) -> String {
     let key = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let peer = || request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_string());
+    let peer = || request.extensions().get::<Peer>().map(|peer| peer.address.ip().to_string());
     key.map(str::to_owned).or_else(peer).unwrap_or_default()
 }

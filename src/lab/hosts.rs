@@ -87,17 +87,25 @@ struct Live {
 impl Pool {
     /// Waits until there is a replica, and lets `choose` take one of so many.
     pub(super) async fn take(&self, choose: impl FnOnce(usize) -> usize) -> (u32, Gateway) {
+        let mut choose = Some(choose);
         loop {
+            // Mostly somebody is there, and nobody has to be listened to.
+            if let Some(taken) = self.take_now(&mut choose) {
+                return taken;
+            }
             let mut changed = std::pin::pin!(self.0.changed.notified());
             changed.as_mut().enable();
-            {
-                let gateways = self.lock();
-                if !gateways.is_empty() {
-                    return gateways[choose(gateways.len()) % gateways.len()].clone();
-                }
+            if let Some(taken) = self.take_now(&mut choose) {
+                return taken;
             }
             changed.await;
         }
+    }
+
+    fn take_now(&self, choose: &mut Option<impl FnOnce(usize) -> usize>) -> Option<(u32, Gateway)> {
+        let gateways = self.lock();
+        let choose = choose.take_if(|_| !gateways.is_empty())?;
+        Some(gateways[choose(gateways.len()) % gateways.len()].clone())
     }
 
     pub(super) fn add(&self, number: u32, gateway: Gateway) {

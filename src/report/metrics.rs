@@ -18,6 +18,9 @@ use crate::event::{At, Event, Kind};
 
 pub use describe::CONTENT_TYPE;
 
+use alike::{Alike, Count};
+
+mod alike;
 mod describe;
 
 /// What has been counted.
@@ -26,6 +29,7 @@ pub struct Metrics {
     version: String,
     personality: String,
     counted: Registry,
+    alike: Alike,
     providers: Providers,
     exchanges: Exchanges,
 }
@@ -38,6 +42,7 @@ impl Metrics {
             version: header.version.clone(),
             personality: header.personality.clone(),
             counted: Registry::default(),
+            alike: Alike::default(),
             providers: Providers::new(header),
             exchanges: Exchanges::default(),
         }
@@ -77,54 +82,46 @@ impl Metrics {
     fn count(&mut self, exchange: &Exchange) {
         let end = &exchange.end;
         let texts = Texts::of(exchange);
+        let places = self.alike.of(|key| texts.write(key));
+        let mut count = Count { registry: &mut self.counted, places };
+        let labels = || texts.http();
         let duration = end.at.since(exchange.received).as_secs_f64();
-        let labels = texts.http();
-        self.counted.add(&describe::REQUESTS, &labels, 1.0);
-        self.counted.observe(&describe::REQUEST_DURATION, &labels, duration);
+        count.add(&describe::REQUESTS, labels, 1.0);
+        count.observe((&describe::REQUEST_DURATION, ""), labels, duration);
         if let Some(bytes) = end.answer.bytes.filter(|bytes| *bytes > 0) {
-            self.counted.add(&describe::RESPONSE_BYTES, &labels, as_f64(bytes));
+            count.add(&describe::RESPONSE_BYTES, labels, as_f64(bytes));
         }
         if end.attempts > 1 && !self.personality.starts_with("agentgateway-0.") {
-            self.counted.add(&describe::RETRIES, &labels, f64::from(end.attempts - 1));
+            count.add(&describe::RETRIES, labels, f64::from(end.attempts - 1));
         }
-        self.count_llm(exchange, &texts, duration);
-        self.count_attempts(exchange, &texts);
-    }
-
-    fn count_llm(&mut self, exchange: &Exchange, texts: &Texts<'_>, duration: f64) {
-        let end = &exchange.end;
         let old = ["agentgateway-0.", "agentgateway-1.2"].iter().any(|old| self.personality.starts_with(old));
         // Before 1.3 only an answer that was understood is timed.
-        if end.request_model.is_none() || (old && end.response_model.is_none()) {
-            return;
+        if end.request_model.is_some() && !(old && end.response_model.is_none()) {
+            count_llm(&mut count, exchange, &texts, duration);
         }
-        let labels = texts.gen_ai(None);
-        self.counted.observe(&describe::GEN_AI_DURATION, &labels, duration);
-        if let Some(usage) = end.usage {
-            for (kind, count) in [("input", usage.input), ("output", usage.output)] {
-                self.counted.observe(&describe::GEN_AI_TOKENS, &texts.gen_ai(Some(kind)), as_f64(count));
-            }
-        }
-        if let Some(first) = end.answer.first_token_us {
-            let wait = first.since(exchange.received).as_secs_f64();
-            self.counted.observe(&describe::GEN_AI_FIRST_TOKEN, &labels, wait);
-            if let Some(usage) = end.usage.filter(|usage| usage.output > 0) {
-                let each = end.at.since(first).as_secs_f64() / as_f64(usage.output);
-                self.counted.observe(&describe::GEN_AI_EACH_TOKEN, &labels, each);
-            }
-        }
+        self.count_attempts(exchange, texts.backend);
     }
 
-    fn count_attempts(&mut self, exchange: &Exchange, texts: &Texts<'_>) {
+    fn count_attempts(&mut self, exchange: &Exchange, backend: &str) {
         for attempt in &exchange.attempts {
-            let mut labels = provider_labels(exchange.replica, texts.backend, attempt.group, &attempt.provider);
             let status = match (attempt.status, attempt.outcome) {
                 (Some(status), _) => Cow::Owned(status.to_string()),
                 (None, Some(outcome)) => Cow::Borrowed(outcome.name()),
                 (None, None) => Cow::Borrowed("unfinished"),
             };
-            labels.push("status", &status);
-            self.counted.add(&describe::PROVIDER_REQUESTS, &labels, 1.0);
+            let places = self.alike.of(|key| {
+                key.extend_from_slice(&exchange.replica.to_ne_bytes());
+                key.extend_from_slice(&attempt.group.to_ne_bytes());
+                for text in [backend, &attempt.provider, &status] {
+                    alike::put(key, text);
+                }
+            });
+            let labels = || {
+                let mut labels = provider_labels(exchange.replica, backend, attempt.group, &attempt.provider);
+                labels.push("status", &status);
+                labels
+            };
+            Count { registry: &mut self.counted, places }.add(&describe::PROVIDER_REQUESTS, labels, 1.0);
         }
     }
 
@@ -159,12 +156,30 @@ impl Metrics {
     }
 }
 
+fn count_llm(count: &mut Count<'_>, exchange: &Exchange, texts: &Texts<'_>, duration: f64) {
+    let end = &exchange.end;
+    let labels = || texts.gen_ai();
+    count.observe((&describe::GEN_AI_DURATION, ""), labels, duration);
+    if let Some(usage) = end.usage {
+        for (kind, tokens) in [("input", usage.input), ("output", usage.output)] {
+            let labels = || labels().behind("gen_ai_token_type", kind);
+            count.observe((&describe::GEN_AI_TOKENS, kind), labels, as_f64(tokens));
+        }
+    }
+    if let Some(first) = end.answer.first_token_us {
+        let wait = first.since(exchange.received).as_secs_f64();
+        count.observe((&describe::GEN_AI_FIRST_TOKEN, ""), labels, wait);
+        if let Some(usage) = end.usage.filter(|usage| usage.output > 0) {
+            let each = end.at.since(first).as_secs_f64() / as_f64(usage.output);
+            count.observe((&describe::GEN_AI_EACH_TOKEN, ""), labels, each);
+        }
+    }
+}
+
 /// The metrics as a scrape at `now` reads them.
 #[must_use]
 pub fn render(metrics: &Metrics, now: At) -> String {
-    let mut all = metrics.counted.clone();
-    all.extend(metrics.gauges(now));
-    all.render()
+    metrics.counted.render_with(&metrics.gauges(now))
 }
 
 /// Values of labels, as text.
@@ -204,6 +219,18 @@ impl<'e> Texts<'e> {
         }
     }
 
+    /// What tells one kind of request from another.
+    fn write(&self, key: &mut Vec<u8>) {
+        let Self { replica, backend, protocol, method, status, reason, .. } = self;
+        let Self { bind, gateway, listener, route, request_model, response_model, .. } = self;
+        for text in [replica, *backend, protocol, method, status, reason] {
+            alike::put(key, text);
+        }
+        for text in [bind, *gateway, listener, route, request_model, response_model] {
+            alike::put(key, text);
+        }
+    }
+
     fn http(&self) -> Labels {
         self.with_route(Labels::of(&[
             ("backend", self.backend),
@@ -214,16 +241,13 @@ impl<'e> Texts<'e> {
         ]))
     }
 
-    fn gen_ai(&self, token_type: Option<&'static str>) -> Labels {
-        let mut labels = Labels::default();
-        if let Some(kind) = token_type {
-            labels.push("gen_ai_token_type", kind);
-        }
-        labels.push("gen_ai_operation_name", "chat");
-        labels.push("gen_ai_system", "openai");
-        labels.push("gen_ai_request_model", self.request_model);
-        labels.push("gen_ai_response_model", self.response_model);
-        self.with_route(labels)
+    fn gen_ai(&self) -> Labels {
+        self.with_route(Labels::of(&[
+            ("gen_ai_operation_name", "chat"),
+            ("gen_ai_system", "openai"),
+            ("gen_ai_request_model", self.request_model),
+            ("gen_ai_response_model", self.response_model),
+        ]))
     }
 
     fn with_route(&self, mut labels: Labels) -> Labels {

@@ -39,7 +39,16 @@ pub(super) enum FamilyKind {
 /// All families with their series.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
-    families: BTreeMap<&'static str, Family>,
+    /// Where each family is, by its name.
+    names: BTreeMap<&'static str, usize>,
+    families: Vec<Family>,
+}
+
+/// Where a series is in its registry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    family: usize,
+    series: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -73,22 +82,30 @@ impl Description {
 impl Registry {
     /// Adds to a counter, or to a gauge.
     pub(super) fn add(&mut self, what: &Description, labels: &Labels, amount: f64) {
-        if let Series::Number(value) = self.series(what, labels) {
-            *value += amount;
-        }
+        let place = self.place(what, labels);
+        self.add_at(place, amount);
     }
 
     /// Sets a gauge.
     pub(super) fn set(&mut self, what: &Description, labels: &Labels, to: f64) {
-        if let Series::Number(value) = self.series(what, labels) {
+        let place = self.place(what, labels);
+        if let Series::Number(value) = &mut self.families[place.family].series[place.series] {
             *value = to;
         }
     }
 
-    /// Counts a value in a histogram.
-    pub(super) fn observe(&mut self, what: &Description, labels: &Labels, value: f64) {
-        let FamilyKind::Histogram(bounds) = what.kind else { return };
-        if let Series::Histogram { counts, sum } = self.series(what, labels) {
+    /// Adds to the counter or gauge at this place.
+    pub(super) fn add_at(&mut self, place: Place, amount: f64) {
+        if let Series::Number(value) = &mut self.families[place.family].series[place.series] {
+            *value += amount;
+        }
+    }
+
+    /// Counts a value in the histogram at this place.
+    pub(super) fn observe_at(&mut self, place: Place, value: f64) {
+        let family = &mut self.families[place.family];
+        let FamilyKind::Histogram(bounds) = family.description.kind else { return };
+        if let Series::Histogram { counts, sum } = &mut family.series[place.series] {
             let bucket = bounds.partition_point(|bound| *bound < value);
             if let Some(count) = counts.get_mut(bucket) {
                 *count += 1;
@@ -97,21 +114,23 @@ impl Registry {
         }
     }
 
-    fn series(&mut self, what: &Description, labels: &Labels) -> &mut Series {
-        let family = self.families.entry(what.name).or_insert_with(|| Family::new(what));
-        let index = family.known.get(labels).copied().unwrap_or_else(|| family.begin(labels));
-        &mut family.series[index]
+    /// Where the series with these labels is; it begins here if there is none.
+    pub(super) fn place(&mut self, what: &Description, labels: &Labels) -> Place {
+        let family = *self.names.entry(what.name).or_insert_with(|| {
+            self.families.push(Family::new(what));
+            self.families.len() - 1
+        });
+        let of_family = &mut self.families[family];
+        let series = of_family.known.get(labels).copied().unwrap_or_else(|| of_family.begin(labels));
+        Place { family, series }
     }
 
-    /// Takes in the families of another registry.
-    pub(super) fn extend(&mut self, other: Self) {
-        self.families.extend(other.families);
-    }
-
-    /// The whole text.
-    pub(super) fn render(&self) -> String {
+    /// The whole text, with the families of another registry in it.
+    pub(super) fn render_with(&self, other: &Self) -> String {
         let mut out = String::new();
-        for family in self.families.values() {
+        let all =
+            [self, other].into_iter().flat_map(|one| one.names.iter().map(|(name, at)| (name, &one.families[*at])));
+        for family in all.collect::<BTreeMap<_, _>>().into_values() {
             family.render(&mut out);
         }
         out
@@ -194,6 +213,14 @@ impl Labels {
         labels
     }
 
+    /// The same behind one label more.
+    pub(super) fn behind(&self, name: &'static str, value: &str) -> Self {
+        let mut labels = Self::of(&[(name, value)]);
+        labels.0.push(',');
+        labels.0.push_str(&self.0);
+        labels
+    }
+
     /// One label more.
     pub(super) fn push(&mut self, name: &'static str, value: &str) {
         let Self(text) = self;
@@ -204,19 +231,23 @@ impl Labels {
         }
         text.push_str(name);
         text.push_str("=\"");
-        let mut rest = value;
-        while let Some(at) = rest.find(['\\', '"', '\n']) {
-            let (plain, from) = rest.split_at(at);
-            text.push_str(plain);
-            text.push_str(match from.as_bytes()[0] {
-                b'\\' => "\\\\",
-                b'"' => "\\\"",
-                _ => "\\n",
-            });
-            rest = &from[1..];
+        if value.bytes().any(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+            push_escaped(text, value);
+        } else {
+            text.push_str(value);
         }
-        text.push_str(rest);
         text.push('"');
+    }
+}
+
+fn push_escaped(text: &mut String, value: &str) {
+    for one in value.chars() {
+        match one {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
+        }
     }
 }
 
@@ -231,7 +262,8 @@ mod tests {
     fn families_and_series_are_sorted_and_buckets_add_up() {
         let mut registry = Registry::default();
         for value in [0.1, 0.5, 7.0] {
-            registry.observe(&WAIT, &Labels::of(&[("a", "x")]), value);
+            let place = registry.place(&WAIT, &Labels::of(&[("a", "x")]));
+            registry.observe_at(place, value);
         }
         registry.add(&HITS, &Labels::of(&[("path", "b")]), 2.0);
         registry.add(&HITS, &Labels::of(&[("path", "a\"\\\n")]), 1.0);
@@ -247,7 +279,7 @@ wait_seconds_bucket{a="x",le="+Inf"} 3
 wait_seconds_sum{a="x"} 7.6
 wait_seconds_count{a="x"} 3
 "#;
-        assert_eq!(registry.render(), expected);
+        assert_eq!(registry.render_with(&Registry::default()), expected);
     }
 
     #[test]
@@ -256,7 +288,7 @@ wait_seconds_count{a="x"} 3
         for model in 0..SERIES_LIMIT + 50 {
             registry.add(&HITS, &Labels::of(&[("model", &model.to_string())]), 1.0);
         }
-        let text = registry.render();
+        let text = registry.render_with(&Registry::default());
         assert!(text.contains("hits_total{labsim_overflow=\"true\"} 50\n"));
         assert_eq!(text.lines().count(), SERIES_LIMIT + 1 + 2);
     }

@@ -30,6 +30,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::connector::Connector;
+use super::lanes::Lanes;
 use super::net::Stream;
 use crate::topology::Authority;
 
@@ -40,7 +41,8 @@ const LONGEST_REST: Duration = Duration::from_secs(90);
 #[derive(Clone)]
 pub struct Caller {
     connector: Connector,
-    resting: Arc<Resting>,
+    /// Each lane's own: a connection is waited for on the thread that opened it.
+    resting: Arc<[Arc<Resting>]>,
 }
 
 /// Why there is no answer.
@@ -87,7 +89,8 @@ impl Caller {
     /// Calls over connections that `connector` opens.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
-        Self { connector, resting: Arc::default() }
+        let resting = (0..connector.lanes()).map(|_| Arc::default()).collect();
+        Self { connector, resting }
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future breaks it off.
@@ -97,10 +100,11 @@ impl Caller {
     pub async fn call(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Reply>, CallError> {
         let to = Connector::in_the_clear(request.uri()).map_err(CallError::Connect)?;
         make_ready(&mut request, &to);
+        let home = &self.resting[Lanes::here() % self.resting.len()];
         loop {
-            let (mut line, is_used) = match self.resting.take(&to) {
+            let (mut line, is_used) = match home.take(&to) {
                 Some(line) => (line, true),
-                None => (self.connect(to.clone()).await?, false),
+                None => (self.connect(to.clone(), home.clone()).await?, false),
             };
             match line.ask(request).await {
                 Ok(answer) => return Ok(answer.map(|incoming| Reply::over(incoming, line))),
@@ -113,11 +117,10 @@ impl Caller {
         }
     }
 
-    async fn connect(&self, to: Authority) -> Result<Line, CallError> {
+    async fn connect(&self, to: Authority, home: Arc<Resting>) -> Result<Line, CallError> {
         let stream = self.connector.connect(&to).await.map_err(CallError::Connect)?;
         let (sender, wire) = handshake(TokioIo::new(stream)).await.map_err(CallError::Send)?;
-        let (since, home) = (Instant::now(), self.resting.clone());
-        Ok(Line { sender, wire: Some(Box::new(wire)), to, since, home })
+        Ok(Line { sender, wire: Some(Box::new(wire)), to, since: Instant::now(), home })
     }
 }
 

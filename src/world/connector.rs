@@ -67,6 +67,11 @@ impl Connector {
         Ok(Authority::new(host, uri.port_u16().unwrap_or(80)))
     }
 
+    /// How many threads call, each of which keeps connections of its own.
+    pub(super) fn lanes(&self) -> usize {
+        self.net.lanes()
+    }
+
     /// Opens a connection in the clear.
     pub(super) async fn connect(&self, to: &Authority) -> io::Result<Stream> {
         self.in_time(self.net.connect(to)).await

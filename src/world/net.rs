@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::lanes::Lanes;
 use super::link::{LinkEnds, Linked, Links, NoConnection, Side};
 use super::memory::{self, MemoryBreaker, MemoryStream};
 use crate::topology::Authority;
@@ -35,6 +36,8 @@ struct Inner {
     names: Mutex<BTreeMap<Authority, Name>>,
     connections: AtomicU64,
     links: Arc<Links>,
+    /// Threads for the connections that are accepted, where they are not the current runtime's.
+    lanes: Option<Arc<Lanes>>,
 }
 
 enum Transport {
@@ -57,6 +60,7 @@ pub struct Listener {
     outside: Option<Arc<str>>,
     wrapper: Option<Arc<dyn Wrapper>>,
     links: Arc<Links>,
+    lanes: Option<Arc<Lanes>>,
 }
 
 enum Source {
@@ -126,18 +130,19 @@ impl Net {
     }
 
     /// The real network: what is not known by a name is called where it is, and no faults act on it.
+    /// Connections that are accepted are shared out to `lanes`.
     #[must_use]
-    pub fn real() -> Self {
-        Self::with(Transport::Tcp(Mutex::default()), true)
+    pub fn real(lanes: Arc<Lanes>) -> Self {
+        Self::with(Transport::Tcp(Mutex::default()), true, Some(lanes))
     }
 
     fn new(transport: Transport) -> Self {
-        Self::with(transport, false)
+        Self::with(transport, false, None)
     }
 
-    fn with(transport: Transport, real: bool) -> Self {
-        let inner =
-            Inner { transport, real, names: Mutex::default(), connections: AtomicU64::new(0), links: Arc::default() };
+    fn with(transport: Transport, real: bool, lanes: Option<Arc<Lanes>>) -> Self {
+        let (names, connections, links) = (Mutex::default(), AtomicU64::new(0), Arc::default());
+        let inner = Inner { transport, real, names, connections, links, lanes };
         Self { inner: Arc::new(inner), caller: "".into() }
     }
 
@@ -162,6 +167,11 @@ impl Net {
     #[must_use]
     pub fn is_real(&self) -> bool {
         self.inner.real
+    }
+
+    /// How many threads handle the connections that are accepted, if they are lanes; else 1.
+    pub(super) fn lanes(&self) -> usize {
+        self.inner.lanes.as_ref().map_or(1, |lanes| lanes.count())
     }
 
     /// Adds a DNS name. Several targets are taken in turn.
@@ -210,8 +220,8 @@ impl Net {
                 (Source::Tcp(listener), Some(local))
             }
         };
-        let links = self.inner.links.clone();
-        Ok(Listener { authority: authority.clone(), address, source, outside: None, wrapper: None, links })
+        let (authority, links, lanes) = (authority.clone(), self.inner.links.clone(), self.inner.lanes.clone());
+        Ok(Listener { authority, address, source, outside: None, wrapper: None, links, lanes })
     }
 
     /// Connects to an authority by its DNS name, or by its own.
@@ -362,6 +372,11 @@ impl Listener {
         self.wrapper.clone()
     }
 
+    /// Where its connections are handled, if not by the runtime that accepts them.
+    pub(super) fn lanes(&self) -> Option<Arc<Lanes>> {
+        self.lanes.clone()
+    }
+
     /// The next connection. In memory it never comes once the host is forgotten.
     ///
     /// # Errors
@@ -428,6 +443,17 @@ impl Stream {
             Self::Tcp(stream) => stream.peer_addr().ok(),
             Self::Linked(linked) => linked.peer(),
             Self::Wrapped(wrapped) => wrapped.inner().peer(),
+        }
+    }
+
+    /// The connection, waited for by the runtime that this is called on from now on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn moved_here(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => Ok(Self::Tcp(TcpStream::from_std(stream.into_std()?)?)),
+            other => Ok(other),
         }
     }
 

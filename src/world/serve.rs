@@ -9,7 +9,7 @@ mod either;
 mod head;
 
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -56,7 +56,12 @@ enum Stop {
 /// The client's address, in the extensions of every request: the real one over TCP, and in memory a
 /// loopback address whose port counts the server's connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer(pub std::net::SocketAddr);
+pub struct Peer {
+    /// The address.
+    pub address: SocketAddr,
+    /// The same as text, which every request of the connection shows.
+    pub text: Arc<str>,
+}
 
 /// Serves every connection of `listener` with `handler` until told to stop.
 ///
@@ -104,7 +109,7 @@ where
         state: Arc::new(State { stop, listens: AtomicBool::new(true), open: AtomicUsize::new(0), idle: Notify::new() }),
     };
     let state = server.state.clone();
-    let wrapper = listener.wrapper();
+    let (wrapper, lanes) = (listener.wrapper(), listener.lanes());
     tokio::spawn(async move {
         let mut port = 0u16;
         loop {
@@ -116,17 +121,22 @@ where
                 Ok(stream) => {
                     state.open.fetch_add(1, Ordering::Relaxed);
                     port = port % LAST_PORT + 1;
-                    let peer = stream.peer().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, FIRST_PORT + port).into());
+                    let peer = Peer::new(stream.peer(), FIRST_PORT + port);
                     let (wrapper, handler, state) = (wrapper.clone(), handler.clone(), state.clone());
-                    tokio::spawn(async move {
-                        if let Some(stream) = shake_hands(stream, wrapper).await {
+                    let is_moved = lanes.is_some();
+                    let task = async move {
+                        if let Some(stream) = ready(stream, is_moved, wrapper).await {
                             match speaks {
-                                Speaks::Http1 => connection(stream, Peer(peer), handler, &state).await,
-                                Speaks::Http1AndH2c => either::connection(stream, Peer(peer), handler, &state).await,
+                                Speaks::Http1 => connection(stream, peer, handler, &state).await,
+                                Speaks::Http1AndH2c => either::connection(stream, peer, handler, &state).await,
                             }
                         }
                         leave(&state);
-                    });
+                    };
+                    match &lanes {
+                        None => drop(tokio::spawn(task)),
+                        Some(lanes) => lanes.spawn(task),
+                    }
                 }
                 // Out of file descriptors or the like: let others finish first.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
@@ -137,6 +147,14 @@ where
         state.idle.notify_waiters();
     });
     server
+}
+
+impl Peer {
+    /// A client at this address, or in memory at this port.
+    fn new(address: Option<SocketAddr>, port: u16) -> Self {
+        let address = address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
+        Self { address, text: address.to_string().into() }
+    }
 }
 
 impl Server {
@@ -165,8 +183,10 @@ impl Server {
     }
 }
 
-/// The connection with what goes around it; none where the client does not keep to it.
-async fn shake_hands(stream: Stream, wrapper: Option<Arc<dyn Wrapper>>) -> Option<Stream> {
+/// The connection on the thread that serves it, with what goes around it; none where the client does not keep
+/// to that.
+async fn ready(stream: Stream, is_moved: bool, wrapper: Option<Arc<dyn Wrapper>>) -> Option<Stream> {
+    let stream = if is_moved { stream.moved_here().ok()? } else { stream };
     match wrapper {
         None => Some(stream),
         Some(wrapper) => tokio::time::timeout(HANDSHAKE, wrapper.wrap(stream)).await.ok()?.ok(),
