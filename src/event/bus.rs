@@ -164,7 +164,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn note(text: impl ToString) -> Kind {
+    fn note(text: &impl ToString) -> Kind {
         Kind::Note { text: text.to_string() }
     }
 
@@ -185,7 +185,7 @@ mod tests {
     fn on_one_thread_an_event_is_heard_at_once() {
         let (bus, heard) = kept(|| {});
         for number in 0..3 {
-            bus.emit(note(number));
+            bus.emit(note(&number));
             assert_eq!(heard.lock().unwrap().len(), number + 1);
         }
     }
@@ -196,7 +196,7 @@ mod tests {
         let (bus, heard) = kept(|| {});
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..EACH).for_each(|number| bus.emit(note(number))));
+                scope.spawn(|| (0..EACH).for_each(|number| bus.emit(note(&number))));
             }
         });
         bus.settle();
@@ -214,9 +214,9 @@ mod tests {
         });
         std::thread::scope(|scope| {
             // The first one is at the gate, and whoever told it with it.
-            scope.spawn(|| bus.emit(note("first")));
+            scope.spawn(|| bus.emit(note(&"first")));
             arrived.recv().unwrap();
-            bus.emit(note("second"));
+            bus.emit(note(&"second"));
             assert_eq!(heard.lock().unwrap().len(), 0);
             (0..2).for_each(|_| go.send(()).unwrap());
             bus.settle();
@@ -232,14 +232,14 @@ mod tests {
             let (heard, own) = (heard.clone(), own.clone());
             move |event: &Event| {
                 if event.seq == 0 {
-                    own.lock().unwrap().as_ref().unwrap().emit(note("told by the listener"));
+                    own.lock().unwrap().as_ref().unwrap().emit(note(&"told by the listener"));
                 }
                 heard.lock().unwrap().push(event.seq);
             }
         };
         let bus = Bus::new(At::default, vec![Box::new(sink)]);
         *own.lock().unwrap() = Some(bus.clone());
-        bus.emit(note("told"));
+        bus.emit(note(&"told"));
         assert_eq!(*heard.lock().unwrap(), [0, 1]);
         *own.lock().unwrap() = None;
     }

@@ -145,8 +145,11 @@ impl Digest {
     pub fn take_answer(&mut self, data: &[u8]) {
         let is_first = self.bytes == 0;
         self.take(data);
-        if let (true, Some(b'{')) = (is_first, data.first()) {
-            serde_json::from_slice(data).iter().for_each(|json| self.says(json));
+        if is_first
+            && data.starts_with(b"{")
+            && let Ok(json) = serde_json::from_slice(data)
+        {
+            self.says(&json);
         }
     }
 

@@ -253,6 +253,7 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// What to write in place of a word that is none of the known ones: the nearest of them, or any.
+#[must_use]
 pub fn nearest_or_all(wrong: &str, known: &[&str]) -> String {
     if let Some(near) = nearest(wrong, known.iter().copied()) {
         return format!("did you mean `{near}`?");
