@@ -40,6 +40,7 @@ bench:
     benches/streams.sh
     benches/cold_start.py
     benches/gateway.sh
+    benches/instructions.sh
 
 # What the live screen costs a lab, and how it holds a million events; figures in docs/performance.md
 bench-screen:

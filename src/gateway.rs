@@ -65,7 +65,7 @@ use error::Error;
 use exchange::Exchange;
 use group::Seat;
 pub use health::{BackendHealth, ProviderHealth};
-use personality::{ClientErrors, Retries, Told};
+use personality::{ClientErrors, Conditions, Retries, Told};
 use provider::{Marks, Target};
 use replica::Replica;
 use route::Found;
@@ -73,7 +73,8 @@ pub use succession::record;
 use tap::Tap;
 
 use crate::event::{At, Outcome};
-use crate::topology::{Personality, Rule, Topology};
+use crate::topology::cel::{RequestFacts, Subject};
+use crate::topology::{Personality, Retry, Rule, Topology};
 use crate::world::World;
 use crate::world::caller::Reply;
 use crate::world::drain::{drain, is_held_back};
@@ -325,18 +326,40 @@ impl Call<'_> {
     fn may_follow(&self, number: u32, result: &Result<Response<Source>, Error>, body: &Bytes) -> bool {
         let behaviour = self.replica.behaviour;
         let failover = behaviour.retries == Retries::Failover;
-        let (attempts, codes) = match &self.rule.retry {
-            Some(retry) => (retry.attempts, retry.codes.as_slice()),
-            None => (self.replica.personality.own_retries(), &[][..]),
-        };
+        let retry = self.rule.retry.as_ref();
+        let attempts = retry.map_or_else(|| self.replica.personality.own_retries(), |retry| retry.attempts);
         let again = match result {
             Err(error) => error.is_retryable(behaviour.retried_timeout),
             Ok(response) => {
                 let status = response.status().as_u16();
-                codes.contains(&status) || (failover && (status >= 500 || status == 429))
+                let failed = failover && (status >= 500 || status == 429);
+                failed || retry.is_some_and(|retry| self.is_listed(retry, response))
             }
         };
+        let again = again && retry.is_none_or(|retry| self.may_be_tried_again(retry));
         again && number < self.replica.broken.retries(attempts) && (failover || body.len() <= REPLAY_LIMIT)
+    }
+
+    /// Whether a retry says that such an answer is tried again.
+    fn is_listed(&self, retry: &Retry, response: &Response<Source>) -> bool {
+        let asked = || Subject { request: Some(self.facts()), response: Some((response.status(), response.headers())) };
+        let condition = retry.condition.as_ref().filter(|_| self.heeds_conditions());
+        retry.codes.contains(&response.status().as_u16()) || condition.is_some_and(|one| one.holds(&asked()))
+    }
+
+    /// Whether a retry is for such a request at all.
+    fn may_be_tried_again(&self, retry: &Retry) -> bool {
+        let precondition = retry.precondition.as_ref().filter(|_| self.heeds_conditions());
+        precondition.is_none_or(|one| one.holds(&Subject { request: Some(self.facts()), response: None }))
+    }
+
+    fn heeds_conditions(&self) -> bool {
+        self.replica.behaviour.conditions == Conditions::Heeded
+    }
+
+    /// What expressions may ask about the request.
+    fn facts(&self) -> RequestFacts<'_> {
+        RequestFacts { method: &self.client.method, uri: &self.client.uri, headers: &self.client.headers }
     }
 
     /// The pause before another attempt.

@@ -14,6 +14,7 @@
 //! at addresses that no manifest describes is said from outside ([`Given`]).
 
 mod backend;
+mod backend_tls;
 pub mod change;
 mod deployment;
 mod duration;
@@ -39,6 +40,7 @@ use crate::source::{Diagnostic, Diagnostics, FileId, Node, Sources, Spanned, yam
 use crate::topology::Topology;
 
 use backend::{Backend, Links};
+use backend_tls::TlsPolicy;
 use deployment::Deployment;
 use fields::Log;
 use gateway::Gateway;
@@ -148,6 +150,7 @@ struct Parts {
     routes: Vec<HttpRoute>,
     backends: Vec<Backend>,
     policies: Vec<Policy>,
+    tls_policies: Vec<TlsPolicy>,
     replicas: Vec<Spanned<u32>>,
 }
 
@@ -167,6 +170,7 @@ fn read<'r>(objects: Vec<Object<'r>>, gone: Vec<Object<'r>>, log: &Log<'_>) -> P
             Role::HttpRoute => parts.routes.push(route::read(object)),
             Role::Backend => parts.backends.push(backend::read(object)),
             Role::Policy => parts.policies.push(policy::read(object)),
+            Role::BackendTls => parts.tls_policies.push(backend_tls::read(object)),
             Role::Parameters => parts.replicas.extend(parameters::read(&object)),
             Role::List | Role::NotModelled => {}
         }
@@ -208,6 +212,7 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
         routes,
         backends,
         policies,
+        tls_policies,
         replicas,
     } = parts;
     tls::pass_over(&config_maps, log);
@@ -220,11 +225,6 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
         })
         .collect();
     route::imply(&routes, &mut gateways, log);
-    let mut listeners = gateway::link(&gateways, log);
-    // A configuration brings its own.
-    if listeners.is_empty() && configs.is_empty() {
-        listeners.push(gateway::implied());
-    }
     let linked_services = service::link(&mut services, &deployments, (&indices, given.real_hosts), log);
     let links = Links {
         hosts: Hosts::new(&services, given),
@@ -233,6 +233,11 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
         given: &given.secrets,
         log,
     };
+    let mut listeners = gateway::link(&gateways, &links);
+    // A configuration brings its own.
+    if listeners.is_empty() && configs.is_empty() {
+        listeners.push(gateway::implied());
+    }
     let sections = policy::Sections::of(&routes, &backends);
     let mut topology = Topology {
         simulators,
@@ -244,6 +249,7 @@ fn link<'r>(parts: Parts, configs: &[&'r Node], given: &Given, log: &Log<'_>, re
         ..Topology::default()
     };
     policy::apply(&policies, &sections, &links, &mut topology);
+    backend_tls::apply(&tls_policies, &sections, &links, &mut topology);
     for config in configs {
         standalone::add(config, reading, &links, &mut topology);
     }

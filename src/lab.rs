@@ -227,6 +227,7 @@ impl Lab {
             name: scenario.name.clone(),
             seed: self.effective_seed(),
             patterns_counted: self.count_patterns && scenario.seed.is_some(),
+            unplayed: false,
             batch: self.batch,
             personality: match scenario.gateway.broken {
                 None => scenario.gateway.personality.to_string(),

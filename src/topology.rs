@@ -49,11 +49,20 @@ pub struct Topology {
     pub replicas: Option<Spanned<u32>>,
     /// Where the fake OpenAI answers besides its own address.
     pub openai: Vec<Authority>,
-    /// Where traces go, if the configuration says so: a collector that takes them over HTTP.
-    pub collector: Option<Authority>,
+    /// Where traces go, if the configuration says so.
+    pub tracing: Option<Tracing>,
     /// Where the configuration turns the access log off and nothing else looks at requests: some versions
     /// then account none.
     pub unlogged: Option<Place>,
+}
+
+/// Where the gateway sends its traces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracing {
+    /// A collector that takes them.
+    pub collector: Authority,
+    /// Whether it is spoken to in gRPC, rather than over plain HTTP.
+    pub grpc: bool,
 }
 
 /// A deployment of the vLLM simulator.
@@ -105,6 +114,8 @@ pub struct Listener {
     pub port: u16,
     /// Host that it serves, possibly with a leading `*.`; all where absent.
     pub hostname: Option<String>,
+    /// The certificate with which it serves TLS, if it does; never in a lab, whose gateway speaks none.
+    pub tls: Option<Identity>,
 }
 
 /// An HTTP route.
@@ -290,20 +301,34 @@ pub struct Provider {
     pub is_openai: bool,
     /// When it is evicted, in place of its backend's policy; not every version heeds it.
     pub health: Option<HealthPolicy>,
-    /// The part of that which stands in the backend itself.
-    pub own_health: Option<HealthPolicy>,
     /// How long connecting to it may take.
     pub connect_timeout: Option<Duration>,
     /// Whether it is spoken to in HTTP/2 without TLS (h2c), rather than in HTTP/1.1.
     pub h2c: bool,
     /// How it is called over TLS, if it is; never in a lab, whose hosts speak none.
     pub tls: Option<Arc<Tls>>,
+    /// The part of this that stands in the backend itself.
+    pub own: Own,
+}
+
+/// What a backend itself says of one of its providers, without what policies say that are aimed at it from elsewhere.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Own {
+    /// When it is evicted.
+    pub health: Option<HealthPolicy>,
+    /// Which credential it is sent.
+    pub auth: Auth,
+    /// How long connecting to it may take.
+    pub connect_timeout: Option<Duration>,
+    /// How it is called over TLS.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Which credential a provider is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Auth {
     /// None: the client's is taken away.
+    #[default]
     None,
     /// The client's own `Authorization`.
     Passthrough,
@@ -437,13 +462,11 @@ impl Backend {
     pub fn is_unchanged(&self, other: &Self) -> bool {
         let same = |(one, two): (&Group, &Group)| {
             one.providers.len() == two.providers.len()
-                && one.providers.iter().zip(&two.providers).all(|(one, two)| {
-                    one.name.value == two.name.value
-                        && one.is_same(two)
-                        && one.auth == two.auth
-                        && (one.connect_timeout, &one.tls) == (two.connect_timeout, &two.tls)
-                        && one.own_health == two.own_health
-                })
+                && one
+                    .providers
+                    .iter()
+                    .zip(&two.providers)
+                    .all(|(one, two)| one.name.value == two.name.value && one.is_same(two) && one.own == two.own)
         };
         let alike = self.groups.len() == other.groups.len() && self.own_health == other.own_health;
         alike && self.groups.iter().zip(&other.groups).all(same)

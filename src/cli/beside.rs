@@ -19,6 +19,7 @@ use crate::report::exchange::Exchange;
 use crate::report::health;
 use crate::report::metrics::{self, Metrics};
 use crate::topology::Authority;
+use crate::tui::Notices;
 use crate::world::clock::VIRTUAL_START;
 use crate::world::{Net, serve};
 
@@ -70,7 +71,12 @@ impl Beside {
     ///
     /// # Errors
     /// [`Exit::Unavailable`], after telling why.
-    pub(super) fn start(&self, port: u16, watch: Watch) -> anyhow::Result<Result<SocketAddr, Exit>> {
+    pub(super) fn start(
+        &self,
+        port: u16,
+        watch: Watch,
+        warnings: &Warnings,
+    ) -> anyhow::Result<Result<SocketAddr, Exit>> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let authority = Authority::new("metrics", port);
@@ -83,14 +89,14 @@ impl Beside {
             }
         };
         let at = listener.address().unwrap_or(address);
-        let beside = self.clone();
+        let (beside, warnings) = (self.clone(), warnings.clone());
         std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let _server = serve::serve(listener, move |request: http::Request<hyper::body::Incoming>| {
                     let answer = beside.lock().answer(request.method(), request.uri().path());
                     async move { answer }
                 });
-                send_on(&watch).await;
+                send_on(&watch, &warnings).await;
             });
         })?;
         Ok(Ok(at))
@@ -101,8 +107,51 @@ impl Beside {
     }
 }
 
+/// Tells what goes wrong meanwhile: at the terminal, or, while that belongs to a screen, on it, and at
+/// the terminal once it is closed. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub(super) struct Warnings(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    screen: Option<Notices>,
+    /// What was said on the screen, which is gone with it.
+    kept: Vec<String>,
+}
+
+impl Warnings {
+    fn tell(&self, what: &str) {
+        let mut told = self.lock();
+        match &told.screen {
+            Some(screen) => {
+                screen.say(format!("warning: {what}"));
+                told.kept.push(what.to_owned());
+            }
+            None => eprintln!("warning: {what}"),
+        }
+    }
+
+    /// A screen has the terminal from now on.
+    pub(super) fn on(&self, screen: Notices) {
+        self.lock().screen = Some(screen);
+    }
+
+    /// The terminal is given back.
+    pub(super) fn below(&self) {
+        let mut told = self.lock();
+        told.screen = None;
+        for what in told.kept.drain(..) {
+            eprintln!("warning: {what}");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Writes the access log out and sends traces on, again and again. What keeps failing is told once.
-async fn send_on(watch: &Watch) {
+async fn send_on(watch: &Watch, warnings: &Warnings) {
     let mut failing = false;
     for times in (0..EXPORT).cycle() {
         tokio::time::sleep(FLUSH).await;
@@ -112,7 +161,7 @@ async fn send_on(watch: &Watch) {
         }
         let sent = watch.export().await;
         if let (Err(error), false) = (&sent, failing) {
-            eprintln!("warning: {error}");
+            warnings.tell(error);
         }
         failing = sent.is_err();
     }

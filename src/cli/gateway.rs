@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use super::Exit;
 use super::apart;
-use super::beside::Beside;
+use super::beside::{Beside, Warnings};
 use super::observe;
 use super::signals;
 use super::terminal::Stream;
@@ -102,14 +102,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = gateway.header();
-    let collector = gateway.topology.collector.as_ref().map(|authority| format!("http://{authority}"));
-    let observe = args.observe.clone().or_traces_to(collector.as_deref());
+    let observe = args.observe.clone().or_traces_to(gateway.topology.tracing.as_ref());
     let watch = match observe.open_in_heaps().and_then(|outputs| outputs.watch(&header, None)) {
         Ok(watch) => watch,
         Err(exit) => return Ok(exit),
     };
     let beside = Beside::new(&header);
-    let metrics = match beside.start(args.metrics_port, watch.clone())? {
+    let metrics = match beside.start(args.metrics_port, watch.clone(), &Warnings::default())? {
         Ok(address) => address,
         Err(exit) => return Ok(exit),
     };
@@ -137,8 +136,8 @@ fn failed(error: &StartError) -> Exit {
 
 fn announcement(gateway: &GatewayAlone, opened: &Opened, metrics: SocketAddr) -> String {
     let mut text = String::new();
-    for address in &opened.addresses {
-        let _ = writeln!(text, "gateway    http://{address}");
+    for url in &opened.urls {
+        let _ = writeln!(text, "gateway    {url}");
     }
     let providers = gateway.topology.backends.iter().flat_map(Backend::providers);
     let mut endpoints: Vec<_> = providers.map(|(_, provider)| (&provider.endpoint, provider.tls.is_some())).collect();

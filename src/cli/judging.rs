@@ -60,8 +60,12 @@ impl Judging {
         Self { most, ..Self::new(lab.scenario().clone(), JudgeOptions::default()) }
     }
 
-    /// A judge for a recording; none if its scenario can no longer be read.
+    /// A judge for a recording; none if its steps were not played, so that nothing is expected, or its
+    /// scenario can no longer be read.
     pub(super) fn of_recording(header: &Header) -> Option<Self> {
+        if header.unplayed {
+            return None;
+        }
         let file = header.sources.files().first()?;
         let scenario = scenario::load_from(&header.sources, std::path::Path::new(&file.name)).ok()?;
         Some(Self::new(scenario, record::options_of(header)))

@@ -1,10 +1,11 @@
 //! What a gateway's operators would look at, written to files or sent on: access log, metrics, traces.
 
+mod collector;
+
 use std::fs::File;
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -16,8 +17,11 @@ use crate::event::{At, Event, Sink};
 use crate::report::access_log::{self, AccessLog};
 use crate::report::exchange::Exchange;
 use crate::report::metrics::{self, Metrics};
-use crate::report::traces::{self, Traces};
+use crate::report::traces::{Export, Traces};
+use crate::topology::Tracing;
 use crate::world::clock::VIRTUAL_START;
+
+use collector::{Collector, Protocol, TracesTo};
 
 /// What is asked for on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -42,6 +46,10 @@ pub(super) struct Args {
     /// several runs the file is a folder
     #[arg(long, value_name = "FILE|URL", value_parser = TracesTo::parse)]
     traces: Option<TracesTo>,
+    /// How the collector is spoken to. Where absent: as the environment's `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or
+    /// `OTEL_EXPORTER_OTLP_PROTOCOL` says, else gRPC at port 4317, and JSON over HTTP at any other
+    #[arg(long, value_enum, value_name = "PROTOCOL", requires = "traces")]
+    traces_protocol: Option<Protocol>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,43 +60,20 @@ enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum TracesTo {
-    File(PathBuf),
-    /// Where a collector takes them, with the path.
-    Collector(String),
-}
-
 /// So many bytes of the access log are written at once, while there are as many.
 const LOG_BUFFER: usize = 64 * 1024;
-/// How long a collector may take for one export.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-impl TracesTo {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("https://") {
-            return Err("only http:// is spoken here; a collector beside it can do the rest".to_owned());
-        }
-        let Some(rest) = text.strip_prefix("http://") else { return Ok(Self::File(text.into())) };
-        if rest.is_empty() || rest.starts_with('/') {
-            return Err("the collector's address has no host".to_owned());
-        }
-        let base = text.trim_end_matches('/').trim_end_matches(traces::PATH);
-        let url = format!("{base}{}", traces::PATH);
-        reqwest::Url::parse(&url).map_err(|error| error.to_string())?;
-        Ok(Self::Collector(url))
-    }
-}
-
 impl Args {
     /// Whether anything is asked for.
     pub(super) fn any(&self) -> bool {
         self.access_log.is_some() || self.metrics.is_some() || self.traces.is_some()
     }
 
-    /// The same, with traces sent to the collector at this address unless they go elsewhere.
-    pub(super) fn or_traces_to(mut self, collector: Option<&str>) -> Self {
-        self.traces = self.traces.or_else(|| TracesTo::parse(collector?).ok());
+    /// The same, with traces sent where a configuration says, unless they go elsewhere.
+    pub(super) fn or_traces_to(mut self, tracing: Option<&Tracing>) -> Self {
+        if let (None, Some(tracing)) = (&self.traces, tracing) {
+            self.traces = TracesTo::parse(&format!("http://{}", tracing.collector)).ok();
+            self.traces_protocol = Some(if tracing.grpc { Protocol::Grpc } else { Protocol::HttpJson });
+        }
         self
     }
 
@@ -122,7 +107,23 @@ impl Args {
                 Some(log_file(file))
             }
         };
-        Ok(Outputs { args: self.clone(), log: log.map(|log| Arc::new(Mutex::new(log))) })
+        let collector = self.collector()?;
+        Ok(Outputs { args: self.clone(), log: log.map(|log| Arc::new(Mutex::new(log))), collector })
+    }
+
+    /// Where traces are sent, if they are.
+    fn collector(&self) -> Result<Option<Collector>, Exit> {
+        let found = match (&self.traces, self.traces_protocol) {
+            (Some(TracesTo::Collector(url)), protocol) => Collector::new(url, protocol).map(Some),
+            (Some(TracesTo::File(_)), Some(_)) => {
+                Err("a file of traces is JSON, whatever `--traces-protocol` says".to_owned())
+            }
+            (_, _) => Ok(None),
+        };
+        found.map_err(|why| {
+            eprintln!("error: {why}");
+            Exit::Usage
+        })
     }
 
     fn access_log(&self, header: &Header, start: Timestamp) -> AccessLog {
@@ -142,6 +143,7 @@ type LogFile = Arc<Mutex<Box<dyn Write + Send>>>;
 pub(super) struct Outputs {
     args: Args,
     log: Option<LogFile>,
+    collector: Option<Collector>,
 }
 
 impl Outputs {
@@ -157,9 +159,8 @@ impl Outputs {
             None => None,
         };
         let to = match &self.args.traces {
-            None => None,
-            Some(TracesTo::Collector(url)) => Some(Target::Collector(url.clone())),
             Some(TracesTo::File(path)) => Some(Target::File(NamedFile::create("traces", path, name, "otlp.json")?)),
+            _ => self.collector.clone().map(Target::Collector),
         };
         let traces = to.map(|to| (Traces::new(header, start), to));
         Ok(Watch(Arc::new(Mutex::new(Watched { log, metrics, traces, now: At::default(), failed: None }))))
@@ -181,7 +182,7 @@ struct Watched {
 #[derive(Clone)]
 enum Target {
     File(NamedFile),
-    Collector(String),
+    Collector(Collector),
 }
 
 #[derive(Clone)]
@@ -238,15 +239,14 @@ impl Watch {
     }
 
     async fn export_until(&self, until: At) -> Result<(), String> {
-        let (body, to) = {
+        let (exports, to): (Vec<Export>, Target) = {
             let mut watched = self.lock();
             let Some((traces, to)) = &mut watched.traces else { return Ok(()) };
-            let Some(body) = traces.take(until) else { return Ok(()) };
-            (body, to.clone())
+            (std::iter::from_fn(|| traces.take(until)).collect(), to.clone())
         };
         match to {
-            Target::File(file) => file.write(&format!("{body}\n")),
-            Target::Collector(url) => post(&url, body).await,
+            Target::File(file) => exports.iter().try_for_each(|export| file.write(&format!("{}\n", export.json()))),
+            Target::Collector(collector) => collector.send(&exports).await,
         }
     }
 
@@ -321,35 +321,5 @@ fn at_once(work: impl Future<Output = Result<(), String>>) -> Result<(), String>
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => Err(format!("cannot send the traces: {error}")),
-    }
-}
-
-async fn post(url: &str, body: String) -> Result<(), String> {
-    let sent = async {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        let request = client.post(url).header(http::header::CONTENT_TYPE, "application/json").body(body);
-        request.send().await?.error_for_status().map(drop)
-    };
-    sent.await.map_err(|error: reqwest::Error| format!("cannot send the traces: {}", in_full(&error)))
-}
-
-/// An error with its causes.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn traces_go_to_a_file_or_a_collector() {
-        let collector = |url: &str| Ok(TracesTo::Collector(url.to_owned()));
-        assert_eq!(TracesTo::parse("a.json"), Ok(TracesTo::File("a.json".into())));
-        assert_eq!(TracesTo::parse("http://localhost:4318"), collector("http://localhost:4318/v1/traces"));
-        assert_eq!(TracesTo::parse("http://localhost:4318/v1/traces"), collector("http://localhost:4318/v1/traces"));
-        assert_eq!(TracesTo::parse("http://h/otlp/"), collector("http://h/otlp/v1/traces"));
-        assert!(TracesTo::parse("https://h").is_err() && TracesTo::parse("http://").is_err());
     }
 }

@@ -13,7 +13,7 @@ use super::judging::{self, Judging};
 use crate::event::{At, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError, Throttle};
 use crate::scenario::session::Original;
-use crate::tui::{Gate, Judge, Options, Pace, Screen};
+use crate::tui::{Gate, Judge, Notices, Options, Pace, Screen};
 use crate::verdict::JudgeOptions;
 
 /// What a screen over virtual time is told on the command line.
@@ -157,6 +157,11 @@ impl Above {
     /// Tells where the lab can be reached: what, and its address.
     pub(super) fn addresses(&self, addresses: Vec<(String, String)>) {
         self.screen.addresses(addresses);
+    }
+
+    /// A way to show sentences on it.
+    pub(super) fn notices(&self) -> Notices {
+        self.screen.notices()
     }
 
     /// Closes it, if nobody has, and gives the terminal back.

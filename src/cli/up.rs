@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Exit;
-use super::beside::Beside;
+use super::beside::{Beside, Warnings};
 use super::observe;
 use super::reports;
 use super::run::{lines, warn};
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
-    let header = lab.header();
+    let header = Header { unplayed: !args.play, ..lab.header() };
     let opened =
         recorder(args, &header).and_then(|recorder| Ok((recorder, args.observe.open()?.watch(&header, None)?)));
     let (recorder, watch) = match opened {
@@ -99,7 +99,8 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
         Err(exit) => return Ok(exit),
     };
     let beside = Beside::new(&header);
-    let metrics = match beside.start(args.metrics_port, watch.clone())? {
+    let warnings = Warnings::default();
+    let metrics = match beside.start(args.metrics_port, watch.clone(), &warnings)? {
         Ok(address) => address,
         Err(exit) => return Ok(exit),
     };
@@ -112,6 +113,7 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
     let done = if people == Stream::Out && args.screen.is_wanted() {
         let above = screen::Above::open(&args.screen, lab, args.set.original(&args.path), interrupt, args.play)?;
         sinks.extend(above.sinks());
+        warnings.on(above.notices());
         let ready = |up: &Up| {
             beside.ready();
             above.addresses(addresses(up, metrics));
@@ -120,10 +122,13 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
         let leaving = || {
             // On the screen nobody would see what is told.
             closed = above.close();
+            warnings.below();
             people.tell(under_way.told());
         };
         let done = above.over(lab).up(&options, sinks, ready, leaving);
-        closed.and_then(|()| above.close())?;
+        let closed = closed.and_then(|()| above.close());
+        warnings.below();
+        closed?;
         done
     } else {
         let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };

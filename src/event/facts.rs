@@ -30,6 +30,9 @@ pub struct Arrival {
     /// The gateway's listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listener: Option<String>,
+    /// Whether it came over TLS.
+    #[serde(skip_serializing_if = "is_default")]
+    pub secure: bool,
     /// The `traceparent` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -3,6 +3,7 @@
 //! The fold that verdicts, reports and the screen share. It can be fed one event at a time.
 
 mod carried;
+mod pages;
 mod records;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 
 use super::{At, Event, Kind, ProviderName, RequestId};
 
+pub use pages::{Iter, Pages};
 pub use records::*;
 
 /// Positions of requests by their ids.
@@ -21,13 +23,13 @@ type Places = HashMap<RequestId, usize>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     /// Requests in the order in which the client sent them.
-    pub requests: Vec<Request>,
+    pub requests: Pages<Request>,
     /// Evictions in the order in which they began.
     pub evictions: Vec<Eviction>,
     /// Steps that have begun.
     pub steps: Vec<StepRecord>,
     /// Requests that providers have seen, in order, also those without a client.
-    pub served: Vec<Served>,
+    pub served: Pages<Served>,
     /// Times at which a provider's count of evictions rose, in order.
     pub ejections: Vec<Ejection>,
     /// Faults in the order in which they were injected.

@@ -24,6 +24,9 @@ pub struct Header {
     /// Whether the run was one of many seeds, so that patterns of its steps were counted and not judged.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub patterns_counted: bool,
+    /// Whether the scenario's steps were left alone: a lab that stays up plays none unless it is asked to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unplayed: bool,
     /// Which of several runs of one command line it is; none where it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,

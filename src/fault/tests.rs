@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::target::End;
 use super::*;
 use crate::source::{Decoder, FileId, Place, Sources, Span, Spanned, yaml};
-use crate::topology::{Auth, Authority, Backend, Group, Provider, Service, Simulator, Topology};
+use crate::topology::{Auth, Authority, Backend, Group, Own, Provider, Service, Simulator, Topology};
 
 fn decode(text: &str) -> (Option<Injection>, String) {
     let mut sources = Sources::default();
@@ -148,7 +148,7 @@ fn lab() -> Topology {
         is_openai: false,
         tls: None,
         health: None,
-        own_health: None,
+        own: Own::default(),
         connect_timeout: None,
         h2c: false,
     };

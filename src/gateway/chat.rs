@@ -65,7 +65,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Request, Error> {
 fn usual_request(body: &[u8]) -> Option<Request> {
     let written = rewrite::rewrite(body, &REQUEST)?;
     let value = |index| Some(written.known(index)).filter(|value| !value.is_empty());
-    let model = value(1).map(serde_json::from_slice).transpose().ok()?;
+    let model = match value(1) {
+        None => None,
+        Some(model) => Some(text(model)?),
+    };
     let parameters = match written.others() {
         [b',', others @ ..] => Parameters::of_json(&serde_json::from_slice(&[b"{", others, b"}"].concat()).ok()?),
         _ => Parameters::default(),
@@ -140,9 +143,34 @@ pub(crate) fn answer(body: &[u8]) -> Result<Answer, Error> {
 /// The answer, if it is like nearly all.
 fn usual_answer(body: &[u8]) -> Option<Answer> {
     let written = rewrite::rewrite(body, &ANSWER)?;
-    let model = serde_json::from_slice(written.known(0)).ok()?;
-    let usage: Option<Counts> = serde_json::from_slice(written.known(1)).ok()?;
-    Some(Answer { body: written.into_json().into(), model, usage: usage.map(Counts::usage) })
+    let model = text(written.known(0))?;
+    let usage = match written.known(1) {
+        b"null" => None,
+        usage => Some(tokens(usage)?),
+    };
+    Some(Answer { body: written.into_json().into(), model, usage })
+}
+
+/// What stands in a JSON string.
+fn text(json: &[u8]) -> Option<String> {
+    match json {
+        [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => String::from_utf8(plain.to_vec()).ok(),
+        json => serde_json::from_slice(json).ok(),
+    }
+}
+
+/// The tokens of a usage that has been rewritten: what is known of it stands first.
+fn tokens(usage: &[u8]) -> Option<Usage> {
+    let (input, rest) = whole_number(usage.strip_prefix(b"{\"prompt_tokens\":")?);
+    let (output, _) = whole_number(rest.strip_prefix(b",\"completion_tokens\":")?);
+    Some(Usage { input, output })
+}
+
+/// The number that digits at the beginning make, of which there are few, and what follows them.
+fn whole_number(json: &[u8]) -> (u64, &[u8]) {
+    let digits = json.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = json.split_at(digits);
+    (digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')), rest)
 }
 
 fn parsed_answer(body: &[u8]) -> Result<Answer, Error> {
@@ -213,19 +241,6 @@ struct AnswerMessage {
     rest: Map<String, Value>,
 }
 
-/// What is learnt of an answer's tokens.
-#[derive(Deserialize)]
-struct Counts {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-}
-
-impl Counts {
-    fn usage(self) -> Usage {
-        Usage { input: self.prompt_tokens, output: self.completion_tokens }
-    }
-}
-
 /// [`Chat`].
 static REQUEST: [Field; 4] = [
     Field { name: "messages", shape: Shape::List(&Shape::Object(&MESSAGE)), absent: Absent::Never },
@@ -256,6 +271,8 @@ static ANSWER_MESSAGE: [Field; 2] = [
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
 
     use super::*;
 
@@ -329,20 +346,8 @@ mod tests {
         assert_eq!(answer.usage, Some(Usage { input: 5, output: 2 }));
     }
 
-    /// JSON of which some fits.
+    /// Any JSON, and some that is none.
     fn value() -> impl Strategy<Value = String> {
-        let key = prop::sample::select(vec![
-            "\"message\"",
-            "\"content\"",
-            "\"role\"",
-            "\"prompt_tokens\"",
-            "\"completion_tokens\"",
-            "\"total_tokens\"",
-            "\"include_usage\"",
-            "\"mo\\u0064el\"",
-            "\"a\"",
-            "\"b\"",
-        ]);
         let leaf = prop::sample::select(vec![
             "null",
             "true",
@@ -355,39 +360,97 @@ mod tests {
             "1e3",
             "-1.5E-7",
             "1.",
+            "999999999999999999",
             "18446744073709551615",
             "18446744073709551616",
+            "100000000000000000000000",
             r#""a\"b\\""#,
             r#""\u0041""#,
             r#""\/""#,
-            "\"é\n\"",
+            "\"é\\n\"",
             "\"\"",
-            r#"{"prompt_tokens":1,"y":[ 1 ],"completion_tokens":2,"total_tokens":3}"#,
-            r#"{"include_usage":true,"x":{ }}"#,
-            r#"[{"role":"user","message":{"role":"assistant","content":null,"x":{"a":1}},"index":0}]"#,
-            r#"[ {"message":{"content":"Four."},"role":"x"} , {"role":"y","message":{}} ]"#,
+            "\"\u{7f}\"",
+            "\"\u{1}\"",
+            "{ }",
+            "[ ]",
         ]);
-        leaf.prop_map(str::to_owned).prop_recursive(4, 32, 4, move |inner| {
+        leaf.prop_map(str::to_owned).prop_recursive(3, 16, 3, |inner| {
             let list = prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" , ")));
-            let member = (key.clone(), inner).prop_map(|(key, value)| format!("{key} : {value}"));
-            let object = prop::collection::vec(member, 0..5).prop_map(|all| format!("{{{}}}", all.join(",")));
-            prop_oneof![list, object]
+            prop_oneof![list, object(Vec::new(), inner)]
         })
     }
 
-    proptest! {
-        /// In one pass or by its types: the same, or nothing.
-        #[test]
-        fn the_usual_way_gives_what_the_types_give(rest in value(), usage in value(), choices in value(), end in "[}]?[ ]?x?") {
-            let body = format!(r#"{{"id":{rest},"model":"m","usage":{usage},"choices":{choices}{end}"#);
+    /// An object of these members, each mostly there, and others, in any order.
+    fn object(
+        known: Vec<BoxedStrategy<String>>,
+        other: impl Strategy<Value = String> + 'static,
+    ) -> BoxedStrategy<String> {
+        let known: Vec<_> = known.into_iter().map(|member| prop::option::weighted(0.95, member)).collect();
+        let key =
+            prop::sample::select(vec![r#""a""#, r#""b""#, r#""c""#, r#""role""#, r#""mo\u0064el""#, r#""model ""#]);
+        let others = prop::collection::vec((key, other).prop_map(|(key, value)| format!("{key}:\n{value}")), 0..3);
+        let all = (known, others).prop_map(|(known, others)| known.into_iter().flatten().chain(others).collect());
+        all.prop_flat_map(|all: Vec<String>| Just(all).prop_shuffle())
+            .prop_map(|all| format!("{{ {}}}", all.join(" , ")))
+            .boxed()
+    }
+
+    fn member(key: &'static str, value: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
+        prop_oneof![12 => value, 1 => self::value()].prop_map(move |value| format!("{key:?} :{value}")).boxed()
+    }
+
+    fn one_of(values: &'static [&'static str]) -> impl Strategy<Value = String> {
+        prop::sample::select(values).prop_map(str::to_owned)
+    }
+
+    fn list(of: BoxedStrategy<String>) -> impl Strategy<Value = String> {
+        prop::collection::vec(of, 0..3).prop_map(|all| format!("[ {}]", all.join(",")))
+    }
+
+    fn an_answer() -> impl Strategy<Value = String> {
+        let counts = ["prompt_tokens", "completion_tokens", "total_tokens"];
+        let usage =
+            object(counts.map(|name| member(name, one_of(&["0", "12", "99999999999999999999"]))).into(), value());
+        let text = ["content", "role"].map(|name| member(name, one_of(&["null", "\"Four.\"", r#""a\nb""#])));
+        let choice = object(vec![member("message", object(text.into(), value()))], value());
+        let fields = vec![
+            member("model", one_of(&["\"m\"", r#""m\"""#])),
+            member("usage", prop_oneof![4 => usage, 1 => Just("null".to_owned())]),
+            member("choices", list(choice)),
+        ];
+        object(fields, value())
+    }
+
+    fn a_request() -> impl Strategy<Value = String> {
+        let message = object(vec![member("role", one_of(&["\"user\"", "\"tool\""]))], value());
+        let fields = vec![
+            member("messages", list(message)),
+            member("model", one_of(&["\"m\"", "null"])),
+            member("stream", one_of(&["true", "false", "null"])),
+            member("stream_options", object(vec![member("include_usage", one_of(&["true", "false"]))], value())),
+            member("temperature", one_of(&["0.7", "1", "null"])),
+        ];
+        object(fields, value())
+    }
+
+    /// In one pass or by its types: the same, or nothing; and mostly something.
+    #[test]
+    fn the_usual_way_gives_what_the_types_give() {
+        let mut runner = TestRunner::deterministic();
+        let (mut answers, mut requests) = (0, 0);
+        for _ in 0..8_000 {
+            let body = an_answer().new_tree(&mut runner).unwrap().current();
             if let Some(usual) = usual_answer(body.as_bytes()) {
-                prop_assert_eq!(Ok(usual), parsed_answer(body.as_bytes()), "{}", body);
+                assert_eq!(Ok(usual), parsed_answer(body.as_bytes()), "{body}");
+                answers += 1;
             }
-            let body = format!(r#"{{ "stream_options":{usage}, "z":{rest},"messages":{choices},"stream":true,"t":{rest}{end}"#);
+            let body = a_request().new_tree(&mut runner).unwrap().current();
             if let Some(usual) = usual_request(body.as_bytes()) {
-                prop_assert_eq!(Ok(usual), parsed_request(body.as_bytes()), "{}", body);
+                assert_eq!(Ok(usual), parsed_request(body.as_bytes()), "{body}");
+                requests += 1;
             }
         }
+        assert!(answers > 400 && requests > 700, "{answers} answers and {requests} requests were usual");
     }
 
     #[test]

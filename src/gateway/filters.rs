@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 
 use super::error::Error;
@@ -67,7 +68,7 @@ fn address(redirect: &Filter, matched: Option<&RouteMatch>, request: &Parts) -> 
     });
     let host = hostname.as_deref().or_else(|| asked.as_ref().map(http::uri::Authority::host)).unwrap_or_default();
     let own_port = asked.as_ref().and_then(http::uri::Authority::port_u16).filter(|_| scheme.is_none());
-    let scheme = scheme.as_deref().unwrap_or("http");
+    let scheme = scheme.as_deref().unwrap_or(request.extensions.get::<Scheme>().map_or("http", Scheme::as_str));
     let port = match (port.or(own_port), scheme) {
         (None, _) | (Some(80), "http") | (Some(443), "https") => String::new(),
         (Some(port), _) => format!(":{port}"),

@@ -20,6 +20,7 @@ pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts, h
         port: listener.map(|listener| listener.port),
         gateway: listener.map(|listener| listener.gateway.clone()),
         listener: listener.map(|listener| listener.name.clone()),
+        secure: listener.is_some_and(|listener| listener.tls.is_some()),
         traceparent: header("traceparent"),
     }
 }
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     fn listener(port: u16, hostname: Option<&str>) -> Listener {
-        Listener { gateway: "ns/gw".into(), name: "l".into(), port, hostname: hostname.map(Into::into) }
+        Listener { gateway: "ns/gw".into(), name: "l".into(), port, hostname: hostname.map(Into::into), tls: None }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Behaviour {
     pub unlogged: Unlogged,
     /// What a retry is, and what it does with its back-off.
     pub retries: Retries,
+    /// What becomes of a retry's `condition` and `precondition`.
+    pub conditions: Conditions,
     /// Which of several failures the client is told of.
     pub told: Told,
     /// Which timeout is tried again.
@@ -195,6 +197,15 @@ pub enum Retries {
     Failover,
 }
 
+/// What becomes of a retry's expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conditions {
+    /// They are not known.
+    Ignored,
+    /// `condition` has further answers tried again; without `precondition` nothing is.
+    Heeded,
+}
+
 /// Which of several failures the client is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
@@ -254,6 +265,7 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     accounting: Accounting::LastAttempt,
     unlogged: Unlogged::NotAccounted,
     retries: Retries::WithoutBackoff,
+    conditions: Conditions::Ignored,
     told: Told::Last,
     retried_timeout: RetriedTimeout::Request,
     client_errors: ClientErrors::BlameTheProvider,
@@ -282,6 +294,7 @@ const AGENTGATEWAY_14: Behaviour = Behaviour {
     handover: Handover::AMomentLater,
     accounting: Accounting::EveryAttempt,
     retried_timeout: RetriedTimeout::Attempt,
+    conditions: Conditions::Heeded,
     ..AGENTGATEWAY_12
 };
 

@@ -36,18 +36,6 @@ enum AuthHeader {
     Set(HeaderValue),
 }
 
-/// Headers that concern one connection only, besides those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("te"),
-    HeaderName::from_static("trailer"),
-    HeaderName::from_static("transfer-encoding"),
-    HeaderName::from_static("upgrade"),
-];
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
@@ -161,6 +149,21 @@ impl Target {
     }
 }
 
+/// Whether a header concerns one connection only, besides those that `Connection` names.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
 /// Takes away what concerns one connection only.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if let Some(named) = headers.get(CONNECTION).and_then(|value| value.to_str().ok()) {
@@ -169,10 +172,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name.as_str());
         }
     }
-    // Mostly there is none, and to look at every name once is cheaper than to look for each of these.
-    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        for name in &HOP_BY_HOP {
-            headers.remove(name);
-        }
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name.as_str())) {
+        let name = name.clone();
+        headers.remove(name);
     }
 }

@@ -10,7 +10,7 @@ use super::secret::Secret;
 use super::tls::{self, ConfigMap, Wish};
 use super::{ENVIRONMENT, GivenSecrets, object, policy};
 use crate::source::{Diagnostic, Entry, Place, Spanned};
-use crate::topology::{self, Auth, Authority, Credential, Group, HealthPolicy};
+use crate::topology::{self, Auth, Authority, Credential, Group, HealthPolicy, Own};
 
 /// A backend.
 pub(super) struct Backend {
@@ -343,7 +343,14 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
     };
     let auth = auth(&provider.auth, &provider.name.value, &backend.namespace, links);
     let said = provider.tls.as_ref().and_then(|wish| tls::link(wish, &backend.namespace, links));
+    let own = Own {
+        health: provider.health.clone(),
+        auth: auth.clone(),
+        connect_timeout: provider.connect_timeout,
+        tls: said.clone(),
+    };
     topology::Provider {
+        own,
         tls: said.or_else(|| links.hosts.implied_tls(provider.address.is_none())),
         name: provider.name.clone(),
         model: provider.model.clone(),
@@ -353,7 +360,6 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         path: provider.path.clone(),
         auth,
         health: provider.health.clone(),
-        own_health: provider.health.clone(),
         connect_timeout: provider.connect_timeout,
     }
 }

@@ -120,6 +120,23 @@ impl<'l> Hosts<'l> {
         self.services.iter().find(|service| service.name.value == wanted.name && service.namespace == namespace)
     }
 
+    /// The Service of this namespace and name.
+    pub(super) fn service_at(&self, wanted: (&str, &str)) -> Option<&'l Service> {
+        self.services.iter().find(|service| service.path() == wanted)
+    }
+
+    /// Namespaces and names of all Services.
+    pub(super) fn services(&self) -> impl Iterator<Item = (&'l str, &'l str)> {
+        self.services.iter().map(Service::path)
+    }
+
+    /// Whether a host, as a provider of `namespace` calls it, is the Service of this namespace and name; no manifest
+    /// need have it.
+    pub(super) fn is_of_service(at: &Authority, namespace: &str, wanted: (&str, &str)) -> bool {
+        let name = ServiceName::parse(at.host.trim_end_matches('.'));
+        name.is_some_and(|name| (name.namespace.unwrap_or(namespace), name.name) == wanted)
+    }
+
     /// Whether what answers at a host and port speaks HTTP/2 without TLS.
     pub(super) fn is_h2c(&self, at: &Authority, namespace: &str) -> bool {
         let service = self.service(at.host.trim_end_matches('.'), namespace);

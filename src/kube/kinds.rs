@@ -32,6 +32,8 @@ pub(super) enum Role {
     Backend,
     /// What is changed about others.
     Policy,
+    /// How TLS is spoken to Services.
+    BackendTls,
     /// How the gateway is deployed.
     Parameters,
     /// A list of objects.
@@ -63,6 +65,7 @@ pub(super) static KINDS: &[Kind] = &[
     kind("List", "", &["v1"], Role::List),
     kind("Gateway", GATEWAY_API, &["v1", "v1beta1"], Role::Gateway),
     kind("HTTPRoute", GATEWAY_API, &["v1", "v1beta1"], Role::HttpRoute),
+    kind("BackendTLSPolicy", GATEWAY_API, &["v1", "v1alpha3"], Role::BackendTls),
     kind("AgentgatewayBackend", AGENTGATEWAY, &["v1alpha1"], Role::Backend),
     kind("EnterpriseAgentgatewayBackend", ENTERPRISE, &["v1alpha1"], Role::Backend),
     kind("AgentgatewayParameters", AGENTGATEWAY, &["v1alpha1"], Role::Parameters),
@@ -94,7 +97,6 @@ pub(super) static KINDS: &[Kind] = &[
     other("RoleBinding", "rbac.authorization.k8s.io"),
     other("PriorityClass", "scheduling.k8s.io"),
     other("CustomResourceDefinition", "apiextensions.k8s.io"),
-    other("BackendTLSPolicy", GATEWAY_API),
     other("GRPCRoute", GATEWAY_API),
     other("GatewayClass", GATEWAY_API),
     other("ListenerSet", GATEWAY_API),

@@ -18,7 +18,7 @@ use crate::source::{Diagnostic, Origin, Place, Spanned};
 use crate::topology::{Filter, HealthPolicy, RateLimit, Retry};
 
 pub(super) use apply::apply;
-pub(super) use condition::condition;
+pub(super) use condition::{condition, of_request};
 pub(super) use health::health;
 pub(super) use traffic::{codes, direct_response, retry};
 
@@ -84,6 +84,11 @@ impl Sections {
             rules: routes.iter().map(HttpRoute::rule_names).collect(),
             kinds: backends.iter().map(|backend| backend.kind).collect(),
         }
+    }
+
+    /// Whether the topology's backend of this index is of the kind.
+    pub(super) fn is_of_kind(&self, index: usize, kind: &str) -> bool {
+        self.kinds.get(index).is_some_and(|one| *one == kind)
     }
 }
 

@@ -134,7 +134,7 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
     let filters = filters(fields, &matches);
     let (request_timeout, backend_request_timeout) =
         fields.map("timeouts").map_or((None, None), |timeouts| timeout::read(&timeouts));
-    let retry = fields.map("retry").map(|fields| super::policy::retry(&fields));
+    let retry = fields.map("retry").map(|fields| super::policy::retry(&fields, None));
     let given = fields.maps("backendRefs");
     if given.is_empty() && fields.find("filters").is_none() && !fields.is_any_misspelt(&["backendRefs", "filters"]) {
         fields.log().push(Diagnostic::warning("this rule has no `backendRefs`").at(fields.place(), "leads nowhere"));

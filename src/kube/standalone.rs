@@ -13,11 +13,12 @@ mod policies;
 mod route;
 
 use super::backend::Links;
-use super::fields::Log;
-use super::fields::{Fields, did_you_mean};
+use super::fields::{Fields, Log, did_you_mean};
+use super::gateway::no_tls_in_a_lab;
+use super::tls::own_identity;
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Node, Place, Value};
-use crate::topology::{Authority, Listener, Topology};
+use crate::topology::{Identity, Listener, Topology, Tracing};
 
 /// What may stand at the top, as far as it says that a file is such a configuration.
 const TELLING: [&str; 9] =
@@ -66,7 +67,7 @@ pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topol
     drop(top.map("config"));
     target.topology.unlogged = unlogged(node).or(target.topology.unlogged);
     if let Some(frontend) = top.map("frontendPolicies") {
-        target.topology.collector = collector(&frontend).or(target.topology.collector.take());
+        target.topology.tracing = tracing(&frontend).or(target.topology.tracing.take());
     }
     for fields in top.maps("backends") {
         backend::shared(&fields, &mut target);
@@ -93,13 +94,13 @@ fn first_line(node: &Node) -> Place {
     node.entries().first().map_or(node.place, |entry| entry.key_place)
 }
 
-/// The collector of traces. One that speaks gRPC is left to a person's own command line.
-fn collector(frontend: &Fields<'_>) -> Option<Authority> {
+/// The collector of traces; agentgateway speaks gRPC to one where nothing is said.
+fn tracing(frontend: &Fields<'_>) -> Option<Tracing> {
     let tracing = frontend.map("tracing")?;
     let protocol = tracing.choice("protocol", &["http", "grpc"]);
     let host = tracing.text("host")?;
-    let authority = backend::authority(&host, tracing.log());
-    authority.filter(|_| protocol.is_some_and(|protocol| protocol.value == "http"))
+    let collector = backend::authority(&host, tracing.log())?;
+    Some(Tracing { collector, grpc: protocol.is_none_or(|protocol| protocol.value == "grpc") })
 }
 
 /// Where the access log is turned off, unless traces or fields of metrics have requests looked at nonetheless.
@@ -120,8 +121,8 @@ fn bind(fields: &Fields<'_>, several: bool, target: &mut Target<'_, '_>) {
     for (index, fields) in listeners.iter().enumerate() {
         let name = fields.need_text_if_there("name").map_or_else(|| format!("listener{index}"), |name| name.value);
         let scope = if several { format!("bind/{}/{name}/", port.unwrap_or_default()) } else { String::new() };
-        let serves = serves_http(fields);
-        let listener = port.map(|port| listener(fields, name, port, target));
+        let (serves, tls) = serves_http(fields, target.links);
+        let listener = port.map(|port| listener(fields, (name, port), tls, target));
         let listeners: Vec<usize> = listener.filter(|_| serves).into_iter().collect();
         for (index, fields) in fields.maps("routes").iter().enumerate() {
             route::add(fields, index, &listeners, &scope, target);
@@ -130,23 +131,54 @@ fn bind(fields: &Fields<'_>, several: bool, target: &mut Target<'_, '_>) {
 }
 
 /// Adds a listener; says which it is.
-fn listener(fields: &Fields<'_>, name: String, port: u16, target: &mut Target<'_, '_>) -> usize {
+fn listener(
+    fields: &Fields<'_>,
+    (name, port): (String, u16),
+    tls: Option<Identity>,
+    target: &mut Target<'_, '_>,
+) -> usize {
     let hostname = fields.text("hostname").map(|host| host.value.to_ascii_lowercase());
-    target.topology.listeners.push(Listener { gateway: GATEWAY.to_owned(), name, port, hostname });
+    if let Some(other) = target.topology.listeners.iter().find(|other| other.port == port)
+        && other.tls.is_some() != tls.is_some()
+    {
+        let message = format!("HTTP and HTTPS are both to be served at the port {port}");
+        fields.log().push(Diagnostic::error(message).at(fields.place(), "give it a port of its own"));
+    }
+    target.topology.listeners.push(Listener { gateway: GATEWAY.to_owned(), name, port, hostname, tls });
     target.topology.listeners.len() - 1
 }
 
-/// Whether a listener serves HTTP, which is all that labsim knows.
-fn serves_http(fields: &Fields<'_>) -> bool {
+/// Whether a listener serves HTTP, which is all that labsim knows, and with which certificate if any.
+fn serves_http(fields: &Fields<'_>, links: &Links<'_>) -> (bool, Option<Identity>) {
     let protocol = fields.choice("protocol", &["HTTP", "HTTPS", "TLS", "TCP", "HBONE"]);
-    let Some(protocol) = protocol.filter(|protocol| protocol.value != "HTTP") else { return true };
-    let message = match protocol.value {
-        "HTTPS" => "labsim does not model HTTPS; this listener serves plain HTTP".to_owned(),
-        other => format!("labsim does not model {other}; this listener serves nothing"),
+    let entry = fields.find("tls");
+    let Some(protocol) = protocol.filter(|protocol| protocol.value != "HTTP") else {
+        if let Some(entry) = entry {
+            let diagnostic = Diagnostic::warning("`tls` has no effect without `protocol: HTTPS`");
+            fields.log().push(diagnostic.at(entry.key_place, "this listener serves plain HTTP"));
+        }
+        return (true, None);
     };
-    fields.log().push(Diagnostic::warning(message).at(protocol.place, "not modelled"));
-    fields.find("tls");
-    protocol.value == "HTTPS"
+    if protocol.value != "HTTPS" {
+        let message = format!("labsim does not model {}; this listener serves nothing", protocol.value);
+        fields.log().push(Diagnostic::warning(message).at(protocol.place, "not modelled"));
+        return (false, None);
+    }
+    let tls = fields.map("tls");
+    let identity = tls.as_ref().and_then(own_identity);
+    if let Some(root) = tls.as_ref().and_then(|tls| tls.find("root")) {
+        let diagnostic = Diagnostic::warning("labsim asks clients for no certificate");
+        fields.log().push(diagnostic.at(root.key_place, "not modelled"));
+    }
+    if !links.hosts.are_called() {
+        fields.log().push(no_tls_in_a_lab(protocol.place));
+        return (true, None);
+    }
+    if identity.is_none() && tls.is_none_or(|tls| tls.find_any(&["cert", "key"]).is_empty()) {
+        let diagnostic = Diagnostic::error("a listener for HTTPS needs a certificate").at(protocol.place, "has none");
+        fields.log().push(diagnostic.help("write `tls: { cert: FILE, key: FILE }` beside it"));
+    }
+    (true, identity)
 }
 
 /// Adds the listeners of `gateways`; gives the names by which routes refer to them.
@@ -163,18 +195,13 @@ fn gateways(top: &Fields<'_>, target: &mut Target<'_, '_>) -> Vec<(String, usize
         for (index, own) in listeners.iter().enumerate() {
             let name = own.need_text_if_there("name").map_or_else(|| format!("listener{index}"), |name| name.value);
             let reference = format!("{}/{name}", gateway.key);
-            serves_http(own);
-            names.push((reference.clone(), listener(own, reference, port, target)));
+            let (_, tls) = serves_http(own, target.links);
+            names.push((reference.clone(), listener(own, (reference, port), tls, target)));
         }
         if listeners.is_empty() {
-            serves_http(&fields);
-            target.topology.listeners.push(Listener {
-                gateway: GATEWAY.to_owned(),
-                name: gateway.key.clone(),
-                port,
-                hostname: None,
-            });
-            names.push((gateway.key.clone(), target.topology.listeners.len() - 1));
+            let (_, tls) = serves_http(&fields, target.links);
+            let listener = listener(&fields, (gateway.key.clone(), port), tls, target);
+            names.push((gateway.key.clone(), listener));
         }
     }
     names

@@ -17,8 +17,8 @@ use crate::topology::{Identity, Pem, Tls, Verify};
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     tls: Tls,
-    /// A ConfigMap with the roots.
-    roots: Option<Spanned<String>>,
+    /// ConfigMaps with the roots.
+    roots: Vec<Spanned<String>>,
     /// A Secret with the gateway's own certificate.
     identity: Option<Spanned<String>>,
     /// The field that says it, and where.
@@ -37,6 +37,8 @@ pub(super) struct ConfigMap {
 const ROOTS: &str = "ca.crt";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
+/// As many references to roots a policy has at most.
+const MAX_ROOTS: usize = 8;
 /// What can be spoken.
 const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
 
@@ -64,25 +66,71 @@ pub(super) fn read(fields: &Fields<'_>) -> Wish {
         ..Tls::default()
     };
     let identity = only_name(fields, "mtlsCertificateRef");
-    Wish { tls, roots, identity, field: Spanned::new("tls", fields.place()) }
+    Wish { tls, roots: roots.into_iter().collect(), identity, field: Spanned::new("tls", fields.place()) }
+}
+
+/// Reads what a `BackendTLSPolicy` validates.
+pub(super) fn read_validation(fields: &Fields<'_>) -> Wish {
+    let log = fields.log();
+    let name = fields.need_text("hostname").and_then(|name| checked_name(&name, log));
+    let given = fields.find("caCertificateRefs");
+    let known = fields.choice("wellKnownCACertificates", &["System"]);
+    match (given, &known) {
+        (Some(given), Some(known)) => {
+            let (given, known) = (("caCertificateRefs", given.key_place), ("wellKnownCACertificates", known.place));
+            exclude_each_other(log, given, known);
+        }
+        (None, None) if !fields.is_any_misspelt(&["caCertificateRefs", "wellKnownCACertificates"]) => {
+            let diagnostic = Diagnostic::error("nothing says who may have signed the certificate");
+            let diagnostic = diagnostic.at(fields.place(), "incomplete");
+            log.push(
+                diagnostic
+                    .help("write `wellKnownCACertificates: System`, or name a ConfigMap under `caCertificateRefs`"),
+            );
+        }
+        _ => {}
+    }
+    let references = given.map(|_| fields.need_maps("caCertificateRefs", MAX_ROOTS)).unwrap_or_default();
+    let names = fields.maps("subjectAltNames");
+    let tls = Tls {
+        server_name: name,
+        alternative_names: names.iter().filter_map(alternative_name).collect(),
+        origin: fields.place().into(),
+        ..Tls::default()
+    };
+    let roots = references.iter().filter_map(config_map_name).collect();
+    Wish { tls, roots, identity: None, field: Spanned::new("validation", fields.place()) }
+}
+
+/// The ConfigMap that a reference with a kind names.
+fn config_map_name(fields: &Fields<'_>) -> Option<Spanned<String>> {
+    let (group, kind, name) = (fields.text("group"), fields.need_text("kind"), fields.need_text("name"));
+    let is_core = group.is_none_or(|group| group.value.is_empty());
+    let other = kind.filter(|kind| kind.value != "ConfigMap" || !is_core);
+    let Some(other) = other else { return name };
+    let message = format!("labsim does not read roots from the kind {}", other.value);
+    fields.log().push(Diagnostic::error(message).at(other.place, "not modelled").help("it reads those in a ConfigMap"));
+    None
+}
+
+fn alternative_name(fields: &Fields<'_>) -> Option<String> {
+    let kind = fields.need("type", fields.choice("type", &["Hostname", "URI"]))?;
+    if kind.value == "URI" {
+        fields.find("uri");
+        let diagnostic = Diagnostic::error("labsim does not model URIs in certificates");
+        fields.log().push(diagnostic.at(kind.place, "not modelled"));
+        return None;
+    }
+    checked_name(&fields.need_text("hostname")?, fields.log())
 }
 
 /// Reads `backendTLS`. Its files are where they are for agentgateway: beside where the program is started.
 pub(super) fn read_own(fields: &Fields<'_>) -> Wish {
-    let file = |name| fields.need_text_if_there(name).map(|path| path.map(|path| Pem::File(PathBuf::from(path))));
-    let identity = match (file("cert"), file("key")) {
-        (Some(certificate), Some(key)) => Some(Identity { certificate: certificate.value, key: key.value }),
-        (Some(one), None) | (None, Some(one)) => {
-            let diagnostic = Diagnostic::error("`cert` and `key` belong together").at(one.place, "alone");
-            fields.log().push(diagnostic.help("give both, or neither"));
-            None
-        }
-        (None, None) => None,
-    };
+    let identity = own_identity(fields);
     let names = fields.texts("subjectAltNames");
     let tls = Tls {
         server_name: fields.need_text_if_there("hostname").and_then(|name| checked_name(&name, fields.log())),
-        roots: file("root").map(|root| root.value),
+        roots: file(fields, "root").map(|root| root.value),
         // As agentgateway has it, the milder of the two counts.
         verify: match (fields.flag("insecure"), fields.flag("insecureHost")) {
             (_, true) => Verify::Issuer,
@@ -98,7 +146,24 @@ pub(super) fn read_own(fields: &Fields<'_>) -> Wish {
         let message = "labsim does not model certificates from SPIFFE";
         fields.log().push(Diagnostic::error(message).at(entry.key_place, "not modelled"));
     }
-    Wish { tls, roots: None, identity: None, field: Spanned::new("backendTLS", fields.place()) }
+    Wish { tls, roots: Vec::new(), identity: None, field: Spanned::new("backendTLS", fields.place()) }
+}
+
+fn file(fields: &Fields<'_>, name: &'static str) -> Option<Spanned<Pem>> {
+    fields.need_text_if_there(name).map(|path| path.map(|path| Pem::File(PathBuf::from(path))))
+}
+
+/// Reads `cert` and `key`.
+pub(super) fn own_identity(fields: &Fields<'_>) -> Option<Identity> {
+    match (file(fields, "cert"), file(fields, "key")) {
+        (Some(certificate), Some(key)) => Some(Identity { certificate: certificate.value, key: key.value }),
+        (Some(one), None) | (None, Some(one)) => {
+            let diagnostic = Diagnostic::error("`cert` and `key` belong together").at(one.place, "alone");
+            fields.log().push(diagnostic.help("give both, or neither"));
+            None
+        }
+        (None, None) => None,
+    }
 }
 
 /// Reads a ConfigMap.
@@ -182,17 +247,23 @@ pub(super) fn link(wish: &Wish, namespace: &str, links: &Links<'_>) -> Option<Ar
     }
     let mut tls = wish.tls.clone();
     if let Some(name) = &wish.identity {
-        let secret = secret(name, namespace, links)?;
-        let value = |key| value(secret, key, name, links.log);
-        let (certificate, key) = (value(CERTIFICATE), value(KEY));
-        tls.identity = Some(Identity { certificate: Pem::Text(certificate?), key: Pem::Text(key?) });
+        tls.identity = Some(identity(name, namespace, links)?);
         // What signs both may stand beside them.
-        tls.roots = secret.values.get(ROOTS).cloned().flatten().map(Pem::Text);
+        tls.roots = secret(name, namespace, links)?.values.get(ROOTS).cloned().flatten().map(Pem::Text);
     }
-    if let Some(name) = &wish.roots {
-        tls.roots = Some(Pem::Text(roots(name, namespace, links)?));
+    if !wish.roots.is_empty() {
+        let texts: Option<Vec<String>> = wish.roots.iter().map(|name| roots(name, namespace, links)).collect();
+        tls.roots = Some(Pem::Text(texts?.join("\n")));
     }
     Some(Arc::new(tls))
+}
+
+/// The certificate and the key in a Secret.
+pub(super) fn identity(name: &Spanned<String>, namespace: &str, links: &Links<'_>) -> Option<Identity> {
+    let secret = secret(name, namespace, links)?;
+    let value = |key| value(secret, key, name, links.log);
+    let (certificate, key) = (value(CERTIFICATE), value(KEY));
+    Some(Identity { certificate: Pem::Text(certificate?), key: Pem::Text(key?) })
 }
 
 fn secret<'l>(name: &Spanned<String>, namespace: &str, links: &Links<'l>) -> Option<&'l Secret> {

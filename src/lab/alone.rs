@@ -1,6 +1,6 @@
 //! The gateway alone, in real time, in front of real providers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ pub struct GatewayAlone {
 /// What a gateway tells once it listens.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// Where each port can be reached: the first is the one that was asked for.
-    pub addresses: Vec<SocketAddr>,
+    /// Where each port can be reached, as URLs: the first is the one that was asked for.
+    pub urls: Vec<String>,
 }
 
 impl GatewayAlone {
@@ -60,6 +60,7 @@ impl GatewayAlone {
             name: "gateway".to_owned(),
             seed: self.seed,
             patterns_counted: false,
+            unplayed: false,
             batch: None,
             personality: self.personality.to_string(),
             clock: Mode::Real.to_string(),
@@ -98,7 +99,7 @@ impl GatewayAlone {
         let front = Front { world: world.clone(), pool, spread: self.spread };
         let door = Door { ip: self.address, first: self.port };
         let fronts = Fronts::open(front, &self.topology, door).await?;
-        ready(&Opened { addresses: fronts.addresses() });
+        ready(&Opened { urls: fronts.urls() });
         interrupt.triggered().await;
         fronts.drained().await;
         world.bus.flush();

@@ -1,5 +1,7 @@
 //! The gateway's doors to programs outside the lab: one listener a port, and all replicas behind it.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::AUTHORIZATION;
+use http::uri::Scheme;
 use hyper::body::Incoming;
 
 use super::hosts::{Pool, StartError, ports};
@@ -14,6 +17,8 @@ use super::play::sticky;
 use crate::scenario::Spread;
 use crate::topology::{Authority, Topology};
 use crate::world::World;
+use crate::world::net::Wrapper;
+use crate::world::secure::Certificates;
 use crate::world::serve::{Peer, Server, serve_with_h2c};
 
 /// How long requests under way may take once the lab is told to end.
@@ -40,6 +45,8 @@ pub(super) struct Fronts {
     door: Door,
     /// The port of the configuration that the first door stands for.
     first: Option<u16>,
+    /// What shakes hands over the connections at the ports that have certificates.
+    secure: BTreeMap<u16, Arc<dyn Wrapper>>,
     /// Whose turn it is, at all doors.
     turn: Arc<AtomicUsize>,
     open: Vec<Opening>,
@@ -78,7 +85,8 @@ impl Fronts {
     pub(super) async fn open(front: Front, topology: &Topology, door: Door) -> Result<Self, StartError> {
         let ports = ports(topology);
         let first = ports.first().copied();
-        let mut fronts = Self { front, door, first, turn: Arc::default(), open: Vec::new() };
+        let secure = certificates(topology)?;
+        let mut fronts = Self { front, door, first, secure, turn: Arc::default(), open: Vec::new() };
         fronts.follow(&ports).await?;
         Ok(fronts)
     }
@@ -86,6 +94,12 @@ impl Fronts {
     /// Where the doors really are.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.open.iter().map(|one| one.address).collect()
+    }
+
+    /// The same as URLs.
+    pub(super) fn urls(&self) -> Vec<String> {
+        let scheme = |one: &Opening| if self.secure.contains_key(&one.port) { "https" } else { "http" };
+        self.open.iter().map(|one| format!("{}://{}", scheme(one), one.address)).collect()
     }
 
     /// Opens the doors for ports that are new, and shuts those for ports that are gone once their
@@ -121,10 +135,16 @@ impl Fronts {
             what: "the gateway".to_owned(),
             error,
         })?;
+        let wrapper = self.secure.get(&port).cloned();
+        let is_secure = wrapper.is_some();
+        let listener = listener.wrapped(wrapper);
         let address = listener.address().unwrap_or(address);
         let (pool, turn, spread) = (pool.clone(), self.turn.clone(), *spread);
         let chance = Arc::new(Mutex::new(world.seed.stream("up/spread")));
-        let server = serve_with_h2c(listener, move |request| {
+        let server = serve_with_h2c(listener, move |mut request| {
+            if is_secure {
+                request.extensions_mut().insert(Scheme::HTTPS);
+            }
             let (pool, turn) = (pool.clone(), turn.clone());
             let chance = chance.clone();
             // In a box: a future is copied whole each time that it is handed on, and this is a large one.
@@ -151,6 +171,17 @@ impl Fronts {
         };
         let _ = tokio::time::timeout(GRACE, all).await;
     }
+}
+
+/// What shakes hands at each port whose listeners have certificates.
+fn certificates(topology: &Topology) -> Result<BTreeMap<u16, Arc<dyn Wrapper>>, StartError> {
+    let mut secure = BTreeMap::new();
+    for port in ports(topology) {
+        let listeners = topology.listeners.iter().filter(|listener| listener.port == port);
+        let found = Certificates::of(listeners).map_err(|why| StartError::Machine(io::Error::other(why)))?;
+        secure.extend(found.map(|wrapper| (port, wrapper)));
+    }
+    Ok(secure)
 }
 
 /// Who asks, as far as a request tells: by its key, else by the address that it comes from.

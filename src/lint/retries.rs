@@ -2,12 +2,12 @@
 
 use super::Lint;
 use super::view::{View, retry};
-use crate::gateway::personality::{Accounting, Handover, Retries};
+use crate::gateway::personality::{Accounting, Conditions, Handover, Retries};
 use crate::source::duration::human;
 use crate::source::{Diagnostic, Severity};
 use crate::topology::{Backend, Retry};
 
-pub(super) const LINTS: [Lint; 5] = [
+pub(super) const LINTS: [Lint; 6] = [
     Lint {
         code: "eviction-within-backoff",
         severity: Severity::Error,
@@ -42,6 +42,13 @@ pub(super) const LINTS: [Lint; 5] = [
         finds: "a `backoff` under 0.11 or 0.12, which retry at once",
         fix: "1.0 or later",
         check: backoff_ignored,
+    },
+    Lint {
+        code: "retry-condition-ignored",
+        severity: Severity::Warning,
+        finds: "a retry's `condition` or `precondition` under a version before 1.3, which knows neither",
+        fix: "1.3 or later, or `codes`",
+        check: condition_ignored,
     },
 ];
 
@@ -147,6 +154,22 @@ fn without_backoff(view: &View<'_>) -> Vec<Diagnostic> {
         .help("write `backoff: 10ms`, or more")
     };
     early.map(tell).collect()
+}
+
+fn condition_ignored(view: &View<'_>) -> Vec<Diagnostic> {
+    if view.behaviour.conditions == Conditions::Heeded {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (retry, _, backend) in retrying(view) {
+        let named = [("condition", &retry.condition), ("precondition", &retry.precondition)];
+        for (name, _) in named.into_iter().filter(|(_, condition)| condition.is_some()) {
+            let message = format!("{} ignores the `{name}` of retries", view.personality);
+            let diagnostic = View::at(Diagnostic::warning(message), retry.origin, backend.place, "has no effect");
+            found.push(diagnostic.help("run 1.3 or later, or leave it out"));
+        }
+    }
+    found
 }
 
 fn backoff_ignored(view: &View<'_>) -> Vec<Diagnostic> {

@@ -98,7 +98,7 @@ fn ignored(view: &View<'_>) -> Vec<Diagnostic> {
                 "clients get it, but the backend `{}` has no health policy, and nothing else evicts",
                 backend.name
             ))
-            .help("give the backend a health policy; without a `duration` of its own it keeps to this wait")
+            .help("give the backend a health policy; without an `eviction` block it keeps to this wait")
     };
     without.map(tell).collect()
 }
@@ -123,7 +123,9 @@ fn overruled(view: &View<'_>) -> Vec<Diagnostic> {
                 Some(place) => diagnostic.note_at(place, "this one counts"),
                 None => diagnostic,
             };
-            found.push(diagnostic.help(format!("leave out `duration: {}`, or the header", human(duration))));
+            let diagnostic =
+                diagnostic.note(format!("an eviction lasts {}, whatever the header says", human(duration)));
+            found.push(diagnostic.help("leave out the `eviction` block, or the header"));
             break;
         }
     }

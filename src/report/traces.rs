@@ -1,4 +1,4 @@
-//! Traces in OpenTelemetry's format: what is posted as JSON to a collector's `/v1/traces`.
+//! Traces in OpenTelemetry's format: what a collector is sent, as JSON or as protobuf.
 //!
 //! A request is a span of kind server, named and described as agentgateway does it: the fields of
 //! the access log are its attributes, and its status stays unset (only the reference gateway calls
@@ -21,10 +21,17 @@ use super::exchange::{Attempt, Eviction, Exchange, Exchanges};
 use crate::event::log::Header;
 use crate::event::trace::TraceContext;
 use crate::event::{At, Event, Kind, Outcome};
-use otlp::{Attribute, Attributes, Export, ResourceSpans, Span, SpanEvent};
+use otlp::{Attribute, Attributes, ResourceSpans, Span, SpanEvent};
+
+pub use otlp::Export;
 
 /// Where a collector takes traces over HTTP, under its own address.
 pub const PATH: &str = "/v1/traces";
+/// The method that takes them over gRPC.
+pub const METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// More requests than these are not in one export: a collector takes no message above 4 MiB over gRPC.
+const MOST: usize = 512;
 
 /// Turns the gateway's events into spans.
 #[derive(Debug, Clone)]
@@ -64,11 +71,11 @@ impl Traces {
         }
     }
 
-    /// The requests that had ended by `until` as the body of one export, and forgets them; none
-    /// where there are none. Someone who exports while the lab runs stays a second behind, so that
+    /// The requests that had ended by `until`, and forgets them; none where there are none, and some where
+    /// there are many. Someone who exports while the lab runs stays a second behind, so that
     /// evictions that come after an answer are in.
-    pub fn take(&mut self, until: At) -> Option<String> {
-        let count = self.ended.iter().take_while(|exchange| exchange.end.at <= until).count();
+    pub fn take(&mut self, until: At) -> Option<Export> {
+        let count = self.ended.iter().take(MOST).take_while(|exchange| exchange.end.at <= until).count();
         let exchanges: Vec<Exchange> = self.ended.drain(..count).collect();
         if exchanges.is_empty() {
             return None;
@@ -81,12 +88,7 @@ impl Traces {
             let spans = exchanges.iter().filter(|exchange| exchange.replica == replica).flat_map(|one| self.spans(one));
             resource_spans.push(ResourceSpans::new(self.resource(replica), spans.collect()));
         }
-        serde_json::to_string(&Export { resource_spans }).ok()
-    }
-
-    /// All requests that are left, as the body of one export.
-    pub fn finish(&mut self) -> Option<String> {
-        self.take(At(u64::MAX))
+        Some(Export { resource_spans })
     }
 
     fn resource(&self, replica: u32) -> Attributes {
@@ -116,7 +118,7 @@ impl Traces {
         let fields =
             access_log::fields(exchange, Some(context), arrival.source.as_deref().map(Into::into), self.has_reasons());
         let mut attributes: Attributes = fields.into_iter().map(|(key, value)| Attribute::new(key, value)).collect();
-        attributes.push(Attribute::new("url.scheme", "http"));
+        attributes.push(Attribute::new("url.scheme", if arrival.secure { "https" } else { "http" }));
         attributes.extend(protocol_version(arrival.version.as_deref()));
         attributes.push(Attribute::new("labsim.request", exchange.request.as_str()));
         attributes.extend(end.provider.as_deref().map(|name| Attribute::new("labsim.provider", name)));
@@ -127,12 +129,8 @@ impl Traces {
             events.push(SpanEvent::new("gen_ai.first_token", self.nanos(at), Vec::new()));
         }
         let error = end.error.clone().filter(|_| self.personality.starts_with("reference"));
-        Span {
-            parent: client.map(|parent| parent.span_hex()),
-            attributes,
-            events,
-            ..Span::new(context, name, otlp::SERVER, self.nanos(exchange.received), self.nanos(end.at), error)
-        }
+        let (start, end) = (self.nanos(exchange.received), self.nanos(end.at));
+        Span::new(context, name, otlp::SERVER, (start, end), error).below(client).with(attributes, events)
     }
 
     fn attempt_span(&self, exchange: &Exchange, attempt: &Attempt, request: TraceContext) -> Span {
@@ -140,12 +138,11 @@ impl Traces {
         let name = model.map_or_else(|| "chat".to_owned(), |model| format!("chat {model}"));
         let ended = attempt.ended.unwrap_or(exchange.end.at);
         let (start, end) = (self.nanos(attempt.began), self.nanos(ended));
-        Span {
-            parent: Some(request.span_hex()),
-            attributes: attempt_attributes(exchange, attempt, model),
-            events: attempt.eviction.iter().map(|eviction| self.eviction(attempt, eviction)).collect(),
-            ..Span::new(request.of_attempt(attempt.number), name, otlp::CLIENT, start, end, failure(attempt))
-        }
+        let context = request.of_attempt(attempt.number);
+        let events = attempt.eviction.iter().map(|eviction| self.eviction(attempt, eviction)).collect();
+        Span::new(context, name, otlp::CLIENT, (start, end), failure(attempt))
+            .below(Some(request))
+            .with(attempt_attributes(exchange, attempt, model), events)
     }
 
     fn eviction(&self, attempt: &Attempt, eviction: &Eviction) -> SpanEvent {
@@ -165,17 +162,9 @@ impl Traces {
     }
 
     /// Nanoseconds since 1970.
-    fn nanos(&self, at: At) -> i128 {
-        self.start.as_nanosecond() + i128::from(at.0) * 1_000
+    fn nanos(&self, at: At) -> u64 {
+        u64::try_from(self.start.as_nanosecond()).unwrap_or_default().saturating_add(at.0.saturating_mul(1_000))
     }
-}
-
-/// The spans of a whole run, as the body of one export.
-#[must_use]
-pub fn document<'e>(header: &Header, start: Timestamp, events: impl IntoIterator<Item = &'e Event>) -> Option<String> {
-    let mut traces = Traces::new(header, start);
-    events.into_iter().for_each(|event| traces.apply(event));
-    traces.finish()
 }
 
 fn attempt_attributes(exchange: &Exchange, attempt: &Attempt, model: Option<&str>) -> Attributes {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::compose::{self, Composed};
+use super::compose::{self, COMMAND_LINE, Composed};
 use super::load::{Files, LoadError, Stop, load_from};
 use super::read::TOP;
 use crate::source::diagnostic::unreadable;
@@ -109,6 +109,7 @@ impl Original {
 
     fn session(&self, session: &Session, to: &Path) -> Node {
         let mut root = self.root.clone();
+        self.order(&mut root);
         if let Some(name) = root.get("name").and_then(Node::as_str) {
             let name = text(format!("{name}, improvised"));
             put(&mut root, &["name"], name);
@@ -134,6 +135,15 @@ impl Original {
             put(&mut root, &["schedule"], node(Value::Seq(all)));
         }
         root
+    }
+
+    /// Where several files make up the scenario, nobody has put its keys in order: that of a base comes
+    /// first, whatever it is.
+    fn order(&self, root: &mut Node) {
+        let Value::Map(entries) = &mut root.value else { return };
+        if self.sources.files().iter().skip(1).any(|file| file.name != COMMAND_LINE) {
+            entries.sort_by_key(|entry| TOP.iter().position(|known| *known == entry.key));
+        }
     }
 
     /// What a person did, as a schedule has it. A load that still goes on ends with the session.

@@ -42,6 +42,10 @@ pub struct Retry {
     pub attempts: u32,
     /// Statuses that are tried again; an upstream that cannot be called always is.
     pub codes: Vec<u16>,
+    /// Which answers are tried again besides. Not every version heeds it.
+    pub condition: Option<Condition>,
+    /// Which requests are tried again at all; every one where absent. Not every version heeds it.
+    pub precondition: Option<Condition>,
     /// Pause before each further attempt.
     pub backoff: Option<Duration>,
     /// Where it stands.

@@ -37,7 +37,7 @@ pub(super) struct Fold {
     pub(super) tally: Tally,
     /// Faults that are injected and not cleared.
     pub(super) faults: Vec<Active>,
-    /// Attempts per provider.
+    /// Attempts per provider, for as many as there are at this moment.
     pub(super) chosen: Vec<u32>,
     open: BTreeMap<u32, Arc<Row>>,
     ids: BTreeMap<Arc<str>, u32>,
@@ -141,7 +141,7 @@ impl Fold {
                 return self.client(fact, position, names);
             }
             Fact::Health { replica, backend, provider, score, latency_seconds, failures } => {
-                if let Some(known) = self.known(replica, lineup.find(backend, provider), lineup) {
+                if let Some(known) = self.known(replica, lineup.find(backend, provider)) {
                     known.changed(score, latency_seconds, failures);
                 }
             }
@@ -166,16 +166,19 @@ impl Fold {
                 }
             }
             Kind::Note { text } => self.note = Some((at, Arc::from(text.as_str()))),
-            Kind::ReplicaStarted { replica } => self.replica_is(*replica, true, lineup),
-            Kind::ReplicaStopped { replica } => self.replica_is(*replica, false, lineup),
-            Kind::ReplicaConfigured { replica, reset, .. } => self.forget(*replica, reset, lineup),
+            Kind::ReplicaStarted { replica } => self.replica_is(*replica, true),
+            Kind::ReplicaStopped { replica } => self.replica_is(*replica, false),
+            Kind::ReplicaConfigured { replica, backends, reset } => {
+                self.widen(lineup.upto(backends));
+                self.forget(*replica, reset, lineup);
+            }
             Kind::ProviderEvicted { replica, backend, provider, until_us, source, status, .. } => {
-                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider)) {
                     known.evicted(Eviction { began: at, until: *until_us, status: *status, source: source.clone() });
                 }
             }
             Kind::ProviderReturned { replica, backend, provider, .. } => {
-                if let Some(known) = self.known(*replica, lineup.find(backend, provider), lineup) {
+                if let Some(known) = self.known(*replica, lineup.find(backend, provider)) {
                     known.returned();
                 }
             }
@@ -222,7 +225,7 @@ impl Fold {
     fn gateway(&mut self, fact: Fact<'_>, position: u32, lineup: &Lineup, names: &mut Names) -> Option<Arc<Row>> {
         match fact {
             Fact::Received { request, replica, path } => {
-                self.received(request, replica, path, position, lineup, names);
+                self.received(request, replica, path, position, names);
             }
             Fact::Selected { request, replica, attempt, backend, provider } => {
                 let provider = lineup.find(backend, provider);
@@ -241,7 +244,7 @@ impl Fold {
                 self.attempt_ended(request, attempt, good);
             }
             Fact::GatewayEnded { request, replica, end } => {
-                if let Some(replica) = self.replica(replica, lineup) {
+                if let Some(replica) = self.replica(replica) {
                     replica.pending = replica.pending.saturating_sub(1);
                 }
                 let at = self.now;
@@ -255,18 +258,28 @@ impl Fold {
     }
 
     /// What a replica knows dies with it.
-    fn replica_is(&mut self, number: u32, up: bool, lineup: &Lineup) {
-        if let Some(replica) = self.replica(number, lineup) {
+    fn replica_is(&mut self, number: u32, up: bool) {
+        if let Some(replica) = self.replica(number) {
             replica.up = up;
             replica.starts += u32::from(up);
             replica.health.iter_mut().for_each(Health::forget);
         }
     }
 
+    /// There are so many providers from now on.
+    fn widen(&mut self, providers: usize) {
+        if providers > self.chosen.len() {
+            self.chosen.resize(providers, 0);
+            for replica in &mut self.replicas {
+                replica.health.resize(providers, Health::default());
+            }
+        }
+    }
+
     /// The health state of some providers is gone.
     fn forget(&mut self, number: u32, reset: &[ProviderName], lineup: &Lineup) {
         let gone: Vec<usize> = reset.iter().filter_map(|one| lineup.find(&one.backend, &one.provider)).collect();
-        let Some(replica) = self.replica(number, lineup) else { return };
+        let Some(replica) = self.replica(number) else { return };
         for provider in gone {
             if let Some(health) = replica.health.get_mut(provider) {
                 health.forget();
@@ -293,8 +306,8 @@ impl Fold {
         self.step = Some(step);
     }
 
-    fn received(&mut self, request: &str, replica: u32, path: &str, position: u32, lineup: &Lineup, names: &mut Names) {
-        if let Some(replica) = self.replica(replica, lineup) {
+    fn received(&mut self, request: &str, replica: u32, path: &str, position: u32, names: &mut Names) {
+        if let Some(replica) = self.replica(replica) {
             replica.taken += 1;
             replica.pending += 1;
         }
@@ -327,28 +340,28 @@ impl Fold {
                 row.endpoint = names.id(&lineup.providers[provider].endpoint);
             }
         }
-        let Some(provider) = provider else { return };
+        let Some(provider) = provider.filter(|provider| *provider < self.chosen.len()) else { return };
         self.chosen[provider] += 1;
-        if let Some(health) = self.known(replica, Some(provider), lineup) {
+        if let Some(health) = self.known(replica, Some(provider)) {
             health.selected();
             self.attempts.insert((Arc::from(request), attempt), (replica as usize, provider));
         }
     }
 
-    fn replica(&mut self, number: u32, lineup: &Lineup) -> Option<&mut Replica> {
+    fn replica(&mut self, number: u32) -> Option<&mut Replica> {
         if number >= MOST_REPLICAS {
             return None;
         }
         let index = number as usize;
         if index >= self.replicas.len() {
-            let health = vec![Health::default(); lineup.providers.len()];
+            let health = vec![Health::default(); self.chosen.len()];
             self.replicas.resize(index + 1, Replica { health, ..Replica::default() });
         }
         self.replicas.get_mut(index)
     }
 
-    fn known(&mut self, replica: u32, provider: Option<usize>, lineup: &Lineup) -> Option<&mut Health> {
-        self.replica(replica, lineup)?.health.get_mut(provider?)
+    fn known(&mut self, replica: u32, provider: Option<usize>) -> Option<&mut Health> {
+        self.replica(replica)?.health.get_mut(provider?)
     }
 
     fn find(&mut self, id: &str) -> Option<&mut Row> {

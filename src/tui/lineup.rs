@@ -1,17 +1,22 @@
-//! Who takes part: the replicas and providers of a header, numbered.
+//! Who takes part: the replicas and providers of a header, numbered, and those who join them later.
 
-use crate::event::log::Header;
+use std::collections::BTreeMap;
 
-/// The providers of a lab in the order in which they are drawn.
+use crate::event::log::{BackendRecord, Header};
+
+/// The providers of a lab. Their numbers stay: who joins in mid-run is the last.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Lineup {
     /// Backends by name.
     pub(super) backends: Vec<String>,
-    /// All providers, backend by backend, the preferred group first.
+    /// All providers, those of the header backend by backend, the preferred group first.
     pub(super) providers: Vec<Provider>,
     /// Replicas at the start.
     pub(super) replicas: u32,
 }
+
+/// Providers at most, whatever a recording says.
+const MOST_PROVIDERS: usize = 1_000;
 
 /// A provider with its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,21 +30,45 @@ pub(super) struct Provider {
 
 impl Lineup {
     pub(super) fn of(header: &Header) -> Self {
-        let mut providers = Vec::new();
-        for (backend, record) in header.backends.iter().enumerate() {
+        // A header from elsewhere may say anything; nobody looks at more replicas than this.
+        let replicas = header.replicas.min(256);
+        let mut lineup = Self { backends: Vec::new(), providers: Vec::new(), replicas };
+        lineup.join(&header.backends);
+        lineup
+    }
+
+    /// Numbers the providers of a configuration that have none yet.
+    pub(super) fn join(&mut self, backends: &[BackendRecord]) {
+        for record in backends {
+            let backend = self.backend(&record.name);
             for (group, members) in record.groups.iter().enumerate() {
-                providers.extend(members.iter().map(|provider| Provider {
-                    backend,
-                    group,
-                    name: provider.name.clone(),
-                    endpoint: provider.endpoint.clone(),
-                    model: provider.model.clone(),
-                }));
+                for provider in members {
+                    if self.find(&record.name, &provider.name).is_none() && self.providers.len() < MOST_PROVIDERS {
+                        self.providers.push(Provider {
+                            backend,
+                            group,
+                            name: provider.name.clone(),
+                            endpoint: provider.endpoint.clone(),
+                            model: provider.model.clone(),
+                        });
+                    }
+                }
             }
         }
-        let backends = header.backends.iter().map(|backend| backend.name.clone()).collect();
-        // A header from elsewhere may say anything; nobody looks at more replicas than this.
-        Self { backends, providers, replicas: header.replicas.min(256) }
+    }
+
+    fn backend(&mut self, name: &str) -> usize {
+        self.backends.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.backends.push(name.to_owned());
+            self.backends.len() - 1
+        })
+    }
+
+    /// How many providers there are once a replica has these backends, at least.
+    pub(super) fn upto(&self, backends: &[BackendRecord]) -> usize {
+        let members = backends.iter().flat_map(|record| record.groups.iter().flatten().map(move |one| (record, one)));
+        let numbers = members.filter_map(|(record, one)| self.find(&record.name, &one.name));
+        numbers.max().map_or(0, |last| last + 1)
     }
 
     /// The number of a provider.
@@ -48,17 +77,13 @@ impl Lineup {
         self.providers.iter().position(same)
     }
 
-    /// Groups of all backends in order: backend, group, numbers of the providers.
-    pub(super) fn groups(&self) -> Vec<(usize, usize, Vec<usize>)> {
-        let mut groups: Vec<(usize, usize, Vec<usize>)> = Vec::new();
-        for (number, provider) in self.providers.iter().enumerate() {
-            match groups.last_mut() {
-                Some((backend, group, members)) if (*backend, *group) == (provider.backend, provider.group) => {
-                    members.push(number);
-                }
-                _ => groups.push((provider.backend, provider.group, vec![number])),
-            }
+    /// Groups of the first `count` providers, backend by backend, the preferred one first: backend, group,
+    /// numbers of the providers.
+    pub(super) fn groups(&self, count: usize) -> Vec<(usize, usize, Vec<usize>)> {
+        let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        for (number, provider) in self.providers.iter().enumerate().take(count) {
+            groups.entry((provider.backend, provider.group)).or_default().push(number);
         }
-        groups
+        groups.into_iter().map(|((backend, group), members)| (backend, group, members)).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::fold::Fold;
 use super::row::Row;
 use super::timeline::Timeline;
-use crate::event::history::{Request, Served};
+use crate::event::history::{Pages, Request, Served};
 use crate::event::{At, Event, Headers, History, Kind};
 
 /// Everything known about one request.
@@ -15,7 +15,7 @@ pub(super) struct Story {
     /// Request headers and body, as the client sent them.
     pub(super) sent: Option<(Headers, String)>,
     /// What the providers saw of it.
-    pub(super) served: Vec<Served>,
+    pub(super) served: Pages<Served>,
     /// The rule that took it, and its credential.
     pub(super) evictions: Vec<crate::event::history::Eviction>,
     /// The moment of which it is told.

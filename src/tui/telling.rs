@@ -98,9 +98,10 @@ pub(super) fn line(event: &Event) -> (Role, String) {
         Kind::GatewayRequestEnded { request, status, outcome, attempts, error, reason, .. } => {
             let why = [reason, error].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
             let why = if why.is_empty() { why } else { format!(" ({why})") };
+            let tries = if *attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
             (
                 outcome_role(*outcome, Some(*status)),
-                format!("{request} gateway is done: {} after {attempts} attempts{why}", ended(*outcome, Some(*status))),
+                format!("{request} gateway is done: {} after {tries}{why}", ended(*outcome, Some(*status))),
             )
         }
         Kind::ProviderRequestReceived { request, host, model, credential, .. } => {

@@ -114,6 +114,17 @@ pub(super) fn wait(most: Duration) -> Input {
     }
 }
 
+/// Has crossterm told again that there is input. It is told once, and forgets it where a change of size
+/// comes in the same breath: the key would wait for the next one, and we for it without a rest.
+pub(super) fn remind() {
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    let input = io::stdin();
+    // To set the modes anew, whatever they are, wakes all who wait for the terminal.
+    if let Ok(modes) = tcgetattr(&input) {
+        let _ = tcsetattr(&input, OptionalActions::Now, &modes);
+    }
+}
+
 /// Gives the terminal back, if it was not given back yet; it is back when this returns, whoever did it.
 /// Errors are passed over: it may be gone.
 pub fn restore() {

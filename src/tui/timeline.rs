@@ -130,6 +130,9 @@ impl Timeline {
     /// Takes note of what somebody may want to jump to.
     fn note(&mut self, kind: &Kind, at: At) {
         let position = self.head.position;
+        if let Kind::ReplicaConfigured { backends, .. } = kind {
+            self.lineup.join(backends);
+        }
         self.note_landmark(kind, position, at);
         self.note_eviction(kind, position, at);
     }

@@ -10,7 +10,6 @@ use http::uri::Scheme;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::net::{Net, Stream};
 use super::secure::Secure;
@@ -23,13 +22,6 @@ pub struct Connector {
     timeout: Option<Duration>,
     /// For servers that are called by `https`; or why none can be.
     secure: Option<Result<Secure, String>>,
-}
-
-/// A connection on which requests may be sent.
-pub struct Ready {
-    stream: Stream,
-    /// Whether the server has chosen HTTP/2 in the handshake.
-    is_http2: bool,
 }
 
 /// A pooling client over the lab's network.
@@ -60,11 +52,7 @@ impl Connector {
     /// # Errors
     /// There is no host, or it is not to be called in the clear.
     pub(super) fn in_the_clear(uri: &Uri) -> io::Result<Authority> {
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err(io::Error::other("TLS is not spoken here"));
-        }
-        let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
-        Ok(Authority::new(host, uri.port_u16().unwrap_or(80)))
+        if is_secure(uri) { Err(no_tls()) } else { authority(uri) }
     }
 
     /// How many threads call, each of which keeps connections of its own.
@@ -108,8 +96,22 @@ impl Connector {
     }
 }
 
+/// Where a request to this address goes.
+fn authority(uri: &Uri) -> io::Result<Authority> {
+    let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
+    Ok(Authority::new(host, uri.port_u16().unwrap_or(if is_secure(uri) { 443 } else { 80 })))
+}
+
+fn is_secure(uri: &Uri) -> bool {
+    uri.scheme() == Some(&Scheme::HTTPS)
+}
+
+fn no_tls() -> io::Error {
+    io::Error::other("TLS is not spoken here")
+}
+
 impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Ready>;
+    type Response = TokioIo<Stream>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
@@ -125,61 +127,20 @@ impl tower_service::Service<Uri> for Connector {
 
 impl Connector {
     /// Opens a connection. One that is to be secure is, or there is none.
-    async fn open(&self, uri: &Uri) -> io::Result<Ready> {
-        let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
-        let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
-        let usual = if is_secure { 443 } else { 80 };
-        let secure = match (is_secure, &self.secure) {
-            (false, _) => None,
-            (true, Some(Ok(secure))) => Some(secure),
+    async fn open(&self, uri: &Uri) -> io::Result<Stream> {
+        let to = authority(uri)?;
+        let secure = match (is_secure(uri), &self.secure) {
+            (false, _) => return self.net.connect(&to).await,
+            (true, Some(Ok(secure))) => secure,
             (true, Some(Err(why))) => return Err(io::Error::other(format!("TLS: {why}"))),
-            (true, None) => return Err(io::Error::other("TLS is not spoken here")),
+            (true, None) => return Err(no_tls()),
         };
-        let stream = self.net.connect(&Authority::new(host, uri.port_u16().unwrap_or(usual))).await?;
-        match secure {
-            None => Ok(Ready { stream, is_http2: false }),
-            Some(secure) => {
-                let (stream, is_http2) = secure.shake_hands(host, stream).await?;
-                Ok(Ready { stream, is_http2 })
-            }
-        }
+        secure.shake_hands(&to.host, self.net.connect(&to).await?).await
     }
 }
 
-impl Connection for Ready {
+impl Connection for Stream {
     fn connected(&self) -> Connected {
-        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
-    }
-}
-
-impl AsyncRead for Ready {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Ready {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, data)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        if self.speaks_http2() { Connected::new().negotiated_h2() } else { Connected::new() }
     }
 }

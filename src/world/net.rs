@@ -88,6 +88,9 @@ pub trait Wrapped: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {
 
     /// What is inside, without what is around it.
     fn unwrap(self: Box<Self>) -> Stream;
+
+    /// Whether both ends have agreed on HTTP/2.
+    fn speaks_http2(&self) -> bool;
 }
 
 /// Puts something around connections that were accepted.
@@ -134,6 +137,12 @@ impl Net {
     #[must_use]
     pub fn real(lanes: Arc<Lanes>) -> Self {
         Self::with(Transport::Tcp(Mutex::default()), true, Some(lanes))
+    }
+
+    /// The same for somebody who only calls.
+    #[must_use]
+    pub fn calling() -> Self {
+        Self::with(Transport::Tcp(Mutex::default()), true, None)
     }
 
     fn new(transport: Transport) -> Self {
@@ -444,6 +453,11 @@ impl Stream {
             Self::Linked(linked) => linked.peer(),
             Self::Wrapped(wrapped) => wrapped.inner().peer(),
         }
+    }
+
+    /// Whether both ends have agreed on HTTP/2 when they shook hands.
+    pub(super) fn speaks_http2(&self) -> bool {
+        matches!(self, Self::Wrapped(wrapped) if wrapped.speaks_http2())
     }
 
     /// The connection, waited for by the runtime that this is called on from now on.

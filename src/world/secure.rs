@@ -1,5 +1,6 @@
-//! TLS to servers: shakes hands over a connection before anything is sent on it.
+//! TLS to servers: shakes hands over a connection before anything is sent on it. And to clients ([`Certificates`]).
 
+mod clients;
 mod verify;
 
 use std::io;
@@ -18,6 +19,8 @@ use super::tls::Encrypted;
 use crate::topology::{Pem, Tls, Verify};
 use verify::{Lenient, Takes};
 
+pub(crate) use clients::Certificates;
+
 /// Shakes hands with servers over TLS 1.2 and 1.3.
 #[derive(Clone)]
 pub(crate) struct Secure {
@@ -27,8 +30,7 @@ pub(crate) struct Secure {
 }
 
 /// What is offered where nothing is said: HTTP/2, and HTTP/1.1 to those that do not speak it.
-const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
-const HTTP2: &[u8] = b"h2";
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl Secure {
     /// Makes it ready: reads the files that are named.
@@ -56,19 +58,18 @@ impl Secure {
         Ok(Self { connector: Arc::new(config).into(), name })
     }
 
-    /// Shakes hands with the server of `host`; says whether it wants to speak HTTP/2.
+    /// Shakes hands with the server of `host`.
     ///
     /// # Errors
     /// Why the two do not agree. A text of TLS's own has `TLS` in front.
-    pub(crate) async fn shake_hands(&self, host: &str, stream: Stream) -> io::Result<(Stream, bool)> {
+    pub(crate) async fn shake_hands(&self, host: &str, stream: Stream) -> io::Result<Stream> {
         let failed = |text: String| io::Error::other(format!("TLS: {text}"));
         let name = match &self.name {
             Some(name) => name.clone(),
             None => server_name(host).map_err(failed)?,
         };
         let encrypted = self.connector.connect(name, stream).await.map_err(|error| failed(reason(&error)))?;
-        let is_http2 = encrypted.get_ref().1.alpn_protocol() == Some(HTTP2);
-        Ok((Stream::Wrapped(Box::new(Encrypted::new(encrypted))), is_http2))
+        Ok(Stream::Wrapped(Box::new(Encrypted::new(encrypted))))
     }
 }
 

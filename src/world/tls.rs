@@ -150,6 +150,11 @@ impl Wrapped for Encrypted {
             TlsStream::Server(stream) => stream.into_inner().0,
         }
     }
+
+    fn speaks_http2(&self) -> bool {
+        let (_, agreed) = self.0.get_ref();
+        agreed.alpn_protocol() == Some(b"h2")
+    }
 }
 
 impl fmt::Debug for Encrypted {

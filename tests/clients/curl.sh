@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sends the lab's two curl commands, as its text has them, to `labsim up` on port 8080, and compares
 # what they print with what the lab documents. Where the lab's text is not beside the repository, the
-# same commands are taken from here. One more goes over TLS to the vLLM simulator alone.
+# same commands are taken from here. More go over TLS: to the vLLM simulator alone, and to a gateway that stands before it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,9 +9,9 @@ labsim=${LABSIM:-target/release/labsim}
 [ -x "$labsim" ] || cargo build --release
 lab=../shared/lab/llm-failover.md
 work=$(mktemp -d)
-server=
+server= gateway=
 stop() { [ -z "$server" ] || { kill -TERM "$server" 2>/dev/null && wait "$server" 2>/dev/null || true; server=; }; }
-trap 'stop; rm -rf "$work"' EXIT
+trap 'stop; [ -z "$gateway" ] || kill "$gateway" 2>/dev/null || true; rm -rf "$work"' EXIT
 export GATEWAY_IP=127.0.0.1
 
 # up SCENARIO SEED: starts the lab and waits until it answers.
@@ -86,5 +86,44 @@ curl -sk -w '%{http_code} %{scheme}\n' "https://127.0.0.1:$port/v1/chat/completi
 expect 1 '"content":"over TLS"' "$work/tls.out"
 expect 1 '200 HTTPS' "$work/tls.out"
 if curl -s "https://127.0.0.1:$port/health"; then echo 'a certificate that signs itself was trusted'; exit 1; fi
+
+echo 'a listener for HTTPS'
+if command -v openssl >/dev/null; then
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=llm.example -addext 'subjectAltName=DNS:llm.example' \
+        -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.err"
+    cat >"$work/gateway.yaml" <<EOF
+binds:
+- port: 8443
+  listeners:
+  - hostname: llm.example
+    protocol: HTTPS
+    tls: { cert: $work/cert.pem, key: $work/key.pem }
+    routes:
+    - backends:
+      - ai:
+          name: simulator
+          hostOverride: 127.0.0.1:$port
+          provider: { openAI: { model: m } }
+          policies: { backendTLS: { insecure: true } }
+EOF
+    "$labsim" gateway -f "$work/gateway.yaml" --port 0 --metrics-port 0 >"$work/gateway.log" 2>&1 &
+    gateway=$!
+    for _ in $(seq 100); do
+        grep -q '^Ctrl-C' "$work/gateway.log" && break
+        kill -0 "$gateway" 2>/dev/null || { cat "$work/gateway.log"; echo 'the gateway ended early'; exit 1; }
+        sleep 0.05
+    done
+    at=$(awk '$1 == "gateway" { sub("^https://127.0.0.1:", "", $2); print $2; exit }' "$work/gateway.log")
+    for version in 1.1 2; do
+        curl -s "--http$version" --cacert "$work/cert.pem" --resolve "llm.example:$at:127.0.0.1" -w '%{http_code} %{scheme} %{http_version}\n' \
+            "https://llm.example:$at/v1/chat/completions" -d '{"messages": [{"role": "user", "content": "over TLS"}]}' >"$work/tls.out"
+        expect "$version" '"content":"over TLS"' "$work/tls.out"
+        expect "$version" "200 HTTPS $version" "$work/tls.out"
+    done
+    kill -INT "$gateway" && wait "$gateway"
+    gateway=
+else
+    echo 'passed over: there is no openssl here'
+fi
 stop
 echo 'the lab answers as documented'

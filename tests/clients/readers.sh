@@ -32,8 +32,10 @@ fi
 
 echo 'traces in OpenTelemetry'"'"'s own messages'
 "$labsim" run scenarios/inter-group.yaml --quiet --traces "$work/traces.json" >/dev/null
-python3 -m venv "$work/venv" 2>/dev/null && timeout 120 "$work/venv/bin/pip" --quiet install opentelemetry-proto || true
-timeout 60 "$(ls "$work/venv/bin/python3" 2>/dev/null || echo python3)" tests/clients/traces.py "$work/traces.json" || [ $? -eq 77 ]
+python3 -m venv "$work/venv" 2>/dev/null && timeout 120 "$work/venv/bin/pip" --quiet install opentelemetry-proto grpcio || true
+python=$(ls "$work/venv/bin/python3" 2>/dev/null || echo python3)
+timeout 60 "$python" tests/clients/traces.py "$work/traces.json" || [ $? -eq 77 ]
+timeout 90 "$python" tests/clients/collector.py "$work/traces.json" "$labsim" run scenarios/inter-group.yaml --quiet || [ $? -eq 77 ]
 
 echo 'metrics in Prometheus'
 "$labsim" up scenarios/inter-group.yaml --port 0 --metrics-port 0 >"$work/up.log" 2>"$work/up.err" &

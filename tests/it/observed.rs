@@ -5,6 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use http::HeaderMap;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
 use serde_json::Value as Json;
 
 use crate::servers::{CHAT, client, start_and_read};
@@ -107,6 +110,65 @@ fn traces_are_posted_to_a_collector() {
     assert_eq!(nobody.status.code(), Some(69));
     assert!(stderr(&nobody).contains("error: cannot send the traces: "), "{nobody:?}");
     assert!(stdout(&nobody).contains("PASS"), "the verdict is told all the same");
+}
+
+/// Takes one call over HTTP/2 without TLS, answers it with these trailers, and tells what came.
+fn grpc_collector(trailers: &[(&'static str, &'static str)]) -> (String, std::thread::JoinHandle<(String, Bytes)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("its address").to_string();
+    let trailers: HeaderMap =
+        trailers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    let collector = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let (heard, mut calls) = tokio::sync::mpsc::unbounded_channel();
+            let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let (heard, trailers) = (heard.clone(), trailers.clone());
+                async move {
+                    let kind = request.headers()["content-type"].to_str().expect("text").to_owned();
+                    let call = format!("{} {kind}", request.uri().path());
+                    let body = request.into_body().collect().await.expect("a body").to_bytes();
+                    let _ = heard.send((call, body));
+                    // A message without fields, as a collector that is content answers.
+                    let empty = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async move { Some(Ok(trailers)) });
+                    Ok::<_, std::convert::Infallible>(hyper::Response::new(empty))
+                }
+            });
+            let server = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+            let _ = server.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
+            calls.recv().await.expect("a call")
+        })
+    });
+    (address, collector)
+}
+
+#[test]
+fn traces_are_sent_to_a_collector_that_speaks_grpc() {
+    let (address, collector) = grpc_collector(&[("grpc-status", "0")]);
+    let to = format!("http://{address}");
+    let output = run(&["run", INTRA, "--quiet", "--traces", &to, "--traces-protocol", "grpc"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let (call, body) = collector.join().expect("the collector");
+    assert_eq!(call, "/opentelemetry.proto.collector.trace.v1.TraceService/Export application/grpc");
+    let (prefix, message) = body.split_at(5);
+    assert_eq!((prefix[0], u32::from_be_bytes(prefix[1..].try_into().unwrap()) as usize), (0, message.len()));
+    let export = <labsim::report::traces::Export as prost::Message>::decode(message).expect("protobuf");
+    let told: Json = serde_json::from_str(&export.json()).expect("JSON");
+    assert_eq!(told["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans").len(), 22);
+
+    let (address, collector) = grpc_collector(&[("grpc-status", "8"), ("grpc-message", "too much")]);
+    let to = format!("http://{address}");
+    let refused = run(&["run", INTRA, "--quiet", "--traces", &to, "--traces-protocol", "grpc"]);
+    collector.join().expect("the collector");
+    assert_eq!(refused.status.code(), Some(69));
+    let told = "error: cannot send the traces: the collector answers RESOURCE_EXHAUSTED: too much";
+    assert!(stderr(&refused).contains(told), "{refused:?}");
+
+    let file = run(&["run", INTRA, "--quiet", "--traces", "/dev/null", "--traces-protocol", "grpc"]);
+    assert_eq!(file.status.code(), Some(64), "{file:?}");
 }
 
 /// Whether a request has come with all of its body.

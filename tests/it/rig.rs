@@ -140,7 +140,7 @@ fn topology(openai: bool) -> Topology {
         auth,
         is_openai,
         health: None,
-        own_health: None,
+        own: labsim::topology::Own::default(),
         connect_timeout: None,
         h2c: false,
         tls: None,
@@ -153,6 +153,7 @@ fn topology(openai: bool) -> Topology {
     let rule = Rule { backends: vec![WeightedBackend { backend: 0, weight: 1 }], ..Rule::default() };
     Topology {
         listeners: vec![Listener {
+            tls: None,
             gateway: "ns/gateway".to_owned(),
             name: "http".to_owned(),
             port: 8080,

@@ -106,11 +106,10 @@ fn a_session_is_watched_broken_wound_back_written_down_and_run_again() {
     assert_eq!(live.len(), again.len());
 }
 
-#[test]
-fn a_lab_on_real_ports_shows_what_others_ask_and_goes_down_with_the_screen() {
-    let mut session = Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0"], (100, 30));
+/// Asks a lab that is up on real ports, whose screen shows where.
+fn asks(session: &Session) {
     session.sees("127.0.0.1:");
-    let text = session.text();
+    let text = session.text().replace("http://", "");
     let address = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
     let mut stream = std::net::TcpStream::connect(address).expect("the gateway");
     let body = r#"{"model":"","messages":[{"role":"user","content":"hi"}]}"#;
@@ -119,6 +118,48 @@ fn a_lab_on_real_ports_shows_what_others_ask_and_goes_down_with_the_screen() {
     stream.write_all(format!("{head}{body}").as_bytes()).expect("a request");
     stream.read_to_end(&mut Vec::new()).expect("an answer");
     session.sees("1 sent");
+}
+
+/// An address of this machine at which nobody listens.
+fn nobody() -> String {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", taken.local_addr().expect("its number"))
+}
+
+#[test]
+fn what_goes_wrong_beside_a_lab_is_said_on_the_screen_and_again_below_it() {
+    let arguments = ["up", SCENARIO, "--port", "0", "--metrics-port", "0", "--traces", &nobody()];
+    let mut session = Session::open(&arguments, (120, 30));
+    asks(&session);
+    // The spans of a request are sent on once something has happened a second later.
+    std::thread::park_timeout(Duration::from_millis(1_200));
+    session.press("i");
+    session.sees("warning: cannot send the traces");
+    session.press("q");
+    session.ends(0);
+    assert!(session.text().contains("warning: cannot send the traces"), "{}", session.text());
+}
+
+#[test]
+fn a_recording_of_a_lab_that_was_up_expects_nothing_of_its_scenario() {
+    let scratch = Scratch::new("screen-up-recorded");
+    let recording = scratch.path("up.jsonl").display().to_string();
+    let mut session =
+        Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0", "--record", &recording], (120, 40));
+    asks(&session);
+    session.sees("Scenario · not played");
+    session.press("q");
+    session.ends(0);
+    let mut session = Session::open(&["replay", &recording], (120, 40));
+    session.sees("Scenario · not played");
+    session.press("q");
+    session.ends(0);
+}
+
+#[test]
+fn a_lab_on_real_ports_shows_what_others_ask_and_goes_down_with_the_screen() {
+    let mut session = Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0"], (100, 30));
+    asks(&session);
     session.press(" ");
     session.sees("real time cannot be paused");
     session.press("b");

@@ -51,6 +51,18 @@ fn no_size_is_too_small_or_too_large() {
 }
 
 #[test]
+fn a_key_that_comes_with_a_change_of_size_is_not_passed_over() {
+    let mut session = Session::open(&SLOWLY, (100, 30));
+    session.sees("Topology");
+    // Held still, it learns of both at once.
+    session.signal("-STOP");
+    session.resize((80, 24));
+    session.press("q");
+    session.signal("-CONT");
+    session.ends(130);
+}
+
+#[test]
 fn a_recording_gives_the_terminal_back_on_every_way_out() {
     let scratch = Scratch::new("screen-exits");
     let recording = scratch.path("run.jsonl").display().to_string();

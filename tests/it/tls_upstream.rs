@@ -1,4 +1,5 @@
-//! The gateway alone in front of providers that speak TLS, with certificates of an authority of the test's own.
+//! The gateway alone in front of providers that speak TLS, and of clients that do, with certificates of an
+//! authority of the test's own.
 
 use std::convert::Infallible;
 use std::fs;
@@ -12,10 +13,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::servers::{CHAT, client, start_command};
 use crate::support::{Running, Scratch, labsim, run, stderr};
@@ -114,7 +115,7 @@ fn configuration(host: &str, policies: &str) -> String {
 
 /// A gateway with this configuration, and its access log.
 struct Gateway {
-    _running: Running,
+    running: Running,
     url: String,
     log: PathBuf,
 }
@@ -129,9 +130,15 @@ impl Gateway {
         let (running, lines) = start_command(command);
         let told: Vec<String> = lines.iter().take_while(|line| !line.starts_with("Ctrl-C")).collect();
         let line = told.iter().find(|line| line.starts_with("gateway ")).unwrap_or_else(|| panic!("{told:#?}"));
-        let url = line[line.find("http://").unwrap()..].to_owned();
+        let url = line.split_whitespace().nth(1).unwrap().to_owned();
         std::thread::spawn(move || lines.into_iter().for_each(drop));
-        Self { _running: running, url, log }
+        Self { running, url, log }
+    }
+
+    /// Lets it end as if by Ctrl-C.
+    fn end(mut self) {
+        self.running.signal("-INT");
+        assert_eq!(self.running.0.wait().unwrap().code(), Some(0));
     }
 
     /// Asks once: the status, the body, and the line of the access log.
@@ -310,4 +317,68 @@ fn what_would_go_wrong_with_tls_is_told_before_it_starts() {
         assert!(stderr(&output).contains(told), "{policies}: {}", stderr(&output));
         assert!(!stderr(&output).contains(KEY), "{}", stderr(&output));
     }
+}
+
+/// Asks over TLS for a host; gives the answer with its head, the protocol that was chosen, and the names in the certificate.
+async fn ask_over_tls(url: &str, host: &str, roots: &Authority) -> Result<(String, Option<Vec<u8>>), String> {
+    let mut store = RootCertStore::empty();
+    store.add(roots.issuer.der().clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()));
+    let mut config =
+        builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(store).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = std::net::TcpStream::connect(url.strip_prefix("https://").unwrap()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    let mut stream = connected.map_err(|error| error.to_string())?;
+    let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    let length = CHAT.len();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{CHAT}").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    Ok((String::from_utf8(answer).unwrap(), protocol))
+}
+
+#[tokio::test]
+async fn a_listener_for_https_shows_the_certificate_of_the_host_that_is_asked_for() {
+    let scratch = Scratch::new("tls-listener");
+    let (ours, strange) = (Authority::new(&scratch, "ours"), Authority::new(&scratch, "strange"));
+    let (plain, _) = plain_server();
+    let listener = |host: &str| {
+        let (certificate, key) = ours.sign(host.trim_start_matches("*."));
+        let (certificate_file, key_file) = (scratch.path(&format!("{host}.pem")), scratch.path(&format!("{host}.key")));
+        fs::write(&certificate_file, certificate.pem()).unwrap();
+        fs::write(&key_file, key.serialize_pem()).unwrap();
+        format!(
+            "  - hostname: {host}\n    protocol: HTTPS\n    tls: {{ cert: '{}', key: '{}' }}\n    routes:\n    \
+             - backends:\n      - ai:\n          name: only\n          hostOverride: 127.0.0.1:{plain}\n          \
+             provider: {{ openAI: {{ model: m }} }}\n",
+            certificate_file.display(),
+            key_file.display()
+        )
+    };
+    let configuration =
+        format!("binds:\n- port: 3000\n  listeners:\n{}{}", listener("one.example"), listener("two.example"));
+    let traces = scratch.path("traces.json");
+    let more = ["--traces", traces.to_str().unwrap()];
+    let gateway = Gateway::start(&scratch, "listener", &configuration, &more, &ours.file);
+    assert!(gateway.url.starts_with("https://"), "{}", gateway.url);
+    for host in ["one.example", "two.example"] {
+        let (answer, protocol) = ask_over_tls(&gateway.url, host, &ours).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("Four."), "{host}: {answer}");
+        assert_eq!(protocol.as_deref(), Some(&b"http/1.1"[..]));
+    }
+    assert!(ask_over_tls(&gateway.url, "three.example", &ours).await.is_err(), "no listener is for this host");
+    let distrusted = ask_over_tls(&gateway.url, "one.example", &strange).await.unwrap_err();
+    assert!(distrusted.contains("UnknownIssuer"), "{distrusted}");
+    let in_the_clear = client().post(gateway.url.replace("https", "http")).body(CHAT).send().await;
+    assert!(in_the_clear.is_err(), "{in_the_clear:?}");
+    gateway.end();
+    let told = fs::read_to_string(traces).unwrap();
+    assert!(told.contains(r#"{"key":"url.scheme","value":{"stringValue":"https"}}"#), "{told}");
 }

@@ -41,7 +41,8 @@ impl Bench {
         let path = header.sources.files().first().map(|file| PathBuf::from(&file.name)).unwrap_or_default();
         let original = Original::read(&header.sources, &path).ok();
         let recorded = scenario::load_from(&header.sources, &path).ok();
-        Self { header, acting: None, original, recorded, played: true }
+        let played = !header.unplayed;
+        Self { header, acting: None, original, recorded, played }
     }
 
     fn session(&self, steps: &[Event], now: At) -> Session {

@@ -10,7 +10,7 @@ use crate::lint;
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Sources, yaml};
 use crate::topology::{Backend, Personality, Provider, Topology};
-use crate::world::secure::Secure;
+use crate::world::secure::{Certificates, Secure};
 
 /// What the files describe, and the warnings as a person reads them.
 pub(super) struct Loaded {
@@ -101,6 +101,11 @@ fn check(topology: &Topology, personality: Personality, resolve: &[Resolve], fin
                 findings.extend(odd.then(|| in_the_clear(provider)));
             }
             Some(tls) => findings.extend(Secure::new(tls).err().map(|why| no_tls(provider, &why))),
+        }
+    }
+    for listener in &topology.listeners {
+        if let Err(why) = Certificates::of([listener]) {
+            findings.push(Diagnostic::error(format!("the listener `{}` cannot serve HTTPS: {why}", listener.name)));
         }
     }
     for backend in lint::stuck(topology, personality) {

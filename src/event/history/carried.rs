@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Eviction, History, Places, Request, Served};
+use super::{Eviction, History, Pages, Places, Request, Served};
 use crate::event::RequestId;
 
 impl History {
@@ -16,7 +16,7 @@ impl History {
         let by_id: Places = requests.iter().enumerate().map(|(index, request)| (request.id.clone(), index)).collect();
         let known = |id: &RequestId| by_id.contains_key(id);
         let served = self.served.iter().filter(|one| one.ended.is_none() || one.request.as_ref().is_some_and(known));
-        let served: Vec<Served> = served.cloned().collect();
+        let served: Pages<Served> = served.cloned().collect();
         let struck = self.struck.iter().filter(|((id, ..), _)| known(id));
         Self {
             serving: at_work(&served),
@@ -39,7 +39,7 @@ impl History {
         }
     }
 
-    fn requests_under_way(&self) -> Vec<Request> {
+    fn requests_under_way(&self) -> Pages<Request> {
         let open = self.served.iter().filter(|one| one.ended.is_none());
         let at_work: BTreeSet<&str> = open.filter_map(|one| one.request.as_deref()).collect();
         let under_way = |one: &&Request| !one.is_over() || at_work.contains(one.id.as_str());
@@ -47,7 +47,7 @@ impl History {
     }
 
     /// Those in effect, and those that were when one of these requests was sent somewhere.
-    fn evictions_that_matter(&self, requests: &[Request]) -> Vec<Eviction> {
+    fn evictions_that_matter(&self, requests: &Pages<Request>) -> Vec<Eviction> {
         let first = requests.iter().flat_map(|one| &one.attempts).map(|attempt| attempt.selected_seq).min();
         let matters =
             |one: &&Eviction| one.returned_seq.is_none_or(|returned| first.is_some_and(|first| returned > first));
@@ -56,7 +56,7 @@ impl History {
 }
 
 /// Requests that a provider is at, by their positions.
-fn at_work(served: &[Served]) -> BTreeMap<(RequestId, u32, String), usize> {
+fn at_work(served: &Pages<Served>) -> BTreeMap<(RequestId, u32, String), usize> {
     let open = served.iter().enumerate().filter(|(_, one)| one.ended.is_none());
     open.filter_map(|(index, one)| Some(((one.request.clone()?, one.attempt, one.host.clone()), index))).collect()
 }

@@ -54,6 +54,19 @@ pub(super) struct Written {
     known: Vec<Range<usize>>,
 }
 
+/// Which bytes of a string stand for themselves.
+static STANDS: [bool; 256] = {
+    let mut stands = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        stands[byte] = false;
+        byte += 1;
+    }
+    stands[b'"' as usize] = false;
+    stands[b'\\' as usize] = false;
+    stands
+};
+
 /// An object of these fields written again; none where it has to be looked at more closely.
 pub(super) fn rewrite(json: &[u8], fields: &'static [Field]) -> Option<Written> {
     let json = std::str::from_utf8(json).ok()?.as_bytes();
@@ -220,7 +233,7 @@ impl<'j> Again<'j> {
         let text = self.rest.strip_prefix(b"\"")?;
         let mut at = 0;
         loop {
-            at += text[at..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
+            at += text[at..].iter().position(|byte| !STANDS[usize::from(*byte)])?;
             match (text[at], text.get(at + 1)) {
                 (b'"', _) => break,
                 (b'\\', Some(b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f')) => at += 2,

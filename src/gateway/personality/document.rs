@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Accounting, AllOut, Behaviour, ClientErrors, Comeback, CutStream, DefaultDuration, Errors, Failures, Growth,
-    Handover, Policies, Release, Reload, RetriedTimeout, Retries, Told, Trigger, Unlogged,
+    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Conditions, CutStream, DefaultDuration, Errors, Failures,
+    Growth, Handover, Policies, Release, Reload, RetriedTimeout, Retries, Told, Trigger, Unlogged,
 };
 use crate::topology::Personality;
 
@@ -12,7 +12,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 20] = [
+const ROWS: [(&str, Says); 21] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -27,6 +27,7 @@ const ROWS: [(&str, Says); 20] = [
     ("Attempts that are accounted", accounting),
     ("Where no access log is written", unlogged),
     ("Retries", retries),
+    ("A retry's `condition` and `precondition`", conditions),
     ("Of several failures the client is told", told),
     ("The timeout that is retried", retried_timeout),
     ("Client errors and clients that leave", client_errors),
@@ -65,6 +66,7 @@ with the higher score takes the request; a tie goes to the second draw.\n\
 - A failure that ends while its provider is evicted does not prolong the eviction, a success does not shorten it.\n\
 - A health policy's eviction is triggered by each failure where no threshold is set; else by\n  \
 `consecutiveFailures` in a row, this one included, or by a health below `healthThreshold` before this one.\n\
+- In Kubernetes the schema fills in `duration: 3s` where an `eviction` block has none, so that no wait counts beside a block.\n\
 - `retry.attempts` counts attempts besides the first. Requests of more than\n  \
 64 KiB are not tried again by the versions of agentgateway.\n\
 - Requests under way finish with the configuration that they began with, also where manifests are applied meanwhile.\n\
@@ -193,6 +195,13 @@ fn retries(row: &Behaviour) -> &'static str {
         Retries::WithoutBackoff => "as configured; `backoff` is ignored",
         Retries::AsConfigured => "as configured",
         Retries::Failover => "to whoever is active, 2 or as configured, for at most a fifth of the requests",
+    }
+}
+
+fn conditions(row: &Behaviour) -> &'static str {
+    match row.conditions {
+        Conditions::Ignored => "are ignored",
+        Conditions::Heeded => "have further answers tried again, and keep requests from it",
     }
 }
 

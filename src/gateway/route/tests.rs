@@ -33,6 +33,7 @@ fn with(mut base: RouteMatch, method: Option<&str>, headers: &[&str], query: &[&
 fn routes(routes: &[(&[&str], &[RouteMatch])]) -> Routes {
     let mut topology = Topology::default();
     topology.listeners.push(crate::topology::Listener {
+        tls: None,
         gateway: "ns/gw".into(),
         name: "http".into(),
         port: 8080,

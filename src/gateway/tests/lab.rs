@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 use crate::gateway::upstream::{Upstream, Way};
 use crate::source::{FileId, Place, Spanned};
 use crate::topology::{
-    Auth, Authority, Backend, Condition, EvictionPolicy, Filter, Group, HeaderChange, HealthPolicy, Listener,
+    Auth, Authority, Backend, Condition, EvictionPolicy, Filter, Group, HeaderChange, HealthPolicy, Listener, Own,
     Personality, Provider, Retry, Route, Rule, Topology, WeightedBackend,
 };
 use crate::world::caller::Reply;
@@ -54,12 +54,13 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         is_openai: false,
         tls: None,
         health: None,
-        own_health: None,
+        own: Own::default(),
         connect_timeout: None,
         h2c: false,
     };
     Topology {
         listeners: vec![Listener {
+            tls: None,
             gateway: "ns/gateway".to_owned(),
             name: "http".to_owned(),
             port: 8080,

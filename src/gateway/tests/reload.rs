@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::lab::{Lab, adding, topology};
 use crate::event::Kind;
-use crate::topology::{HealthPolicy, Personality, Topology};
+use crate::topology::{Auth, Credential, HealthPolicy, Personality, Topology};
 
 const FAST: Duration = Duration::from_millis(5);
 
@@ -67,12 +67,31 @@ async fn in_agentgateway_a_backend_that_changes_begins_anew_and_in_the_reference
 #[tokio::test(start_paused = true)]
 async fn in_agentgateway_a_backend_whose_own_policy_changes_begins_anew() {
     let begin = topology(&[&["primary"], &["secondary"]]);
-    for own in [true, false] {
-        let lab = lab(Personality::Agentgateway012, begin.clone()).await;
-        assert_eq!(lab.ask_in_turn(2).await, "PS");
+    let health = |own: bool| {
         let mut after = begin.clone();
         after.backends[0].health = Some(HealthPolicy::default());
         after.backends[0].own_health = after.backends[0].health.clone().filter(|_| own);
+        after
+    };
+    let connect_timeout = |own: bool| {
+        let mut after = begin.clone();
+        let provider = &mut after.backends[0].groups[0].providers[0];
+        provider.connect_timeout = Some(Duration::from_secs(1));
+        provider.own.connect_timeout = provider.connect_timeout.filter(|_| own);
+        after
+    };
+    let auth = |own: bool| {
+        let mut after = begin.clone();
+        let provider = &mut after.backends[0].groups[0].providers[0];
+        provider.auth = Auth::Credential(Credential::new("key:primary", "sk-another"));
+        provider.own.auth = if own { provider.auth.clone() } else { Auth::None };
+        after
+    };
+    let changes =
+        [true, false].into_iter().flat_map(|own| [(own, health(own)), (own, connect_timeout(own)), (own, auth(own))]);
+    for (own, after) in changes {
+        let lab = lab(Personality::Agentgateway012, begin.clone()).await;
+        assert_eq!(lab.ask_in_turn(2).await, "PS");
         configure(&lab, after);
         let expected: &[&str] = if own { &["primary", "secondary"] } else { &[] };
         assert_eq!(reset(&lab), [expected]);

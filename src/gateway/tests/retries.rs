@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::lab::{Lab, at, lasting, retrying, topology, under};
 use crate::event::Kind;
 use crate::topology::Personality::{self, Agentgateway012, Agentgateway12, Agentgateway14};
-use crate::topology::{EvictionPolicy, Retry, Topology};
+use crate::topology::{Condition, EvictionPolicy, Retry, Topology};
 
 const FAST: Duration = Duration::from_millis(5);
 const RATE_LIMITED: &str = "response.code == 429";
@@ -146,6 +146,34 @@ async fn a_connect_error_is_always_tried_again() {
         assert_eq!(health.consecutive_failures, failures, "{version} {expression}");
         let seen = version == Agentgateway14 && !expression.is_empty();
         assert_eq!(health.latency_seconds > 0.0, seen, "{version} {expression}");
+    }
+}
+
+/// Expressions have answers tried again that no code names, and keep requests from it; before 1.3 they are unknown.
+#[tokio::test(start_paused = true)]
+async fn expressions_say_what_is_tried_again_from_1_3_on() {
+    let compiled = |text: &str| (!text.is_empty()).then(|| Condition::compile(text).unwrap());
+    let teapot = "response.code == 418";
+    for (version, status, condition, precondition, asked) in [
+        (Agentgateway14, 418, teapot, "", 2),
+        (Agentgateway14, 429, teapot, "", 1),
+        (Agentgateway14, 503, teapot, "", 2),
+        (Agentgateway14, 503, "", "request.method == 'GET'", 1),
+        (Agentgateway14, 503, "", "request.method == 'POST'", 2),
+        (Agentgateway12, 418, teapot, "", 1),
+        (Agentgateway12, 503, "", "request.method == 'GET'", 2),
+    ] {
+        let mut topology = groups();
+        topology.routes[0].rules[0].retry = Some(Retry {
+            attempts: 1,
+            codes: vec![503],
+            condition: compiled(condition),
+            precondition: compiled(precondition),
+            ..Retry::default()
+        });
+        let lab = Lab::with(version, topology, 1).open().await.always("primary", status, &[], FAST).await;
+        assert_eq!(lab.ask().await.status, status, "{version} {condition} {precondition}");
+        assert_eq!(lab.asked(&["primary"]), [asked], "{version} {status} {condition} {precondition}");
     }
 }
 

@@ -117,6 +117,11 @@ impl Application<'_, '_> {
             self.links.log.push(dangling("Gateway", &self.target.name, &self.policy.namespace, known));
             return;
         }
+        if let Some(place) = self.policy.traffic.timeout_origin.0 {
+            let message = "the published schema has `timeouts` for an HTTPRoute, and says that others ignore them";
+            let diagnostic = Diagnostic::warning(message).at(place, "here all routes of the Gateway get it");
+            self.links.log.push(diagnostic.help("aim a policy at the routes, or write `timeouts` in their rules"));
+        }
         let mut hit = Vec::new();
         let routes = self.topology.routes.iter_mut().enumerate();
         for (index, route) in routes.filter(|(_, route)| route.listeners.iter().any(|one| own.contains(one))) {

@@ -4,8 +4,20 @@ use crate::kube::fields::Fields;
 use crate::source::{Diagnostic, Place, Spanned};
 use crate::topology::Condition;
 
-/// Reads a CEL expression.
+/// Reads a CEL expression about a response.
 pub(in crate::kube) fn condition(fields: &Fields<'_>, name: &'static str) -> Option<Condition> {
+    let condition = of_request(fields, name)?;
+    if !condition.is_about_response() {
+        let message = format!("`{name}` does not ask about the response");
+        let place = fields.find(name).map_or(fields.place(), |entry| entry.value.place);
+        let diagnostic = Diagnostic::warning(message).at(place, "the same for every answer");
+        fields.log().push(diagnostic.help("such as `response.code >= 500`"));
+    }
+    Some(condition)
+}
+
+/// Reads a CEL expression that may be about a request alone.
+pub(in crate::kube) fn of_request(fields: &Fields<'_>, name: &'static str) -> Option<Condition> {
     let text = fields.need_text_if_there(name)?;
     let log = fields.log();
     match Condition::compile(&text.value) {
@@ -13,11 +25,6 @@ pub(in crate::kube) fn condition(fields: &Fields<'_>, name: &'static str) -> Opt
             if let [first, ..] = condition.not_modelled() {
                 let message = format!("labsim gives `{first}` no value; what depends on it does not hold");
                 log.push(Diagnostic::warning(message).at(text.place, "not modelled"));
-            }
-            if !condition.is_about_response() {
-                let message = format!("`{name}` does not ask about the response");
-                let diagnostic = Diagnostic::warning(message).at(text.place, "the same for every answer");
-                log.push(diagnostic.help("such as `response.code >= 500`"));
             }
             Some(condition)
         }

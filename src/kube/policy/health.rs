@@ -1,9 +1,15 @@
 //! When a provider is unhealthy and evicted.
 
+use std::time::Duration;
+
 use super::condition;
 use crate::kube::fields::Fields;
 use crate::source::{Diagnostic, Origin, Spanned};
 use crate::topology::{EvictionPolicy, HealthPolicy};
+
+/// What the published schema makes of a block without a `duration`: Kubernetes fills it in, and so no wait of a
+/// provider's counts beside a block.
+const DEFAULT_DURATION: Duration = Duration::from_secs(3);
 
 /// Reads `health`.
 pub(in crate::kube) fn health(fields: &Fields<'_>) -> HealthPolicy {
@@ -29,7 +35,7 @@ fn eviction(fields: &Fields<'_>) -> EvictionPolicy {
         fields.log().push(diagnostic.help("leave it out, and every failure evicts").code("never-evicts"));
     }
     EvictionPolicy {
-        duration: duration.as_ref().map(|duration| duration.value),
+        duration: Some(duration.as_ref().map_or(DEFAULT_DURATION, |duration| duration.value)),
         consecutive_failures: failures.and_then(|failures| u32::try_from(failures.value).ok()),
         health_threshold: share(fields, "healthThreshold"),
         restore_health: share(fields, "restoreHealth"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kube::tests::{INTER, Loaded, MOCK, load_all};
 use crate::source::Severity;
-use crate::topology::{Auth, EvictionPolicy, Filter, HeaderChange, RateLimit, RateUnit, Retry};
+use crate::topology::{Auth, Condition, EvictionPolicy, Filter, HeaderChange, RateLimit, RateUnit, Retry};
 
 const BACKEND: &str =
     "targetRefs: [{ group: agentgateway.dev, kind: AgentgatewayBackend, name: mock-ratelimit-backend }]";
@@ -45,6 +45,43 @@ fn a_backend_gets_its_health_policy() {
     };
     assert_eq!(health.eviction, Some(expected));
     assert!(loaded.topology.backends[0].providers().all(|(_, provider)| provider.health.is_none()));
+}
+
+/// Kubernetes fills in what the published schema says, so that a block is never without a duration.
+#[test]
+fn an_eviction_without_a_duration_has_the_schemas() {
+    let eviction = |text: &str| {
+        let health = sound(&[BACKEND, &format!("backend: {{ health: {{ {text} }} }}")]);
+        health.topology.backends[0].health.clone().unwrap().eviction
+    };
+    let duration = |text: &str| eviction(text).unwrap().duration;
+    assert_eq!(duration("eviction: {}"), Some(Duration::from_secs(3)));
+    assert_eq!(duration("eviction: { consecutiveFailures: 2 }"), Some(Duration::from_secs(3)));
+    assert_eq!(duration("eviction: { duration: 9s }"), Some(Duration::from_secs(9)));
+    assert_eq!(eviction("unhealthyCondition: response.code == 429"), None);
+}
+
+#[test]
+fn retries_have_conditions() {
+    let text = "traffic: { retry: { attempts: 1, condition: \"response.code == 418\", precondition: \"request.method == 'POST'\" } }";
+    let loaded = sound(&[ROUTE, text]);
+    let retry = loaded.topology.routes[0].rules[0].retry.clone().unwrap();
+    let source = |condition: Option<Condition>| condition.map(|one| one.source().to_owned()).unwrap_or_default();
+    assert_eq!(
+        [source(retry.condition), source(retry.precondition)],
+        ["response.code == 418", "request.method == 'POST'"]
+    );
+    with(&[ROUTE, "traffic: { retry: { attempts: 1, condition: \"request.method == 'POST'\" } }"])
+        .expect_one(Severity::Warning, &["`condition` does not ask about the response"]);
+}
+
+#[test]
+fn timeouts_that_the_schema_would_not_have_are_told() {
+    with(&[ROUTE, "traffic: { timeouts: { request: 50ms } }"])
+        .expect_one(Severity::Error, &["a policy's timeout is at least 100 ms"]);
+    let target = "targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: agentgateway-proxy }]";
+    with(&[target, "traffic: { timeouts: { request: 5s } }"])
+        .expect_one(Severity::Warning, &["the published schema has `timeouts` for an HTTPRoute"]);
 }
 
 #[test]

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::TrafficPart;
+use super::{TrafficPart, condition, of_request};
 use crate::kube::fields::Fields;
 use crate::kube::route::header_change;
 use crate::source::{Diagnostic, Origin, Value};
-use crate::topology::{Filter, RateLimit, RateUnit, Retry};
+use crate::topology::{Condition, Filter, RateLimit, RateUnit, Retry};
 
 /// Retries where a policy does not say how many.
 const DEFAULT_ATTEMPTS: u32 = 1;
 const MAX_LIMITS: usize = 16;
+/// The published schema accepts none that is shorter.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Reads `traffic`.
 pub(super) fn read(fields: &Fields<'_>) -> TrafficPart {
@@ -23,8 +25,12 @@ pub(super) fn read(fields: &Fields<'_>) -> TrafficPart {
         filters.extend(direct_response(&direct));
     }
     let timeout = fields.map("timeouts").and_then(|timeouts| timeouts.gateway_duration("request"));
+    if let Some(short) = timeout.as_ref().filter(|timeout| timeout.value < SHORTEST_TIMEOUT) {
+        let diagnostic = Diagnostic::error("a policy's timeout is at least 100 ms").at(short.place, "too short");
+        fields.log().push(diagnostic.help("`timeouts` in an HTTPRoute's rule may be shorter"));
+    }
     TrafficPart {
-        retry: fields.map("retry").map(|fields| retry(&fields)),
+        retry: fields.map("retry").map(|fields| conditional_retry(&fields)),
         timeout_origin: Origin(timeout.as_ref().map(|timeout| timeout.place)),
         request_timeout: timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
         filters,
@@ -32,10 +38,16 @@ pub(super) fn read(fields: &Fields<'_>) -> TrafficPart {
     }
 }
 
+/// Reads `retry` of a policy.
+fn conditional_retry(fields: &Fields<'_>) -> Retry {
+    let condition = condition(fields, "condition");
+    Retry { precondition: of_request(fields, "precondition"), ..retry(fields, condition) }
+}
+
 /// Reads `retry`, of a policy or of a rule.
-pub(in crate::kube) fn retry(fields: &Fields<'_>) -> Retry {
+pub(in crate::kube) fn retry(fields: &Fields<'_>, condition: Option<Condition>) -> Retry {
     let attempts = fields.number("attempts", 1..=u64::from(u8::MAX));
-    if fields.find("codes").is_none() {
+    if fields.find("codes").is_none() && condition.is_none() {
         fields.log().push(
             Diagnostic::warning("no `codes` are retried")
                 .at(fields.place(), "only a provider that cannot be called is tried again")
@@ -45,6 +57,8 @@ pub(in crate::kube) fn retry(fields: &Fields<'_>) -> Retry {
     Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(DEFAULT_ATTEMPTS),
         codes: codes(fields),
+        condition,
+        precondition: None,
         backoff: fields.gateway_duration("backoff").map(|backoff| backoff.value),
         origin: fields.place().into(),
     }

@@ -7,7 +7,7 @@ use crate::kube::fields::{Fields, Log, PORTS, did_you_mean};
 use crate::kube::policy::BackendPart;
 use crate::kube::tls;
 use crate::source::{Diagnostic, Spanned};
-use crate::topology::{Authority, Backend, Group, Provider};
+use crate::topology::{Authority, Backend, Group, Own, Provider};
 
 /// The kinds of provider of which one must be there.
 const PROVIDERS: [&str; 9] =
@@ -138,20 +138,29 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
     };
     let name = name?;
     let Fallback { policies: OfBackend { part, .. }, above } = fallback;
-    let login = [&own.login, &part.login, &above.login].into_iter().find_map(Option::as_ref).unwrap_or(&Login::None);
-    let wish = [&own.tls, &part.tls, &above.tls].into_iter().find_map(Option::as_ref);
-    let tls = wish.and_then(|wish| tls::link(wish, NAMESPACE, target.links));
+    let said = [&own.login, &part.login].into_iter().find_map(Option::as_ref);
+    let login = said.or(above.login.as_ref()).unwrap_or(&Login::None);
+    let auth = auth(login, &name.value, NAMESPACE, target.links);
+    let wished = [&own.tls, &part.tls].into_iter().find_map(Option::as_ref);
+    let tls = wished.or(above.tls.as_ref()).and_then(|wish| tls::link(wish, NAMESPACE, target.links));
+    let connect_timeout = own.connect_timeout.or(part.connect_timeout);
+    let its_own = Own {
+        health: own.health.clone(),
+        auth: said.map(|_| auth.clone()).unwrap_or_default(),
+        connect_timeout,
+        tls: wished.and(tls.clone()),
+    };
     let tls = tls.or_else(|| target.links.hosts.implied_tls(host.is_none()));
     Some(Provider {
-        auth: auth(login, &name.value, NAMESPACE, target.links),
+        own: its_own,
+        auth,
         name,
         model,
         is_openai: host.is_none(),
         endpoint,
         path,
-        own_health: own.health.clone(),
         health: own.health,
-        connect_timeout: own.connect_timeout.or(fallback.policies.part.connect_timeout),
+        connect_timeout,
         h2c: fallback.policies.h2c && tls.is_none(),
         tls: tls.map(|tls| fallback.policies.offer(tls)),
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::kube::backend::{Login, one_of};
 use crate::kube::fields::Fields;
-use crate::kube::policy::{BackendPart, codes, condition, direct_response};
+use crate::kube::policy::{BackendPart, codes, condition, direct_response, of_request};
 use crate::kube::route::{header_name, hostname, is_header_value};
 use crate::kube::tls::{Wish, read_own};
 use crate::source::{Diagnostic, Origin, Span, Spanned, Value};
@@ -247,10 +247,15 @@ fn unconditional(fields: &Fields<'_>) -> bool {
 
 fn retry(fields: &Fields<'_>) -> Retry {
     let attempts = fields.number("attempts", 1..=u64::from(u8::MAX));
-    fields.need("codes", fields.find("codes"));
+    let condition = condition(fields, "condition");
+    if condition.is_none() {
+        fields.need("codes", fields.find("codes"));
+    }
     Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(1),
         codes: codes(fields),
+        condition,
+        precondition: of_request(fields, "precondition"),
         backoff: duration(fields, "backoff"),
         origin: fields.place().into(),
     }

@@ -6,7 +6,9 @@ use super::*;
 use crate::kube::tests::{edit, load_with};
 use crate::kube::{Answering, Given, GivenSimulator, load};
 use crate::source::{Diagnostics, FileId, Place, Severity, Sources, Spanned};
-use crate::topology::{Auth, Filter, HeaderChange, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, TextMatch};
+use crate::topology::{
+    Auth, Authority, Filter, HeaderChange, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, TextMatch,
+};
 
 /// Everything that labsim reads.
 const WHOLE: &str = r#"
@@ -99,7 +101,8 @@ fn everything_that_is_read_comes_into_the_topology() {
     let [listener] = topology.listeners.as_slice() else { panic!("{topology:?}") };
     assert_eq!((listener.gateway.as_str(), listener.name.as_str(), listener.port), ("default/default", "llm", 3000));
     assert_eq!(listener.hostname.as_deref(), Some("*.example.com"));
-    assert_eq!(topology.collector, Some(Authority::new("127.0.0.1", 4318)));
+    let collector = Authority::new("127.0.0.1", 4318);
+    assert_eq!(topology.tracing, Some(Tracing { collector, grpc: false }));
 
     let names: Vec<_> = topology.routes.iter().map(|route| route.name.as_str()).collect();
     assert_eq!(names, ["chat", "route1", "route2", "route3"]);
@@ -293,7 +296,7 @@ fn what_is_not_modelled_is_warned_of() {
             "does not read the key in `key.txt`",
         ),
         ("retry: { attempts: 2,", "retry: { condition: 'true', attempts: 2,", "`condition`"),
-        ("name: llm\n", "name: llm\n    protocol: HTTPS\n", "does not model HTTPS"),
+        ("name: llm\n", "name: llm\n    protocol: HTTPS\n", "a lab speaks no TLS"),
         ("config: {", "llm: { models: [] }\nconfig: {", "`llm`"),
     ] {
         let (_, text, severities) = read(&edit(WHOLE, from, to));

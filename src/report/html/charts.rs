@@ -11,7 +11,7 @@ use super::axis::{Axis, as_f64};
 use super::requests;
 use super::svg::{Anchor, Class, Svg, legend};
 use super::timeline::column;
-use crate::event::history::Request;
+use crate::event::history::{Pages, Request};
 
 const COLUMNS: usize = 48;
 const HEIGHT: f64 = 110.0;
@@ -54,7 +54,7 @@ fn loads(out: &mut String, run: &RunRecord) {
     }
 }
 
-fn statuses(out: &mut String, requests: &[Request], axis: &Axis) {
+fn statuses(out: &mut String, requests: &Pages<Request>, axis: &Axis) {
     let series = Class::ALL.map(|class| (class.css().to_owned(), class.name().to_owned()));
     let class_of = |request: &Request| Class::ALL.iter().position(|class| *class == requests::class(request));
     let counts = counted_over_time(requests, axis, series.len(), class_of);
@@ -68,7 +68,7 @@ fn statuses(out: &mut String, requests: &[Request], axis: &Axis) {
     );
 }
 
-fn providers(out: &mut String, requests: &[Request], axis: &Axis) {
+fn providers(out: &mut String, requests: &Pages<Request>, axis: &Axis) {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
     for request in requests {
         *totals.entry(provider(request)).or_default() += 1;
@@ -104,7 +104,7 @@ fn card(out: &mut String, title: &str, key: &str, picture: &str) {
 
 /// How many requests of each series were sent in every column of the axis.
 fn counted_over_time(
-    requests: &[Request],
+    requests: &Pages<Request>,
     axis: &Axis,
     series: usize,
     of: impl Fn(&Request) -> Option<usize>,

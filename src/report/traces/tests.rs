@@ -8,8 +8,15 @@ use crate::report::testing::{assert_snapshot, events, header};
 fn export(personality: &str) -> Json {
     let mut header = header();
     personality.clone_into(&mut header.personality);
-    let text = document(&header, header.start.parse().unwrap(), &events()).unwrap();
-    serde_json::from_str(&text).unwrap()
+    serde_json::from_str(&taken(&header, &events()).json()).unwrap()
+}
+
+fn taken(header: &Header, events: &[Event]) -> Export {
+    let mut traces = Traces::new(header, header.start.parse().unwrap());
+    for event in events {
+        traces.apply(event);
+    }
+    traces.take(At(u64::MAX)).unwrap()
 }
 
 fn spans(export: &Json) -> Vec<Json> {
@@ -38,8 +45,8 @@ fn a_request_has_a_span_and_each_attempt_one_under_it() {
     assert_eq!(servers[5]["name"], "POST");
 }
 
-const SERVER: u8 = otlp::SERVER;
-const CLIENT: u8 = otlp::CLIENT;
+const SERVER: i32 = otlp::SERVER;
+const CLIENT: i32 = otlp::CLIENT;
 
 /// What the lab compares: the 429 of the mock, and the 200 of `OpenAI`.
 #[test]
@@ -94,9 +101,18 @@ fn an_eviction_that_comes_late_is_still_told() {
         }
     }
     traces.apply(&late.unwrap());
-    let text = traces.take(At(2_000)).unwrap();
+    let text = traces.take(At(2_000)).unwrap().json();
     assert!(text.contains("provider.evicted"), "{text}");
     assert_eq!(spans(&serde_json::from_str(&text).unwrap()).len(), 2, "the others have not ended by then");
-    assert!(traces.finish().is_some());
-    assert!(traces.finish().is_none());
+    assert!(traces.take(At(u64::MAX)).is_some());
+    assert!(traces.take(At(u64::MAX)).is_none());
+}
+
+/// What a collector reads out of the bytes is what was put in: the tags and types of protobuf agree with each other.
+/// That they are OpenTelemetry's, `tests/clients/collector.py` knows.
+#[test]
+fn protobuf_says_the_same() {
+    let export = taken(&header(), &events());
+    let read = <Export as prost::Message>::decode(export.protobuf().as_slice()).unwrap();
+    assert_eq!(read, export);
 }

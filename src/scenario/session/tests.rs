@@ -101,6 +101,21 @@ expect:
 }
 
 #[test]
+fn a_scenario_that_extends_another_is_written_in_the_order_of_scenarios() {
+    let path = Path::new("scenarios/streaming/cut.yaml");
+    let original = Original::read(&crate::scenario::Disk, path).unwrap_or_else(|error| panic!("{error}"));
+    let to = Path::new("scenarios/streaming/session.yaml");
+    let text = original.with(&session(Vec::new(), None), to).unwrap_or_else(|error| panic!("{error}"));
+    let is_key = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase());
+    let keys = text.lines().filter(is_key).filter_map(|line| line.split_once(':')).map(|(key, _)| key);
+    assert_eq!(
+        keys.collect::<Vec<_>>(),
+        ["name", "id", "about", "why", "links", "seed", "vars", "lab", "steps", "expect"]
+    );
+    assert!(text.contains("target: primary, window: { first: 1 } }"), "{text}");
+}
+
+#[test]
 fn a_request_keeps_its_key_as_a_variable_and_a_load_ends_with_the_session() {
     let scenario = load_from(&Folder(SCENARIO), Path::new(FILE)).unwrap_or_else(|error| panic!("{error}"));
     let like = Some(scenario.steps[0].place);

@@ -106,7 +106,7 @@ impl Model {
 
     /// Opens the menu at one provider.
     pub(super) fn break_provider(&mut self, number: usize) {
-        if self.source == Source::Replay || number >= self.timeline.lineup.providers.len() {
+        if self.source == Source::Replay || number >= self.fold.chosen.len() {
             return;
         }
         let things = self.things();
@@ -167,7 +167,7 @@ impl Model {
     /// What there is to break at the head of the run.
     fn things(&self) -> List {
         let head = self.timeline.head();
-        let providers = 0..self.timeline.lineup.providers.len();
+        let providers = 0..head.chosen.len();
         let lab = things::Lab {
             providers: providers.map(|number| (self.target_of(number), self.told_of(number))).collect(),
             replicas: head.replicas.iter().filter(|replica| replica.up).count().max(1),

@@ -200,8 +200,11 @@ impl Driver {
             Input::Nothing => return Ok(true),
             Input::Ready => {}
         }
+        let mut heard = false;
         while terminal_event::poll(Duration::ZERO)? {
-            match terminal_event::read()? {
+            let event = terminal_event::read()?;
+            heard |= !matches!(event, terminal_event::Event::Resize(..));
+            match event {
                 terminal_event::Event::Key(key) if key.kind != terminal_event::KeyEventKind::Release => {
                     if let Some(action) = self.model.keys.action(key, self.model.context()) {
                         self.model.act(&action);
@@ -211,6 +214,9 @@ impl Driver {
                 terminal_event::Event::Paste(text) => self.model.paste(&text),
                 _ => {}
             }
+        }
+        if !heard {
+            terminal::remind();
         }
         Ok(true)
     }

@@ -7,6 +7,8 @@ use crate::source::Sources;
 pub(super) const BACKEND: &str = "agentgateway-system/mock-ratelimit-backend";
 pub(super) const BAD: &str = "mock-ratelimit-provider";
 pub(super) const GOOD: &str = "openai-provider";
+/// Joins in mid-run.
+pub(super) const NEWCOMER: &str = "vllm-provider-that-came-later";
 
 const SCENARIO: &str = r#"name: Inter-group failover
 about: The preferred provider is rate limited; the lower group takes over for a minute.
@@ -48,6 +50,7 @@ pub(super) fn header() -> Header {
         name: "Inter-group failover".to_owned(),
         seed: 7,
         patterns_counted: false,
+        unplayed: false,
         batch: None,
         personality: "agentgateway-1.4".to_owned(),
         clock: "virtual".to_owned(),
@@ -113,7 +116,7 @@ impl Stream {
         self.sent += 1;
         let request = format!("req-{}", self.sent);
         let path = "/openai".to_owned();
-        let record = header().backends[0].groups[group].iter().find(|one| one.name == provider).cloned().unwrap();
+        let record = with_newcomer()[0].groups[group].iter().find(|one| one.name == provider).cloned().unwrap();
         self.emit(Kind::ClientRequestSent {
             request: request.clone(),
             step: Some(step),
@@ -273,9 +276,22 @@ impl Stream {
         })
     }
 
+    /// Every replica takes a configuration with a provider more.
+    pub(super) fn newcomer(&mut self) -> &mut Self {
+        self.emit(Kind::ReplicaConfigured { replica: 0, backends: with_newcomer(), reset: Vec::new() })
+    }
+
     pub(super) fn back(&mut self, replica: u32, group: usize, provider: &str) -> &mut Self {
         self.emit(Kind::ProviderReturned { replica, backend: BACKEND.to_owned(), group, provider: provider.to_owned() })
     }
+}
+
+/// The header's backends with a provider more, in a group below the others.
+pub(super) fn with_newcomer() -> Vec<BackendRecord> {
+    let mut backends = header().backends;
+    let (name, endpoint) = (NEWCOMER.to_owned(), "vllm-svc.agentgateway-system.svc.cluster.local:8000".to_owned());
+    backends[0].groups.push(vec![ProviderRecord { name, endpoint, model: Some("qwen3".to_owned()) }]);
+    backends
 }
 
 /// The lab's first part: a failure, an eviction, two answers from the lower group, a minute, and again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 
-use super::builder::{self, BAD, GOOD, Stream};
+use super::builder::{self, BAD, GOOD, NEWCOMER, Stream};
 use super::screens::shown;
 use crate::event::{At, Event, Kind, Outcome};
 use crate::tui::action::{Action, TABS, Tab};
@@ -44,7 +44,11 @@ fn plausible(dice: &mut Dice, count: usize) -> Vec<Event> {
     let mut under_way: Vec<(String, (usize, &str))> = Vec::new();
     for number in 1..=count {
         stream.wait(dice.roll(400));
-        let provider = *dice.of(&[(0, BAD), (1, GOOD)]);
+        if number == count / 2 {
+            stream.newcomer();
+        }
+        let known = if number < count / 2 { 2 } else { 3 };
+        let provider = *dice.of(&[(0, BAD), (1, GOOD), (2, NEWCOMER)][..known]);
         stream.begin(0, 0, provider);
         under_way.push((format!("req-{number}"), provider));
         while under_way.len() > 3 || dice.roll(2) == 0 && !under_way.is_empty() {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use ratatui::layout::Size;
 
-use super::builder;
-use crate::event::At;
+use super::builder::{self, GOOD, NEWCOMER};
+use crate::event::{At, Kind};
 use crate::tui::action::{Action, Tab};
 use crate::tui::export;
 use crate::tui::model::{Model, Source};
@@ -62,6 +62,23 @@ fn overview_after_the_return() {
     let mut model = replay();
     model.seek(At(62_000_000));
     at_sizes("overview-returned", &model);
+}
+
+#[test]
+fn a_provider_that_joins_in_mid_run_is_drawn_from_then_on() {
+    let mut stream = builder::Stream::default();
+    stream.emit(Kind::ReplicaStarted { replica: 0 }).step(0, "send", "send").ask(0, 0, (1, GOOD), 200, 300);
+    stream.wait(1_000).newcomer().ask(0, 0, (2, NEWCOMER), 200, 300);
+    let mut model = Model::new(builder::header(), Source::Replay, None);
+    model.feed(stream.events);
+    model.seek(At(900_000));
+    assert!(!shown(&model, (120, 40)).contains(NEWCOMER));
+    model.seek(At(9_000_000));
+    let seen = shown(&model, (120, 40));
+    let lines: Vec<&str> = seen.lines().filter(|line| line.contains(NEWCOMER)).collect();
+    assert!(lines.iter().any(|line| line.contains("50%")), "in the topology, with its share\n{seen}");
+    assert!(lines.iter().any(|line| line.contains("/openai") || line.contains("200")), "in the table\n{seen}");
+    assert!(seen.contains("group 2"), "{seen}");
 }
 
 #[test]

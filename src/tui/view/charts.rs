@@ -209,10 +209,23 @@ fn bar_line(name: &str, share: f64, text: &str, y: u16, canvas: &mut Canvas<'_>)
     let width = canvas.width();
     let name_room = (width * 2 / 5).min(30);
     let text_room = super::canvas::width(text) + 1;
-    canvas.text(1, y, fitted(name, name_room.saturating_sub(1)), Role::Text);
+    canvas.text(1, y, cut_within(name, name_room.saturating_sub(1)), Role::Text);
     let room = width.saturating_sub(name_room + text_room + 2);
     canvas.bar(1 + name_room, y, room, share, Role::Bar);
     canvas.right(width.saturating_sub(1), y, text, Role::Faint);
+}
+
+/// A name that is too long loses its middle: what tells providers and models apart is mostly their end.
+fn cut_within(name: &str, room: u16) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    let room = usize::from(room);
+    if chars.len() <= room || room < 8 {
+        return fitted(name, u16::try_from(room).unwrap_or(u16::MAX));
+    }
+    let head = (room - 1) / 3;
+    let tail = chars.len() - (room - 1 - head);
+    let cut: String = chars[..head].iter().chain(&['…']).chain(&chars[tail..]).collect();
+    fitted(&cut, u16::try_from(room).unwrap_or(u16::MAX))
 }
 
 /// Lines that the Gantt chart takes with its frame.

@@ -33,9 +33,8 @@ fn state(model: &Model) -> (String, Role) {
         Pace::Follow => "follow".to_owned(),
         pace => pace.to_string(),
     };
-    let at_end = model.at >= model.latest();
     match model.source {
-        _ if model.over && at_end => over(model),
+        _ if model.is_at_end() => over(model),
         Source::Real if model.attached => ("▶ live  ".to_owned(), Role::Good),
         Source::Real | Source::Virtual if !model.attached => {
             let word = if model.pacer.is_paused() { signs.pause } else { signs.play };

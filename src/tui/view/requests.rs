@@ -34,7 +34,7 @@ const FIELDS: [Field; 11] = [
     Field { title: "time", width: 9, grows: 0, left: true, sort: None, rank: 2, cell: time },
     Field { title: "r", width: 2, grows: 0, left: false, sort: None, rank: 5, cell: replica },
     Field { title: "status", width: 7, grows: 0, left: true, sort: Some(Column::Status), rank: 0, cell: status },
-    Field { title: "provider", width: 12, grows: 20, left: true, sort: None, rank: 0, cell: provider },
+    Field { title: "provider", width: 12, grows: 0, left: true, sort: None, rank: 0, cell: provider },
     Field { title: "latency", width: 7, grows: 0, left: false, sort: Some(Column::Latency), rank: 1, cell: latency },
     Field { title: "ttft", width: 7, grows: 0, left: false, sort: Some(Column::Ttft), rank: 6, cell: ttft },
     Field { title: "tokens", width: 8, grows: 0, left: false, sort: Some(Column::Tokens), rank: 7, cell: tokens },
@@ -157,17 +157,24 @@ fn top_line(line: usize, count: usize, lines: usize, model: &Model) -> usize {
 fn chosen(model: &Model, room: u16) -> Vec<(&'static Field, u16)> {
     let single = model.fold.replicas.len() < 2;
     let mut fields: Vec<&Field> = FIELDS.iter().filter(|field| !(single && field.title == "r")).collect();
-    let longest = model.timeline.lineup.providers.iter().map(|provider| width(&provider.name)).max().unwrap_or(0);
+    let longest = model.timeline.lineup.providers[..model.fold.chosen.len()]
+        .iter()
+        .map(|provider| width(&provider.name))
+        .max()
+        .unwrap_or(0);
     let own = |field: &Field| if field.title == "provider" { longest.clamp(field.width, 28) } else { field.width };
     let needs = |fields: &[&Field]| fields.iter().map(|field| own(field) + 1).sum::<u16>();
     while needs(&fields) > room + 1 {
         let Some(worst) = fields.iter().map(|field| field.rank).max().filter(|rank| *rank > 0) else { break };
         fields.retain(|field| field.rank != worst);
     }
+    // A name that is longer still gets what it lacks, before the columns that follow.
+    let lacks =
+        |field: &Field| if field.title == "provider" { longest.saturating_sub(own(field)) } else { field.grows };
     let mut spare = (room + 1).saturating_sub(needs(&fields));
     let mut chosen = Vec::new();
     for field in fields {
-        let extra = field.grows.min(spare);
+        let extra = lacks(field).min(spare);
         spare -= extra;
         chosen.push((field, own(field) + extra));
     }

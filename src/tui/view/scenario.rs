@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::canvas::{Canvas, wrapped};
 use super::note;
 use crate::source::Span;
-use crate::tui::model::Model;
+use crate::tui::model::{Model, Source};
 use crate::tui::text::{countdown, moment};
 use crate::tui::theme::Role;
 use crate::tui::timeline::Findings;
@@ -84,7 +84,11 @@ fn lines(model: &Model, width: u16, explain: bool) -> Vec<Line> {
         }
     }
     if !model.plan.played {
-        let text = wrapped("the steps of the file are left to you: i sends, b breaks", width.saturating_sub(5));
+        let text = match model.source {
+            Source::Replay => "the lab stayed up, and played none of the file's steps",
+            _ => "the steps of the file are left to you: i sends, b breaks",
+        };
+        let text = wrapped(text, width.saturating_sub(5));
         lines.extend(text.into_iter().map(|text| faint(1, text)));
     }
     act_lines(model, width, &mut lines);
@@ -245,11 +249,14 @@ pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>, scroll: &mut (isize, 
         let mut inside = part.framed(&title(model, left), Role::Border);
         let (width, height) = (inside.width(), inside.height());
         let about =
-            model.plan.about.as_deref().map(|about| wrapped(about, width.saturating_sub(2))).unwrap_or_default();
+            model.plan.about.as_deref().map(|about| wrapped(about, width.saturating_sub(3))).unwrap_or_default();
         let mut y = 0;
         for line in about.iter().take(usize::from(height / 4)) {
-            inside.text(1, y, line, Role::Faint);
+            let end = inside.text(1, y, line, Role::Faint);
             y += 1;
+            if y == height / 4 && about.len() > usize::from(y) {
+                inside.text(end, y - 1, "…", Role::Faint);
+            }
         }
         y += note::small(model, &mut inside.part(0, y, width, height / 4));
         let mut below = inside.part(0, y, width, height - y);

@@ -6,6 +6,9 @@ use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
 
+/// In fewer columns than this a tab is only a number, but for the one that is shown.
+const NARROW: u16 = 60;
+
 /// ` labsim  intra-group · seed 7 · agentgateway-1.4      1 Overview 2 Topology …`
 pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
     let header = &model.header;
@@ -38,10 +41,14 @@ fn address(model: &Model) -> Option<&str> {
 fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
     let whole: u16 = TABS.iter().map(|tab| width(tab.name()) + 4).sum();
     let long = whole + 30 + address(model).map_or(0, width) <= canvas.width();
+    let narrow = canvas.width() < NARROW;
     let label = |index: usize| {
         let tab = TABS[index];
-        let full = long || tab == model.tab;
-        if full { format!(" {} {} ", index + 1, tab.name()) } else { format!(" {} {} ", index + 1, &tab.name()[..3]) }
+        match index + 1 {
+            number if long || tab == model.tab => format!(" {number} {} ", tab.name()),
+            number if narrow => format!(" {number} "),
+            number => format!(" {number} {} ", &tab.name()[..3]),
+        }
     };
     let total: u16 = (0..TABS.len()).map(|index| width(&label(index))).sum();
     let start = canvas.width().saturating_sub(total);
@@ -130,6 +137,9 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
             if !model.attached && model.source != Source::Replay {
                 wanted.push((Action::ToHead, "back to now"));
             }
+            if model.source != Source::Replay {
+                wanted.push((Action::BreakMenu, "break"));
+            }
             wanted.extend([
                 (Action::StepTime(-1_000), "back"),
                 (Action::StepTime(1_000), "forward"),
@@ -141,7 +151,7 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
                 wanted.extend([(Action::Faster, "faster"), (Action::Slower, "slower")]);
             }
             if model.source != Source::Replay {
-                wanted.extend([(Action::BreakMenu, "break"), (Action::Send, "send")]);
+                wanted.push((Action::Send, "send"));
             }
             wanted.extend([(Action::Theme, "theme"), (Action::Projector, "projector")]);
             wanted

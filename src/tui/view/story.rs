@@ -276,7 +276,8 @@ fn gateway(story: &Story, width: u16, lines: &mut Lines) {
             .as_ref()
             .map_or_else(|| "no credential came".to_owned(), |reference| format!("credential {reference} came")),
     );
-    facts.extend(gateway.status.map(|status| format!("answered {status}")));
+    let answered = |status| if status == 0 { "answered nothing".to_owned() } else { format!("answered {status}") };
+    facts.extend(gateway.status.map(answered));
     fact_lines(&facts, 2, width, lines);
     let why: Vec<_> = [&gateway.reason, &gateway.error].into_iter().flatten().cloned().collect();
     if !why.is_empty() {

@@ -61,8 +61,8 @@ impl Box2 {
 
 /// The height that shows everything at its best, without the frame.
 pub(super) fn height(model: &Model, _width: u16) -> u16 {
-    let groups = model.timeline.lineup.groups();
-    let providers = model.timeline.lineup.providers.len();
+    let providers = model.fold.chosen.len();
+    let groups = model.timeline.lineup.groups(providers);
     let lines = groups.len() * 2 + providers * 3;
     u16::try_from(lines.saturating_sub(1)).unwrap_or(u16::MAX).max(5).saturating_add(faults::height(model))
 }
@@ -123,7 +123,7 @@ fn plan(model: &Model, width: u16, height: u16) -> Plan {
         client: Box2 { x: 0, y: (height / 2).saturating_sub(2), width: client_width, height: 4.min(height) },
         replicas,
         unseen_replicas,
-        providers: vec![None; model.timeline.lineup.providers.len()],
+        providers: vec![None; model.fold.chosen.len()],
         headings: Vec::new(),
         provider_x,
         lines: 0,
@@ -152,8 +152,8 @@ fn replica_boxes(count: usize, x: u16, width: u16, height: u16) -> (Vec<Box2>, u
 /// Gives each provider its lines: three with room for air, two, or one.
 fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
     let lineup = &model.timeline.lineup;
-    let groups = lineup.groups();
-    let count = u16::try_from(lineup.providers.len()).unwrap_or(u16::MAX);
+    let groups = lineup.groups(model.fold.chosen.len());
+    let count = u16::try_from(model.fold.chosen.len()).unwrap_or(u16::MAX);
     let heads = u16::try_from(groups.len()).unwrap_or(u16::MAX);
     let needs = |lines: u16, air: u16| {
         count.saturating_mul(lines + air).saturating_add(heads.saturating_mul(1 + air)).saturating_sub(air)
@@ -194,7 +194,7 @@ fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
 
 fn heading(model: &Model, backend: usize, group: usize) -> String {
     let lineup = &model.timeline.lineup;
-    let rank = if group == 0 { ", preferred" } else { "" };
+    let rank = if group == 0 { ", preferred" } else { ", fallback" };
     let name = lineup.backends.get(backend).map_or("", String::as_str);
     let short = name.rsplit('/').next().unwrap_or(name);
     format!("{short} · group {group}{rank}")
