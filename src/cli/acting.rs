@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use anyhow::Context as _;
 
 use crate::event::{Event, Kind, Sink};
-use crate::fault::{Clear, Fault, Injection, Target};
+use crate::fault::{Aim, Clear, Fault, Injection, Target};
 use crate::lab::{Commands, Interrupt, Lab};
 use crate::scenario::step::{Configure, Inject, Load, MAX_TIMES, Objective, Order, Pace, Scale, Scaled, Stretch};
-use crate::scenario::{Change, Manifest, Restart, Scenario, Send, Step};
-use crate::source::{Place, Span};
-use crate::topology::{Backend, PathMatch};
+use crate::scenario::{Change, Manifest, Manifests, Restart, Scenario, Send, Step};
+use crate::source::{Diagnostic, Place, Span};
+use crate::topology::{Backend, PathMatch, Topology};
 use crate::tui::{Act, Cleared, Command, Draft, Notices};
 
 /// Turns what a person wants into steps. Cheap to clone; all clones are one.
@@ -33,6 +33,8 @@ struct Inner {
     likenesses: Mutex<Vec<Option<usize>>>,
     /// Providers whose failure rate a person has set.
     rated: Mutex<Vec<String>>,
+    /// The manifests after those that a person has applied, and what they describe.
+    applied: Mutex<Option<(Manifests, Topology)>>,
 }
 
 /// How long a load goes on that nobody stops.
@@ -50,6 +52,7 @@ impl Acting {
             latest: AtomicUsize::new(usize::MAX),
             likenesses: Mutex::default(),
             rated: Mutex::default(),
+            applied: Mutex::default(),
         }))
     }
 
@@ -157,11 +160,22 @@ impl Acting {
     fn applied(&self, path: &str) -> Result<Step, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
         let changes = vec![Change::Apply(Manifest { name: path.to_owned(), text })];
-        self.0.scenario.manifests.changed(&changes).map_err(|why| {
+        let mut applied = self.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = applied.as_ref().map_or(&self.0.scenario.manifests, |(manifests, _)| manifests);
+        let after = before.changed(&changes).map_err(|why| {
             let first = why.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&why);
             format!("{path} is not applied: {first}")
         })?;
+        *applied = Some(after);
         Ok(Step::Apply(changes))
+    }
+
+    /// Whom a fault is for, by what a person has applied, or the lab had at one time or another.
+    fn aim(&self, target: impl Fn(&Topology) -> Result<Aim, Diagnostic>) -> Result<Aim, Diagnostic> {
+        let applied = self.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = applied.as_ref().map(|(_, topology)| topology);
+        let known = newest.into_iter().chain(self.0.scenario.topologies());
+        known.map(&target).reduce(Result::or).unwrap_or_else(|| target(&self.0.scenario.topology))
     }
 
     /// One request like those of the latest step that sends, and that step.
@@ -203,7 +217,7 @@ impl Acting {
     }
 
     fn aimed(&self, injection: Injection) -> Result<Step, String> {
-        let aim = injection.aim(&self.0.scenario.topology).map_err(|finding| finding.message)?;
+        let aim = self.aim(|topology| injection.aim(topology)).map_err(|finding| finding.message)?;
         Ok(Step::Inject(Box::new(Inject { injection, aim })))
     }
 

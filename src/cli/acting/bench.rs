@@ -98,11 +98,10 @@ impl Workbench for Bench {
     }
 
     fn check(&self, draft: &Draft) -> Vec<Complaint> {
-        let topology = self.acting.as_ref().map(|acting| &acting.0.scenario.topology);
-        match (drafts::injection(draft), topology) {
+        match (drafts::injection(draft), &self.acting) {
             (Err(complaints), _) => complaints,
-            (Ok(injection), Some(topology)) => {
-                let wrong = injection.aim(topology).err();
+            (Ok(injection), Some(acting)) => {
+                let wrong = acting.aim(|topology| injection.aim(topology)).err();
                 wrong.into_iter().map(|finding| Complaint { field: None, message: finding.message }).collect()
             }
             (Ok(_), None) => Vec::new(),
@@ -114,7 +113,8 @@ impl Workbench for Bench {
         let Some(acting) = &self.acting else { return provider.to_owned() };
         let within = backend.rsplit_once('/').map_or(backend, |(_, name)| name);
         let spellings = [provider.to_owned(), format!("{within}/{provider}")];
-        let means = |text: &String| Target::parse(text).is_ok_and(|one| one.aim(&acting.0.scenario.topology).is_ok());
+        let means =
+            |text: &String| Target::parse(text).is_ok_and(|one| acting.aim(|topology| one.aim(topology)).is_ok());
         spellings.into_iter().find(means).unwrap_or(whole)
     }
 
@@ -143,8 +143,23 @@ impl Workbench for Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::Lab;
+    use crate::lab::{Interrupt, Lab};
     use crate::scenario::{Overridden, load_from};
+    use crate::tui::Act;
+
+    #[test]
+    fn a_provider_that_a_person_has_applied_can_be_broken() {
+        let lab = Lab::from_file(Path::new("scenarios/intra-group.yaml")).expect("a lab");
+        let acting = Acting::new(&lab, &Interrupt::default(), true);
+        let bench = Bench::of_lab(lab.header(), &acting, None);
+        let (target, fault) = ("openai-provider".to_owned(), "stall".to_owned());
+        let (parameters, window) = (Vec::new(), Vec::new());
+        let draft = Draft { target, fault, parameters, probability: "1".to_owned(), window };
+        assert!(!bench.check(&draft).is_empty(), "nobody is called so yet");
+        acting.act(&Act::Apply("scenarios/manifests/inter-group.yaml".to_owned())).expect("sound manifests");
+        assert_eq!(bench.check(&draft), []);
+        acting.act(&Act::Inject(draft)).expect("it is known now");
+    }
 
     #[test]
     fn a_session_with_a_bug_is_written_with_it() {
