@@ -30,7 +30,7 @@ pub use network::LinkFault;
 pub use target::{Aim, Ends, Target};
 
 use answer as a;
-use define::OneOf;
+use define::{OneOf, unknown};
 use network as n;
 
 /// Where a fault acts.
@@ -218,12 +218,13 @@ impl<'de> Deserialize<'de> for Fault {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Fault, E> {
-                Fault::named(name).ok_or_else(|| E::unknown_variant(name, Fault::NAMES))
+                Fault::named(name).ok_or_else(|| unknown("fault", name, Fault::NAMES))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fault, A::Error> {
-                let name =
-                    map.next_key_seed(OneOf(Fault::NAMES))?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let name = map
+                    .next_key_seed(OneOf("fault", Fault::NAMES))?
+                    .ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 let fault = map.next_value_seed(Parameters(&name))?;
                 match map.next_key::<String>()? {
                     None => Ok(fault),

@@ -242,7 +242,7 @@ impl Acting {
             let name = self.0.scenario.topology.simulators.get(index).map(|one| one.name.clone()).unwrap_or_default();
             let rate = ("failure-injection-rate".to_owned(), percent.into());
             let changes = serde_json::Map::from_iter([rate]);
-            return Ok(vec![(Step::Configure(Box::new(Configure { name, changes })), None)]);
+            return Ok(vec![(Step::Configure(Box::new(Configure { name, changes, places: Vec::new() })), None)]);
         }
         let name = format!("failure-rate-{}", provider.replace('/', "-"));
         let mut steps = Vec::new();

@@ -122,12 +122,17 @@ pub struct Digest {
     pub bytes: u64,
     /// Its bytes by FNV-1a, 64 bits.
     pub fnv: u64,
+    /// What it says, where it is a JSON object: the same whatever the order of its keys and the space between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<u64>,
 }
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 impl Default for Digest {
     /// Of nothing.
     fn default() -> Self {
-        Self { bytes: 0, fnv: 0xcbf2_9ce4_8422_2325 }
+        Self { bytes: 0, fnv: FNV_BASIS, json: None }
     }
 }
 
@@ -135,7 +140,50 @@ impl Digest {
     /// Takes in the next bytes.
     pub fn take(&mut self, data: &[u8]) {
         self.bytes += data.len() as u64;
-        self.fnv = data.iter().fold(self.fnv, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        self.fnv = fnv(self.fnv, data);
+        self.json = None;
+    }
+
+    /// Takes in the next bytes, and what they say if they are all there is.
+    pub fn take_answer(&mut self, data: &[u8]) {
+        let is_first = self.bytes == 0;
+        self.take(data);
+        if is_first
+            && data.starts_with(b"{")
+            && let Ok(json) = serde_json::from_slice(data)
+        {
+            self.says(&json);
+        }
+    }
+
+    /// Notes what the bytes say.
+    pub fn says(&mut self, json: &Json) {
+        self.json = json.is_object().then(|| saying(json));
+    }
+}
+
+fn fnv(hash: u64, data: &[u8]) -> u64 {
+    data.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A checksum of what a value says. Left out are `null`, which says as little as no field at all, and fractions,
+/// which may be another by their last digit once they were read and written again.
+fn saying(json: &Json) -> u64 {
+    let tagged = |tag: u64, number: u64| fnv(FNV_BASIS ^ tag, &number.to_le_bytes());
+    match json {
+        Json::Null => 0,
+        Json::Bool(value) => tagged(1, u64::from(*value)),
+        Json::Number(number) => {
+            let whole = number.as_i64().map(i64::cast_unsigned).or_else(|| number.as_u64());
+            whole.map_or(2, |whole| tagged(2, whole))
+        }
+        Json::String(text) => tagged(3, fnv(FNV_BASIS, text.as_bytes())),
+        Json::Array(items) => items.iter().fold(4, |hash, item| tagged(hash, saying(item))),
+        Json::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let each = members.map(|(key, value)| tagged(fnv(FNV_BASIS, key.as_bytes()), saying(value)));
+            tagged(5, each.fold(0, u64::wrapping_add))
+        }
     }
 }
 
@@ -180,7 +228,34 @@ mod tests {
         };
         assert_eq!(of(&["ab", "", "c"]), of(&["abc"]));
         assert_ne!(of(&["abc"]), of(&["acb"]));
-        assert_eq!(of(&["a"]), Digest { bytes: 1, fnv: 0xaf63_dc4c_8601_ec8c });
+        assert_eq!(of(&["a"]), Digest { bytes: 1, fnv: 0xaf63_dc4c_8601_ec8c, json: None });
+    }
+
+    #[test]
+    fn a_digest_tells_what_json_says_and_not_how_it_is_written() {
+        let of = |text: &str| {
+            let mut digest = Digest::default();
+            digest.take_answer(text.as_bytes());
+            digest.json
+        };
+        let one = of(r#"{"id":"a","n":[1,{"x":true,"y":null}],"t":0.1}"#);
+        assert!(one.is_some());
+        assert_eq!(one, of("{ \"n\": [1, {\"x\": true}], \"t\": 0.25,\n \"id\": \"\\u0061\", \"usage\": null }"));
+        for other in [
+            r#"{"id":"b","n":[1,{"x":true}],"t":0.1}"#,
+            r#"{"id":"a","n":[{"x":true},1],"t":0.1}"#,
+            r#"{"id":"a","n":[1,{"x":false}],"t":0.1}"#,
+            r#"{"id":"a","n":["1",{"x":true}],"t":0.1}"#,
+            r#"{"id":"a","n":[1,{"x":true}]}"#,
+            r#"{"n":"a","id":[1,{"x":true}],"t":0.1}"#,
+        ] {
+            assert_ne!(one, of(other), "{other}");
+        }
+        assert_eq!((of("[1]"), of("{"), of("data: {}")), (None, None, None));
+        let mut cut = Digest::default();
+        cut.take_answer(b"{}");
+        cut.take_answer(b"{}");
+        assert_eq!(cut.json, None, "nobody knows where one ends");
     }
 
     #[test]

@@ -7,11 +7,17 @@ mod pages;
 mod records;
 
 use std::collections::BTreeMap;
+#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
+use std::collections::HashMap;
 
 use super::{At, Event, Kind, ProviderName, RequestId};
 
 pub use pages::{Iter, Pages};
 pub use records::*;
+
+/// Positions of requests by their ids.
+#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
+type Places = HashMap<RequestId, usize>;
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,7 +48,7 @@ pub struct History {
     pub events: u64,
     /// How many there were when it was carried on; evictions that began before have been judged.
     pub since: u64,
-    by_id: BTreeMap<RequestId, usize>,
+    by_id: Places,
     /// Faults that have struck a request of which its provider has not told yet.
     struck: BTreeMap<(RequestId, u32, String), String>,
     /// Requests that a provider is at, by position in `served`; kept once there was a fault.
@@ -225,6 +231,8 @@ impl History {
                 retry_after: None,
                 ended_seq: None,
                 counted: None,
+                counted_at: None,
+                counted_seq: None,
             }),
             Kind::AttemptStarted { request, replica: _, attempt, provider: _, endpoint, model, credential } => {
                 if let Some(record) = self.attempt(request, *attempt) {
@@ -254,7 +262,7 @@ impl History {
                 times_ejected,
             } => {
                 let counted = if *consecutive_failures == 0 { Counted::Success } else { Counted::Failure };
-                self.mark_counted(request.as_deref(), backend, provider, counted);
+                self.mark_counted(event, request.as_deref(), (backend, provider), counted);
                 let rise = self.rise_of_ejections(*replica, backend, provider, *times_ejected);
                 if rise > 0 {
                     self.ejections.push(Ejection {
@@ -322,11 +330,12 @@ impl History {
                     }
                 }
             }
-            Kind::GatewayRequestEnded { request, status, error, reason, usage, answer, .. } => {
+            Kind::GatewayRequestEnded { request, outcome, status, error, reason, usage, answer, .. } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.ended = Some(at);
                 gateway.ended_seq = Some(event.seq);
                 gateway.ends += 1;
+                gateway.outcome = Some(*outcome);
                 gateway.status = Some(*status);
                 gateway.error.clone_from(error);
                 gateway.reason.clone_from(reason);
@@ -421,11 +430,20 @@ impl History {
     }
 
     /// Notes what the last attempt of a request at a provider was taken for. The first word counts.
-    fn mark_counted(&mut self, request: Option<&str>, backend: &str, provider: &str, counted: Counted) {
+    fn mark_counted(
+        &mut self,
+        event: &Event,
+        request: Option<&str>,
+        (backend, provider): (&str, &str),
+        counted: Counted,
+    ) {
         let Some(index) = request.and_then(|request| self.by_id.get(request)) else { return };
-        let attempts = self.requests[*index].attempts.iter_mut().rev();
-        if let Some(attempt) = attempts.into_iter().find(|one| one.provider == provider && one.backend == backend) {
-            attempt.counted.get_or_insert(counted);
+        let mut attempts = self.requests[*index].attempts.iter_mut().rev();
+        let own = attempts.find(|one| one.provider == provider && one.backend == backend);
+        if let Some(attempt) = own.filter(|one| one.counted.is_none()) {
+            attempt.counted = Some(counted);
+            attempt.counted_at = Some(event.at_us);
+            attempt.counted_seq = Some(event.seq);
         }
     }
 

@@ -138,7 +138,9 @@ impl<'de> Deserialize<'de> for Distribution {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distribution, A::Error> {
-                let shape = map.next_key_seed(OneOf(SHAPES))?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let shape = map
+                    .next_key_seed(OneOf("distribution", SHAPES))?
+                    .ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 let drawn = map.next_value_seed(Shape(&shape))?;
                 match map.next_key::<String>()? {
                     None => Ok(drawn),

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::amount::Distribution;
 use crate::source::Span;
+use crate::source::diagnostic::nearest_or_all;
 
 /// A fault as catalogues, menus and documents show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,16 +50,21 @@ impl Parameter {
     }
 }
 
-/// Reads a key that is one of these, so that a wrong one is reported where it stands.
-pub(crate) struct OneOf(pub(crate) &'static [&'static str]);
+/// Reads a key that is one of these, so that a wrong one is reported where it stands. First, what they are.
+pub(crate) struct OneOf(pub(crate) &'static str, pub(crate) &'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for OneOf {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         let name = String::deserialize(deserializer)?;
-        if self.0.contains(&name.as_str()) { Ok(name) } else { Err(de::Error::unknown_variant(&name, self.0)) }
+        if self.1.contains(&name.as_str()) { Ok(name) } else { Err(unknown(self.0, &name, self.1)) }
     }
+}
+
+/// That there is no `what` of this name.
+pub(crate) fn unknown<E: de::Error>(what: &str, name: &str, known: &[&str]) -> E {
+    E::custom(format!("unknown {what} `{name}`; {}", nearest_or_all(name, known)))
 }
 
 /// A value as YAML on one line: `{seconds: 60s}`.

@@ -47,6 +47,8 @@ struct Shared {
     pools: Mutex<BTreeMap<u32, Vec<Pool>>>,
     /// A piece of somebody's stream, and whose.
     piece: Mutex<Option<(u64, Bytes)>>,
+    /// The latest answer that is no stream.
+    latest: Mutex<Bytes>,
 }
 
 /// Headers that a leak lets through.
@@ -173,6 +175,7 @@ impl Broken {
         let failed = response.status().as_u16() >= 400;
         match self.bug {
             Some(Bug::ErrorAsSuccess) if failed => *response.status_mut() = StatusCode::OK,
+            Some(Bug::MixesAnswers) if !failed => self.mix(response.body_mut()),
             Some(Bug::MasksCause) if failed && attempts > 1 => {
                 *response.status_mut() = StatusCode::BAD_REQUEST;
                 *response.body_mut() = Source::Whole(Some(Bytes::from_static(MASK.as_bytes())));
@@ -180,6 +183,16 @@ impl Broken {
             _ => {}
         }
         response
+    }
+
+    /// Now and then puts the answer before in the place of one.
+    fn mix(&self, body: &mut Source) {
+        let (Source::Whole(Some(body)), Some(shared)) = (body, self.shared()) else { return };
+        let mut latest = shared.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *latest, body.clone());
+        if !before.is_empty() && self.third() {
+            *body = before;
+        }
     }
 
     /// The body of a stream.

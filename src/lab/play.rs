@@ -188,6 +188,8 @@ impl Player {
     }
 
     async fn until(&self, until: &Until) -> Option<String> {
+        // What the steps before have done has to be known.
+        self.0.world.bus.settle();
         let holds = tokio::time::timeout(until.at_most.0, self.0.watch.until(&until.condition)).await;
         holds.err().map(|_| format!("{} did not come about within {}", until.condition, until.at_most))
     }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Map;
+
 use crate::scenario::step::Configure;
 use crate::scenario::{LoadError, Scenario, Step};
 use crate::sim::vllm;
-use crate::source::{Diagnostic, Diagnostics};
+use crate::source::diagnostic::nearest_or_all;
+use crate::source::{Diagnostic, Diagnostics, Place};
 use crate::topology::{Authority, POD_NAME_PLACEHOLDER, Simulator, Topology};
 
 /// A scenario whose parts have all been checked.
@@ -38,7 +41,7 @@ impl Prepared {
         }
         for step in &scenario.steps {
             if let Step::Configure(one) = &step.value {
-                findings.extend(wrong_changes(&scenario, one).map(|finding| finding.at(step.place, "here")));
+                findings.extend(wrong_changes(&scenario, one, step.place));
             }
         }
         if findings.has_errors() {
@@ -70,12 +73,26 @@ impl Pod {
     }
 }
 
-/// What is wrong with what a step changes of a simulator, in the simulator's own words.
-fn wrong_changes(scenario: &Scenario, one: &Configure) -> Option<Diagnostic> {
-    let simulator = scenario.topologies().flat_map(|all| &all.simulators).find(|it| it.name == one.name)?;
-    let pod = pod(simulator, 0, &mut Diagnostics::default())?;
-    let error = pod.config.changed(&one.changes).err()?;
-    Some(Diagnostic::error(format!("the simulator `{}` does not take this: {error}", one.name)))
+/// What is wrong with what a step changes of a simulator, in the simulator's own words: with each argument, or
+/// else with all of them together.
+fn wrong_changes(scenario: &Scenario, one: &Configure, place: Place) -> Vec<Diagnostic> {
+    let simulator = scenario.topologies().flat_map(|all| &all.simulators).find(|it| it.name == one.name);
+    let Some(pod) = simulator.and_then(|simulator| pod(simulator, 0, &mut Diagnostics::default())) else {
+        return Vec::new();
+    };
+    let refused = |error| Diagnostic::error(format!("the simulator `{}` does not take this: {error}", one.name));
+    let wrong = |(name, at): (&String, &(Place, Place))| {
+        if !vllm::Config::changeable().any(|known| known == name) {
+            let known: Vec<&str> = vllm::Config::changeable().collect();
+            let nothing = format!("the simulator `{}` has no `{name}` that can be changed while it runs", one.name);
+            return Some(Diagnostic::error(nothing).at(at.0, "").help(nearest_or_all(name, &known)));
+        }
+        let alone = Map::from_iter([(name.clone(), one.changes.get(name)?.clone())]);
+        Some(refused(pod.config.changed(&alone).err()?).at(at.1, ""))
+    };
+    let wrong: Vec<Diagnostic> = one.changes.keys().zip(&one.places).filter_map(wrong).collect();
+    let together = || pod.config.changed(&one.changes).err().map(|error| refused(error).at(place, "here"));
+    if wrong.is_empty() { together().into_iter().collect() } else { wrong }
 }
 
 fn pod(simulator: &Simulator, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {

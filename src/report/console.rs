@@ -73,10 +73,10 @@ impl Live {
 
     /// The lines that an event adds; mostly none.
     pub fn lines(&mut self, event: &Event) -> Vec<String> {
-        self.history.apply(event);
         if self.detail == Detail::Quiet {
             return Vec::new();
         }
+        self.history.apply(event);
         match &event.kind {
             Kind::ClientRequestEnded { request, .. } => self.request_lines(request),
             Kind::GatewayRequestEnded { request, .. } if self.has_no_client(request) => self.request_lines(request),

@@ -12,6 +12,7 @@ use super::expand::Expansion;
 use super::names::Names;
 use super::read::Changes;
 use crate::source::decode::UnknownField;
+use crate::source::diagnostic::nearest_or_all;
 use crate::source::yaml::plain;
 use crate::source::{Decoder, Diagnostic, Diagnostics, Entry, Node, Place, Sources, Spanned, Value};
 
@@ -337,9 +338,5 @@ impl<'n> Fields<'n> {
 pub(super) fn not_among(word: &Spanned<String>, what: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::error(format!("unknown {what} `{}`", word.value)).at(word.place, "");
     let suggested = diagnostic.clone().suggest(&word.value, known.iter().copied());
-    if suggested.help.is_empty() {
-        let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-        return diagnostic.help(format!("known here: {}", known.join(", ")));
-    }
-    suggested
+    if suggested.help.is_empty() { diagnostic.help(nearest_or_all(&word.value, known)) } else { suggested }
 }

@@ -1,7 +1,7 @@
 //! Invariants that a scenario turns off, each with a reason. What they are stands in `verdict`.
 
 /// The names of all invariants.
-pub const NAMES: [&str; 36] = [
+pub const NAMES: [&str; 37] = [
     "one-end",
     "double-entry",
     "honest-status",
@@ -11,6 +11,7 @@ pub const NAMES: [&str; 36] = [
     "hop-by-hop",
     "whole-success",
     "same-bytes",
+    "same-answer",
     "bounded-memory",
     "evicted-stays-out",
     "priority",

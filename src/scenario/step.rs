@@ -11,7 +11,7 @@ use super::{Expectation, MAX_REPLICAS};
 use crate::fault::{Aim, Clear, Injection};
 use crate::kube::Change;
 use crate::kube::change::Manifest;
-use crate::source::Span;
+use crate::source::{Place, Span};
 use crate::topology::Credential;
 
 /// Requests of one step, at most.
@@ -98,6 +98,8 @@ pub struct Configure {
     pub name: String,
     /// Its arguments with their new values, as `POST /admin/config` takes them.
     pub changes: serde_json::Map<String, Json>,
+    /// Where each argument stands, and where its value does; nowhere where no file says it.
+    pub places: Vec<(Place, Place)>,
 }
 
 /// A fault, and what its target means in this lab.

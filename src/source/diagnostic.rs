@@ -252,6 +252,16 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// What to write in place of a word that is none of the known ones: the nearest of them, or any.
+#[must_use]
+pub fn nearest_or_all(wrong: &str, known: &[&str]) -> String {
+    if let Some(near) = nearest(wrong, known.iter().copied()) {
+        return format!("did you mean `{near}`?");
+    }
+    let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!("known here: {}", known.join(", "))
+}
+
 /// A diagnostic for a file that could not be read.
 pub fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     let why = match error.kind() {

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::source::diagnostic::nearest;
+
 /// A bug of the gateway. One at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is described in the table below")]
@@ -55,6 +57,7 @@ pub enum Bug {
     LosesToken,
     SwapsTokens,
     CrossTalk,
+    MixesAnswers,
     HoldsStreams,
     KeepsLines,
     WorksOn,
@@ -85,7 +88,7 @@ const fn row(bug: Bug, name: &'static str, line: &'static str, thread: Option<&'
 }
 
 /// All bugs.
-pub const BUGS: [About; 55] = [
+pub const BUGS: [About; 56] = [
     row(Bug::StaleTimer, "stale-timer", "the timer of an eviction that is over ends the next one", None),
     row(
         Bug::LongestFirst,
@@ -231,6 +234,7 @@ pub const BUGS: [About; 55] = [
     row(Bug::LosesToken, "loses-token", "a piece of a stream is lost", None),
     row(Bug::SwapsTokens, "swaps-tokens", "two pieces of a stream change places", None),
     row(Bug::CrossTalk, "cross-talk", "a piece of another client's stream is sent", None),
+    row(Bug::MixesAnswers, "mixes-answers", "every third answer is the one to the request before", None),
     row(Bug::HoldsStreams, "holds-streams", "a stream is held back until it is whole", None),
     row(
         Bug::KeepsLines,
@@ -263,10 +267,10 @@ pub const BUGS: [About; 55] = [
     row(Bug::CountsTokensTwice, "counts-tokens-twice", "the access log has twice the tokens of an answer", None),
 ];
 
-/// No bug has this name.
+/// No bug has this name; the nearest one that there is, if any is near.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such break; `labsim breaks` lists them")]
-pub struct UnknownBug;
+#[error("there is no such break; `labsim breaks` lists them{}", .0.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+pub struct UnknownBug(pub Option<&'static str>);
 
 impl Bug {
     /// What is known of it.
@@ -293,7 +297,8 @@ impl FromStr for Bug {
     type Err = UnknownBug;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        BUGS.iter().find(|about| about.name == text).map(|about| about.bug).ok_or(UnknownBug)
+        let found = BUGS.iter().find(|about| about.name == text).map(|about| about.bug);
+        found.ok_or_else(|| UnknownBug(nearest(text, BUGS.iter().map(|about| about.name))))
     }
 }
 
@@ -308,6 +313,7 @@ mod tests {
             assert_eq!(about.name.parse(), Ok(about.bug));
             assert!(BUGS.iter().filter(|other| other.line == about.line).count() == 1, "{about:?}");
         }
-        assert_eq!("none".parse::<Bug>(), Err(UnknownBug));
+        assert_eq!("none".parse::<Bug>(), Err(UnknownBug(None)));
+        assert_eq!("stale-timr".parse::<Bug>(), Err(UnknownBug(Some("stale-timer"))));
     }
 }

@@ -239,6 +239,7 @@ impl Answer {
             && let Ok(json) = serde_json::from_slice::<Json>(&self.body)
         {
             self.take_meta(&json);
+            self.digest.says(&json);
         }
     }
 }

@@ -67,7 +67,7 @@ const fn row(
 use Class::{Bookkeeping, Liveness, Safety};
 
 /// All invariants, in the order of reports.
-pub const INVARIANTS: [Invariant; 36] = [
+pub const INVARIANTS: [Invariant; 37] = [
     row("one-end", Bookkeeping, "every request and every attempt ends exactly once", bookkeeping::one_end),
     row(
         "double-entry",
@@ -111,6 +111,12 @@ pub const INVARIANTS: [Invariant; 36] = [
         Safety,
         "a stream, or an error, reaches the client byte for byte as its provider sent it",
         streams::same_bytes,
+    ),
+    row(
+        "same-answer",
+        Safety,
+        "a success that is no stream says to the client what its provider said to this request",
+        streams::same_answer,
     ),
     row("bounded-memory", Safety, "of a stream the gateway holds back at most 1 MiB at once", limits::bounded_memory),
     row(
@@ -272,7 +278,7 @@ impl Invariant {
             count => format!("broken {count} times"),
         };
         finding.detail = evidence::told(broken);
-        let deviation = deviations::of(run.personality, self.name);
+        let deviation = deviations::of(run.personality, self.name, scenario.topology.unlogged.is_some());
         finding.exempt = match (off, deviation) {
             (Some(off), _) => Some(Exempt::Off { reason: off.reason.clone() }),
             (None, Some(known)) => Some(Exempt::Deviation { personality: known.personality, why: known.why }),

@@ -79,6 +79,31 @@ impl Tape {
         id
     }
 
+    /// The same, and its answer is accounted.
+    pub(super) fn accounted(&mut self, step: usize, provider: &str, status: u16) -> String {
+        let id = self.begins(step);
+        self.attempt(&id, 0, 0, provider, status);
+        self.account(&id, provider, status);
+        self.answered(&id, status, None, "");
+        self.pass(50);
+        id
+    }
+
+    /// The answer to a request is accounted.
+    fn account(&mut self, id: &str, provider: &str, status: u16) {
+        let failed = status >= 500 || status == 429;
+        self.emit(Kind::HealthChanged {
+            replica: 0,
+            backend: BACKEND.into(),
+            provider: provider.into(),
+            request: Some(id.to_owned()),
+            health: 1.0,
+            latency_seconds: 0.0,
+            consecutive_failures: failed.into(),
+            times_ejected: 0,
+        });
+    }
+
     /// A request of `step` that is tried twice, at a group, a provider and with a status each; the client gets
     /// `told`.
     pub(super) fn retried(
@@ -88,19 +113,22 @@ impl Tape {
         second: (usize, &str, u16),
         told: u16,
     ) -> String {
+        self.retried_after(step, first, |_| {}, second, told)
+    }
+
+    /// The same, with what `meanwhile` writes in the pause between the two.
+    pub(super) fn retried_after(
+        &mut self,
+        step: usize,
+        first: (usize, &str, u16),
+        meanwhile: impl FnOnce(&mut Self),
+        second: (usize, &str, u16),
+        told: u16,
+    ) -> String {
         let id = self.begins(step);
         self.attempt(&id, 0, first.0, first.1, first.2);
-        let failed = first.2 >= 500 || first.2 == 429;
-        self.emit(Kind::HealthChanged {
-            replica: 0,
-            backend: BACKEND.into(),
-            provider: first.1.into(),
-            request: Some(id.clone()),
-            health: 1.0,
-            latency_seconds: 0.0,
-            consecutive_failures: failed.into(),
-            times_ejected: 0,
-        });
+        self.account(&id, first.1, first.2);
+        meanwhile(self);
         self.attempt(&id, 1, second.0, second.1, second.2);
         self.answered(&id, told, None, "");
         self.pass(50);

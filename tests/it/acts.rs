@@ -112,7 +112,7 @@ fn inject(lab: &Lab, text: &str) -> Step {
 fn configure(lab: &Lab) -> Step {
     let name = lab.scenario().topology.simulators[0].name.clone();
     let changes = serde_json::Map::from_iter([("failure-injection-rate".to_owned(), 30.into())]);
-    Step::Configure(Box::new(Configure { name, changes }))
+    Step::Configure(Box::new(Configure { name, changes, places: Vec::new() }))
 }
 
 /// The session as a scenario file, run.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Eviction, History, Pages, Request, Served};
+use super::{Eviction, History, Pages, Places, Request, Served};
 use crate::event::RequestId;
 
 impl History {
@@ -13,8 +13,7 @@ impl History {
     #[must_use]
     pub fn carried(&self) -> Self {
         let requests = self.requests_under_way();
-        let by_id: BTreeMap<RequestId, usize> =
-            requests.iter().enumerate().map(|(index, request)| (request.id.clone(), index)).collect();
+        let by_id: Places = requests.iter().enumerate().map(|(index, request)| (request.id.clone(), index)).collect();
         let known = |id: &RequestId| by_id.contains_key(id);
         let served = self.served.iter().filter(|one| one.ended.is_none() || one.request.as_ref().is_some_and(known));
         let served: Pages<Served> = served.cloned().collect();

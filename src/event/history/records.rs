@@ -117,6 +117,10 @@ pub struct Attempt {
     pub ended_seq: Option<u64>,
     /// What it was taken for, once it has changed its provider's health.
     pub counted: Option<Counted>,
+    /// When it was.
+    pub counted_at: Option<At>,
+    /// Where in the stream it was.
+    pub counted_seq: Option<u64>,
 }
 
 /// What an attempt was taken for.
@@ -168,6 +172,8 @@ pub struct GatewayRecord {
     pub backend: Option<String>,
     /// Reference of the credential that came with it.
     pub credential: Option<String>,
+    /// How it ended there.
+    pub outcome: Option<Outcome>,
     /// Status sent to the client.
     pub status: Option<u16>,
     /// What went wrong, if the gateway itself answered.

@@ -61,7 +61,7 @@ impl Record {
 
     /// Bytes of the body are handed over.
     pub(crate) fn sent(&mut self, data: &[u8]) {
-        self.digest.take(data);
+        self.digest.take_answer(data);
     }
 
     /// Tells that the request is over.

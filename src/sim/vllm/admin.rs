@@ -75,6 +75,11 @@ pub(crate) fn apply(sim: &Arc<Inner>, changes: &Map<String, Json>) -> Result<Arc
 }
 
 impl Config {
+    /// The arguments that may change while a simulator runs.
+    pub fn changeable() -> impl Iterator<Item = &'static str> {
+        flags::FLAGS.iter().filter(|flag| flag.admin).map(|flag| flag.name)
+    }
+
     /// What [`Simulator::change`](super::Simulator::change) would make of it.
     ///
     /// # Errors

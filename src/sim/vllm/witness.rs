@@ -72,7 +72,7 @@ impl Witness {
 
     /// Bytes of the body are handed over.
     pub(crate) fn sent(&mut self, data: &[u8]) {
-        self.digest.take(data);
+        self.digest.take_answer(data);
     }
 
     /// Tokens of the answer, as far as they are known.

@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::de;
 
-use super::list;
-use crate::source::diagnostic::nearest;
+use crate::source::diagnostic::nearest_or_all;
 use crate::source::{Diagnostic, Place};
 
 /// A mistake on its way out of serde; the innermost place wins.
@@ -39,7 +38,15 @@ impl std::error::Error for Mistake {}
 
 impl de::Error for Mistake {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), place: None, help: Vec::new() }
+        let message = message.to_string();
+        // What to do about it stands on a line of its own.
+        let advice = ["; did you mean ", "; known here: "].iter().find_map(|words| message.find(words));
+        match advice {
+            Some(at) => {
+                Self { message: message[..at].to_owned(), place: None, help: vec![message[at + 2..].to_owned()] }
+            }
+            None => Self { message, place: None, help: Vec::new() },
+        }
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -69,12 +76,7 @@ impl de::Error for Mistake {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let mut mistake = Self::custom(format!("unknown `{variant}`"));
-        match nearest(variant, expected.iter().copied()) {
-            Some(near) => mistake.help.push(format!("did you mean `{near}`?")),
-            None => mistake.help.push(format!("known here: {}", list(expected))),
-        }
-        mistake
+        Self::custom(format!("unknown `{variant}`; {}", nearest_or_all(variant, expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -111,7 +111,14 @@ const TABLE: &[Alike] = &[
         "evicted providers of one backend come back together, at the latest of their deadlines",
         "Several evicted providers return",
     ),
+    (&[V012], "retries-learn", NOBODY_ACCOUNTS, UNLOGGED),
+    (&[V012], "evicts-in-time", NOBODY_ACCOUNTS, UNLOGGED),
+    (&[V012], "tries-everyone", NOBODY_ACCOUNTS, UNLOGGED),
 ];
+
+/// The row of what becomes of accounting without an access log.
+const UNLOGGED: &str = "Where no access log is written";
+const NOBODY_ACCOUNTS: &str = "without an access log nothing is accounted, and nobody is evicted";
 
 /// All deviations.
 pub fn all() -> impl Iterator<Item = Deviation> {
@@ -121,10 +128,13 @@ pub fn all() -> impl Iterator<Item = Deviation> {
     })
 }
 
-/// The first deviation of a personality from an invariant, if it is known for one.
+/// The first deviation of a personality from an invariant, if it is known for one: of those that it has
+/// without an access log, where it writes none.
 #[must_use]
-pub fn of(personality: Personality, invariant: &str) -> Option<Deviation> {
-    all().find(|one| one.personality == personality && one.invariant == invariant)
+pub fn of(personality: Personality, invariant: &str, unlogged: bool) -> Option<Deviation> {
+    let own = all().filter(|one| one.personality == personality && one.invariant == invariant);
+    let (silent, other): (Vec<_>, Vec<_>) = own.partition(|one| one.row == UNLOGGED);
+    silent.into_iter().filter(|_| unlogged).chain(other).next()
 }
 
 #[cfg(test)]
@@ -139,6 +149,14 @@ mod tests {
             assert!(INVARIANTS.iter().any(|invariant| invariant.name == one.invariant), "{one:?}");
             assert!(rows.contains(&format!("\n| {} |", one.row)), "no such row: {one:?}");
         }
+    }
+
+    #[test]
+    fn without_an_access_log_the_reason_is_that() {
+        let why = |unlogged| of(Personality::Agentgateway012, "evicts-in-time", unlogged).unwrap().why;
+        assert_eq!((why(true), why(false)), (NOBODY_ACCOUNTS, "only a 429 that names a wait evicts"));
+        let elsewhere = of(Personality::Agentgateway14, "evicts-in-time", true).unwrap().why;
+        assert_eq!(elsewhere, of(Personality::Agentgateway14, "evicts-in-time", false).unwrap().why);
     }
 
     #[test]

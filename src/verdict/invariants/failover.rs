@@ -9,7 +9,7 @@ use super::super::expectations::{eviction_line, line};
 use super::evidence::{Breach, Moment, of_attempt, of_eviction, of_request};
 use super::run::{Run, Seat, Shown, Try};
 use crate::event::Outcome;
-use crate::event::history::Eviction;
+use crate::event::history::{Counted, Eviction};
 use crate::source::amount::counted;
 use crate::source::duration::human;
 
@@ -100,22 +100,30 @@ pub(super) fn one_at_a_time(run: &Run<'_>) -> Vec<Breach> {
     broken
 }
 
-/// Of a provider's first eviction: a probe that fails evicts at once, whatever the policy asks for. What came
-/// before the history nobody has counted.
+/// Where it is certain how many failures in a row there were: since the run or the replica began, or since a
+/// success. The failure of a probe evicts at once, whatever the policy asks for.
 pub(super) fn eviction_threshold(run: &Run<'_>) -> Vec<Breach> {
-    if run.history.since > 0 {
-        return Vec::new();
-    }
-    let firsts = run.evictions.iter().filter_map(|(seat, all)| Some((*seat, *all.first()?)));
-    firsts.filter_map(|(seat, first)| too_early(run, seat, first)).collect()
+    let each = run.evictions.iter().flat_map(|(seat, all)| {
+        let before = |index: usize| index.checked_sub(1).and_then(|index| all.get(index)).copied();
+        all.iter().enumerate().map(move |(index, one)| (*seat, before(index), *one))
+    });
+    each.filter_map(|(seat, before, one)| too_early(run, seat, before, one)).collect()
 }
 
 /// An eviction by a policy that asks for more failures in a row than there were.
-fn too_early(run: &Run<'_>, seat: Seat<'_>, one: &Eviction) -> Option<Breach> {
+fn too_early(run: &Run<'_>, seat: Seat<'_>, before: Option<&Eviction>, one: &Eviction) -> Option<Breach> {
     let asked = run.least_failures_to_evict(&one.backend, &one.provider)?;
-    let before = run.tries(seat).iter().filter(|at| at.attempt.selected_seq < one.began_seq);
-    let against = |at: &&Try<'_>| at.request.id == one.request || run.shown(at) != Shown::Success;
-    let failures: Vec<&Try<'_>> = before.filter(against).collect();
+    let tries: Vec<&Try<'_>> =
+        run.tries(seat).iter().take_while(|at| at.attempt.selected_seq < one.began_seq).collect();
+    let own = || tries.iter().filter(|at| at.request.id == one.request);
+    let chosen = own().next_back()?.attempt.selected_seq;
+    // It may be carried out a moment after it was decided.
+    let decided = own().filter_map(|at| at.attempt.counted_seq).min().unwrap_or(one.began_seq);
+    let is_probe = before.is_some_and(|before| before.returned_seq.is_none_or(|back| back > chosen));
+    let began = anew(run, seat, &tries, before, decided).filter(|_| !is_probe)?;
+    let counts = |at: &&&Try<'_>| at.accounted().is_none_or(|accounted| accounted > began);
+    let against = |at: &&&Try<'_>| at.request.id == one.request || run.shown(at) != Shown::Success;
+    let failures: Vec<_> = tries.iter().filter(counts).filter(against).collect();
     (failures.len() < asked as usize).then(|| {
         let (asked, met) = (counted(u64::from(asked), "failure"), failures.len());
         let what =
@@ -125,6 +133,23 @@ fn too_early(run: &Run<'_>, seat: Seat<'_>, one: &Eviction) -> Option<Breach> {
     })
 }
 
+/// Where in the stream a provider last had no failure behind it, before an eviction was decided; none where that is
+/// not certain, as of what came before the history.
+fn anew(run: &Run<'_>, seat: Seat<'_>, tries: &[&Try<'_>], before: Option<&Eviction>, decided: u64) -> Option<u64> {
+    let since = before.map_or(run.history.since, |before| before.began_seq);
+    let renewals = run.history.renewals.iter().filter(|it| it.concerns(seat.0, seat.1, seat.2));
+    let renewed = renewals.map(|it| it.seq).filter(|seq| (since..decided).contains(seq)).max();
+    let first = renewed.unwrap_or(since);
+    let praised = |at: &&&Try<'_>| {
+        at.attempt.selected_seq >= first
+            && at.attempt.counted == Some(Counted::Success)
+            && run.shown(at) == Shown::Success
+    };
+    let successes = tries.iter().filter(praised).filter_map(|at| at.attempt.counted_seq);
+    let known = successes.filter(|seq| *seq < decided).max().or(renewed);
+    known.or((before.is_none() && run.history.since == 0).then_some(0))
+}
+
 /// Of evictions from before the history the causes are gone, and were judged.
 pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<Breach> {
     run.history
@@ -132,7 +157,8 @@ pub(super) fn eviction_cause(run: &Run<'_>) -> Vec<Breach> {
         .iter()
         .filter(|one| one.began_seq >= run.history.since)
         .filter_map(|one| {
-            let what = format!("{}: {}", eviction_line(run.history, one), blame(run, one)?);
+            let wrong = blame(run, one)?;
+            let what = format!("{}: {wrong}", eviction_line(run.history, one));
             let request = run.history.request(&one.request).map(|request| of_request(run, request));
             Some(Breach::new(what).with(of_eviction(one)).with(request.unwrap_or_default()))
         })

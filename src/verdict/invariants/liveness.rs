@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What happens at a provider of a replica.
 #[derive(Clone, Copy)]
 enum Turn<'r> {
-    /// The gateway is done with an attempt.
+    /// The gateway has accounted an attempt, or is done with it.
     Settled(Try<'r>),
     /// An attempt is given to it.
     Chosen(Try<'r>),
@@ -51,7 +51,7 @@ fn turns<'r>(run: &Run<'r>) -> BTreeMap<Seat<'r>, Vec<(u64, Turn<'r>)>> {
     for one in run.attempts() {
         let turns = all.entry(one.seat()).or_default();
         turns.push((one.attempt.selected_seq, Turn::Chosen(one)));
-        turns.extend(one.settled().map(|seq| (seq, Turn::Settled(one))));
+        turns.extend(one.accounted().map(|seq| (seq, Turn::Settled(one))));
     }
     for (seat, turns) in &mut all {
         let evictions = run.evictions.get(seat).into_iter().flatten();
@@ -61,7 +61,7 @@ fn turns<'r>(run: &Run<'r>) -> BTreeMap<Seat<'r>, Vec<(u64, Turn<'r>)>> {
         }));
         let renewals = run.history.renewals.iter().filter(|one| one.concerns(seat.0, seat.1, seat.2));
         turns.extend(renewals.map(|one| (one.seq, Turn::Renewed)));
-        // A retry is chosen after what it follows was accounted.
+        // A retry is chosen after what it follows is over.
         turns.sort_by_key(|(seq, turn)| (*seq, matches!(turn, Turn::Chosen(_))));
     }
     all
@@ -105,7 +105,7 @@ impl<'r> Record<'r> {
         self.failures.push(*one);
         let enough = run.failures_to_evict(one).is_some_and(|limit| self.failures.len() >= limit as usize);
         if enough && self.due.is_none() {
-            self.due = one.settled_at();
+            self.due = one.accounted_at();
         }
     }
 }

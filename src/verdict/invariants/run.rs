@@ -145,15 +145,20 @@ impl<'r> Run<'r> {
         backend.iter().flat_map(|own| own.providers()).map(|(group, own)| (group, own.name.value.as_str())).collect()
     }
 
-    /// A backend, by `namespace/name`.
+    /// A backend as it is first, by `namespace/name`.
     pub(super) fn backend(&self, name: &str) -> Option<&'r Backend> {
-        let (namespace, name) = name.split_once('/')?;
-        self.topologies().flat_map(|one| &one.backends).find(|one| one.namespace == namespace && one.name == name)
+        self.versions(name).next()
+    }
+
+    /// A backend in each form that manifests give it in the course of the run, by `namespace/name`.
+    fn versions(&self, name: &str) -> impl Iterator<Item = &'r Backend> {
+        let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+        let all = self.topologies().flat_map(|one| &one.backends);
+        all.filter(move |one| one.namespace == namespace && one.name == name)
     }
 
     pub(super) fn provider(&self, backend: &str, provider: &str) -> Option<&'r Provider> {
-        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
-        let mut providers = versions.flat_map(Backend::providers);
+        let mut providers = self.versions(backend).flat_map(Backend::providers);
         providers.find(|(_, one)| one.name.value == provider).map(|(_, provider)| provider)
     }
 
@@ -232,6 +237,9 @@ impl<'r> Run<'r> {
     pub(super) fn shown(&self, one: &Try<'r>) -> Shown {
         let (request, attempt) = (one.request, one.attempt);
         let by_condition = self.has_condition(request, attempt);
+        if one.is_left_alone() {
+            return Shown::Nothing;
+        }
         match (attempt.outcome, attempt.status) {
             (None | Some(Outcome::Cancelled), _) => Shown::Nothing,
             (Some(Outcome::Cut | Outcome::Truncated), _) => Shown::Failure,
@@ -270,8 +278,7 @@ impl<'r> Run<'r> {
 
     /// How many failures in a row a policy asks for, at the least, where it counts nothing else.
     pub(super) fn least_failures_to_evict(&self, backend: &str, provider: &str) -> Option<u32> {
-        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
-        let asked = versions.map(|version| {
+        let asked = self.versions(backend).map(|version| {
             let own = version.providers().find(|(_, one)| one.name.value == provider)?.1.health.as_ref();
             let eviction = own.or(version.health.as_ref())?.eviction.as_ref()?;
             eviction.consecutive_failures.filter(|_| eviction.health_threshold.is_none())
@@ -281,8 +288,10 @@ impl<'r> Run<'r> {
 
     /// Everybody whom a backend has at any time, each with the group.
     pub(super) fn members_of(&self, backend: &str) -> Vec<(usize, &'r str)> {
-        let versions = self.topologies().flat_map(|one| &one.backends).filter(|one| one.full_name() == backend);
-        versions.flat_map(Backend::providers).map(|(group, one)| (group, one.name.value.as_str())).collect()
+        self.versions(backend)
+            .flat_map(Backend::providers)
+            .map(|(group, one)| (group, one.name.value.as_str()))
+            .collect()
     }
 
     /// The limits of the health policies that a provider is under, in each version of the manifests: its
@@ -293,8 +302,7 @@ impl<'r> Run<'r> {
         provider: &'s str,
         rule: Option<&'s HealthPolicy>,
     ) -> impl Iterator<Item = Option<u32>> + 's {
-        let versions = self.topologies().flat_map(|one| &one.backends).filter(move |one| one.full_name() == backend);
-        versions.filter_map(move |version| {
+        self.versions(backend).filter_map(move |version| {
             let mut providers = version.providers();
             let own = providers.find(|(_, one)| one.name.value == provider)?.1.health.as_ref();
             Some(own.or(version.health.as_ref()).or(rule).map_or(Some(1), limit))
@@ -328,8 +336,19 @@ impl<'r> Try<'r> {
         Some(Self { request, replica, attempt: &request.attempts[index], index })
     }
 
+    /// When the gateway had accounted it, as far as that is known: one that is followed by another after a
+    /// pause is accounted before the pause, in which others may be.
+    pub(super) fn accounted_at(&self) -> Option<At> {
+        self.attempt.counted_at.or_else(|| self.settled_at())
+    }
+
+    /// Where in the stream the gateway had accounted it.
+    pub(super) fn accounted(&self) -> Option<u64> {
+        self.attempt.counted_seq.or_else(|| self.settled())
+    }
+
     /// When the gateway was done with it.
-    pub(super) fn settled_at(&self) -> Option<At> {
+    fn settled_at(&self) -> Option<At> {
         match self.request.attempts.get(self.index + 1) {
             Some(next) => Some(next.selected),
             None => self.request.gateway.as_ref().and_then(|gateway| gateway.ended).or(self.request.ended),
@@ -355,9 +374,20 @@ impl<'r> Try<'r> {
         self.attempt.selected_seq < seq && self.settled().is_none_or(|settled| settled > seq)
     }
 
-    /// Whether its provider did well.
+    /// Whether its client has left before it had the answer, which the gateway had read by then: what a
+    /// client does not wait for speaks neither for a provider nor against it.
+    fn is_left_alone(&self) -> bool {
+        let gateway = self.request.gateway.as_ref().and_then(|gateway| gateway.outcome);
+        self.index + 1 == self.request.attempts.len()
+            && self.attempt.counted.is_none()
+            && gateway == Some(Outcome::Cancelled)
+            && self.request.outcome != Some(Outcome::Complete)
+    }
+
+    /// Whether its provider did well, and was seen to.
     pub(super) fn succeeded(&self) -> bool {
         self.attempt.outcome == Some(Outcome::Complete)
+            && !self.is_left_alone()
             && self.attempt.status.is_some_and(|status| status < 400)
             && self.attempt.counted != Some(crate::event::history::Counted::Failure)
     }

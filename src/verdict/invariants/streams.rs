@@ -59,6 +59,25 @@ fn altered(run: &Run<'_>, request: &Request) -> Option<Breach> {
     })
 }
 
+pub(super) fn same_answer(run: &Run<'_>) -> Vec<Breach> {
+    let plain = run.history.requests.iter().filter(|request| {
+        request.outcome == Some(Outcome::Complete) && !request.stream && request.status.is_some_and(|one| one < 300)
+    });
+    plain.filter_map(|request| another(run, request)).collect()
+}
+
+/// A success that does not say what its provider said. Its bytes are others, since it is written anew.
+fn another(run: &Run<'_>, request: &Request) -> Option<Breach> {
+    request.gateway.as_ref().filter(|gateway| gateway.error.is_none())?;
+    let served = run.served_answer(request).filter(|one| is_untouched(one) && one.status == request.status)?;
+    let (sent, got) = (served.digest?.json?, request.digest?.json?);
+    let what = format!("{}: {} said something else than what the client got", line(request), served.host);
+    let compared = request
+        .ended
+        .map(|at| Moment::new(at, "checksums", format!("{sent:016x} was said, {got:016x} came, whatever the order")));
+    (sent != got).then(|| Breach::new(what).with(of_request(run, request)).with(compared))
+}
+
 /// Whether no fault has changed what the simulator wrote.
 fn is_untouched(one: &Served) -> bool {
     one.injected.is_none() && one.outcome == Some(Outcome::Complete)

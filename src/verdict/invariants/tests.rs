@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::tape::{FALLBACK, MOCK, PRIMARY, Tape};
 use super::super::{JudgeOptions, judge as judge_run};
 use super::*;
-use crate::event::{At, Kind, Outcome as End};
+use crate::event::{At, Digest, Kind, Outcome as End};
 use crate::event::{BackendRecord, Candidate};
 use crate::scenario::tests::sound;
 use crate::topology::{EvictionPolicy, HealthPolicy, Personality};
@@ -375,6 +375,56 @@ fn a_provider_that_fails_and_stays_is_found() {
     assert_eq!(broken_in(&between, two), [""; 0]);
 }
 
+#[test]
+fn what_happens_in_the_pause_before_a_retry_comes_after_the_failure_before_it() {
+    let two = |scenario: &mut Scenario| with_limit(scenario, 2);
+    let play = |meanwhile: u16| {
+        tape(|tape| {
+            let other = |tape: &mut Tape| drop(tape.exchange(0, 0, MOCK, meanwhile));
+            tape.retried_after(0, (0, MOCK, 429), other, (0, MOCK, 429), 429);
+            tape.failure(0);
+        })
+    };
+    // A failure, a success, and two failures: the second of those evicts.
+    assert_eq!(broken_in(&play(200), two), [""; 0]);
+    // The second failure comes in the pause, and the retry goes to who should be out.
+    assert_eq!(broken_in(&play(429), two), ["evicts-in-time"]);
+}
+
+/// The tape on which the client of a request left while the gateway had its answer, and had not passed it on.
+fn abandoned(tape: &Tape, id: &str) -> Tape {
+    let tape = tape.changed(|kind| match kind {
+        Kind::GatewayRequestEnded { request, outcome, .. } if request == id => *outcome = End::Cancelled,
+        Kind::ClientRequestEnded { request, outcome, .. } if request == id => *outcome = End::Reset,
+        _ => {}
+    });
+    tape.without(|kind| matches!(kind, Kind::ClientResponseStarted { request, .. } if request == id))
+}
+
+#[test]
+fn an_answer_that_its_client_did_not_wait_for_says_nothing_of_its_provider() {
+    let failures = tape(|tape| (0..2).for_each(|_| drop(tape.exchange(0, 0, MOCK, 503))));
+    assert_eq!(broken_by_reference(&failures), ["evicts-in-time"]);
+    assert_eq!(broken_by_reference(&abandoned(&failures, "r1")), [""; 0]);
+    // What the client says alone is not enough: that may be the way from the gateway to it.
+    let cut_off = failures.changed(|kind| match kind {
+        Kind::ClientRequestEnded { request, outcome, .. } if request == "r1" => *outcome = End::Reset,
+        _ => {}
+    });
+    assert_eq!(broken_by_reference(&cut_off), ["evicts-in-time"]);
+
+    let probed = tape(|tape| {
+        tape.failure(0);
+        tape.pass(60_000);
+        tape.exchange(0, 0, MOCK, 200);
+        tape.exchange(0, 0, MOCK, 200);
+        tape.comes_back(MOCK);
+    });
+    assert_eq!(broken_by_reference(&probed), ["breaker-closes"]);
+    let probed = abandoned(&abandoned(&probed, "r2"), "r3");
+    assert_eq!(broken_by_reference(&probed), [""; 0], "no probe has proved it");
+}
+
 /// The reference, under a policy that evicts after so many failures in a row.
 fn with_limit(scenario: &mut Scenario, failures: u32) {
     scenario.gateway.personality = Personality::Reference;
@@ -392,6 +442,59 @@ fn an_eviction_before_its_policy_asks_for_it_is_found() {
         tape.failure(0);
     });
     assert_eq!(broken_in(&second, |scenario| with_limit(scenario, 2)), [""; 0]);
+}
+
+#[test]
+fn a_later_eviction_before_its_policy_asks_for_it_is_found() {
+    let two = |scenario: &mut Scenario| with_limit(scenario, 2);
+    let play = |then: &[u16]| {
+        tape(|tape| {
+            tape.exchange(0, 0, MOCK, 429);
+            tape.failure(0);
+            tape.pass(60_000);
+            tape.comes_back(MOCK);
+            for status in then {
+                tape.accounted(0, MOCK, *status);
+            }
+            tape.failure(0);
+        })
+    };
+    assert_eq!(broken_in(&play(&[200]), two), ["eviction-threshold"]);
+    assert_eq!(broken_in(&play(&[429, 200]), two), ["eviction-threshold"], "not in a row");
+    assert_eq!(broken_in(&play(&[200, 429]), two), [""; 0]);
+    assert_eq!(broken_in(&play(&[]), two), [""; 0], "the failures before it may still count");
+    // What fails as a probe evicts at once.
+    let probe = tape(|tape| {
+        tape.exchange(0, 0, MOCK, 429);
+        tape.failure(0);
+        tape.pass(60_000);
+        tape.failure(0);
+    });
+    assert_eq!(broken_in(&probe, two), [""; 0]);
+}
+
+#[test]
+fn an_answer_to_another_request_is_found() {
+    let sound = sound_tape();
+    let saying = |said: u64, got: u64| {
+        sound.changed(|kind| {
+            let of = |json: u64| Some(Digest { json: Some(json), ..Digest::default() });
+            match kind {
+                Kind::ProviderRequestEnded { request: Some(id), digest, .. } if id == "r2" => *digest = of(said),
+                Kind::ClientRequestEnded { request: id, digest, .. } if id == "r2" => *digest = of(got),
+                _ => {}
+            }
+        })
+    };
+    assert_eq!(broken(&saying(1, 1)), [""; 0]);
+    assert_eq!(broken(&saying(1, 2)), ["same-answer"]);
+    let struck = saying(1, 2).changed(|kind| match kind {
+        Kind::ProviderRequestEnded { request: Some(id), injected, .. } if id == "r2" => {
+            *injected = Some("truncated-json".into());
+        }
+        _ => {}
+    });
+    assert_eq!(broken(&struck), [""; 0], "a fault may have changed it on the way");
 }
 
 #[test]

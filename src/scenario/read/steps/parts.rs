@@ -50,7 +50,9 @@ impl Steps<'_> {
         let changes = self.reader.decode(&one.value)?;
         let simulators = &self.topology.simulators;
         if simulators.iter().any(|simulator| simulator.name == one.key) {
-            return Some(Step::Configure(Box::new(Configure { name: one.key.clone(), changes })));
+            let places =
+                one.value.entries().iter().map(|argument| (argument.key_place, argument.value.place)).collect();
+            return Some(Step::Configure(Box::new(Configure { name: one.key.clone(), changes, places })));
         }
         // Without manifests no name is known, and that has been said.
         if !self.topology.listeners.is_empty() {
