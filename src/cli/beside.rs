@@ -92,11 +92,12 @@ impl Beside {
         let (beside, warnings) = (self.clone(), warnings.clone());
         std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
             runtime.block_on(async {
+                let asked = beside.clone();
                 let _server = serve::serve(listener, move |request: http::Request<hyper::body::Incoming>| {
-                    let answer = beside.lock().answer(request.method(), request.uri().path());
+                    let answer = asked.lock().answer(request.method(), request.uri().path());
                     async move { answer }
                 });
-                send_on(&watch, &warnings).await;
+                send_on(&beside, &watch, &warnings).await;
             });
         })?;
         Ok(Ok(at))
@@ -151,7 +152,7 @@ impl Warnings {
 }
 
 /// Writes the access log out and sends traces on, again and again. What keeps failing is told once.
-async fn send_on(watch: &Watch, warnings: &Warnings) {
+async fn send_on(beside: &Beside, watch: &Watch, warnings: &Warnings) {
     let mut failing = false;
     for times in (0..EXPORT).cycle() {
         tokio::time::sleep(FLUSH).await;
@@ -159,7 +160,8 @@ async fn send_on(watch: &Watch, warnings: &Warnings) {
         if times > 0 {
             continue;
         }
-        let sent = watch.export().await;
+        let now = beside.lock().now();
+        let sent = watch.export(now).await;
         if let (Err(error), false) = (&sent, failing) {
             warnings.tell(error);
         }
@@ -173,8 +175,13 @@ impl State {
         self.metrics.apply(event)
     }
 
+    /// The lab's time.
+    fn now(&self) -> At {
+        At::after(self.origin.map_or(Duration::ZERO, |origin| origin.elapsed()))
+    }
+
     fn answer(&self, method: &Method, path: &str) -> Response<String> {
-        let now = At::after(self.origin.map_or(Duration::ZERO, |origin| origin.elapsed()));
+        let now = self.now();
         let answer = match path {
             "/metrics" | "/stats/prometheus" => Some((metrics::CONTENT_TYPE, metrics::render(&self.metrics, now))),
             "/health/providers" => {

@@ -163,7 +163,8 @@ impl Outputs {
             _ => self.collector.clone().map(Target::Collector),
         };
         let traces = to.map(|to| (Traces::new(header, start), to));
-        Ok(Watch(Arc::new(Mutex::new(Watched { log, metrics, traces, now: At::default(), failed: None }))))
+        let watched = Watched { log, metrics, traces, now: At::default(), failed: None, lost: None };
+        Ok(Watch(Arc::new(Mutex::new(watched))))
     }
 }
 
@@ -177,6 +178,8 @@ struct Watched {
     traces: Option<(Traces, Target)>,
     now: At,
     failed: Option<io::Error>,
+    /// Why spans are gone that should have been sent.
+    lost: Option<String>,
 }
 
 #[derive(Clone)]
@@ -229,13 +232,16 @@ impl Watch {
         watched.follow(event);
     }
 
-    /// Sends on the spans of requests that ended a second ago or earlier.
+    /// Sends on the spans of requests that, at `now`, ended a second ago or earlier.
     ///
     /// # Errors
-    /// Why it was in vain; the spans are gone.
-    pub(super) async fn export(&self) -> Result<(), String> {
-        let now = self.lock().now;
-        self.export_until(At(now.0.saturating_sub(1_000_000))).await
+    /// Why it was in vain; the spans are gone, which [`Watch::finish`] tells once more.
+    pub(super) async fn export(&self, now: At) -> Result<(), String> {
+        let sent = self.export_until(At(now.0.saturating_sub(1_000_000))).await;
+        if let Err(why) = &sent {
+            self.lock().lost = Some(why.clone());
+        }
+        sent
     }
 
     async fn export_until(&self, until: At) -> Result<(), String> {
@@ -262,7 +268,7 @@ impl Watch {
     /// Writes what is written at the end.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`], after telling what could not be written.
+    /// [`Exit::Unavailable`], after telling what could not be written now, and what could not be sent meanwhile.
     pub(super) fn finish(&self) -> Result<(), Exit> {
         let (log, metrics, has_traces) = {
             let mut watched = self.lock();
@@ -275,6 +281,7 @@ impl Watch {
         let log = log.map_or(Ok(()), |error| Err(format!("cannot write the access log: {error}")));
         let metrics = metrics.map_or(Ok(()), |(text, file)| file.write(&text));
         let traces = if has_traces { at_once(self.export_until(At(u64::MAX))) } else { Ok(()) };
+        let traces = traces.and(self.lock().lost.take().map_or(Ok(()), Err));
         let failed: Vec<String> = [log, metrics, traces].into_iter().filter_map(Result::err).collect();
         for what in &failed {
             eprintln!("error: {what}");

@@ -32,11 +32,24 @@ fn version(version: Version) -> String {
 /// The host that a request names, lower case and without its port.
 #[must_use]
 pub(crate) fn host_of(request: &Parts) -> Option<String> {
-    let authority = request.uri.authority().cloned().or_else(|| {
-        let header = request.headers.get(http::header::HOST)?;
-        http::uri::Authority::try_from(header.as_bytes()).ok()
-    })?;
-    Some(authority.host().to_ascii_lowercase())
+    if let Some(authority) = request.uri.authority() {
+        return Some(authority.host().to_ascii_lowercase());
+    }
+    let header = request.headers.get(http::header::HOST)?.as_bytes();
+    match plain_host(header) {
+        Some(host) => Some(host.to_owned()),
+        None => Some(http::uri::Authority::try_from(header).ok()?.host().to_ascii_lowercase()),
+    }
+}
+
+/// The host of a header like nearly all: small letters, digits, dots and hyphens, and perhaps a port.
+fn plain_host(header: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    let end = header.iter().position(|byte| !is_plain(byte)).unwrap_or(header.len());
+    let (host, port) = header.split_at(end);
+    let has_port = |digits: &[u8]| (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let fits = !host.is_empty() && (port.is_empty() || port.strip_prefix(b":").is_some_and(has_port));
+    fits.then(|| std::str::from_utf8(host).ok())?
 }
 
 /// How closely a host name that is configured fits the one that is asked for: the larger, the
@@ -86,6 +99,17 @@ mod tests {
 
     fn listener(port: u16, hostname: Option<&str>) -> Listener {
         Listener { gateway: "ns/gw".into(), name: "l".into(), port, hostname: hostname.map(Into::into), tls: None }
+    }
+
+    #[test]
+    fn the_host_is_read_as_an_authority_is() {
+        for header in
+            ["a.example", "a-b.c:8080", "A.Example:80", "127.0.0.1:1", "[::1]:80", "h:", "h:80808", "", "a b", "u@h"]
+        {
+            let request = http::Request::get("/").header("host", header).body(()).unwrap();
+            let parsed = http::uri::Authority::try_from(header).ok().map(|one| one.host().to_ascii_lowercase());
+            assert_eq!(host_of(&request.into_parts().0), parsed, "{header}");
+        }
     }
 
     #[test]

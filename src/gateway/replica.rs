@@ -41,7 +41,6 @@ pub(crate) struct Replica {
     /// Whether an expression of a health policy asks for the request.
     pub(crate) policies_ask_for_requests: bool,
     targets: Vec<Vec<Vec<Arc<Target>>>>,
-    /// Routes and backends as `namespace/name`.
     names: Names,
     state: Mutex<State>,
     /// How many requests without an id have come, under all of its configurations.
@@ -62,6 +61,9 @@ pub(crate) struct State {
 
 /// What is told of in every request.
 struct Names {
+    /// How the ids of requests begin that came without one.
+    ids: String,
+    /// As `namespace/name`, as are backends.
     routes: Vec<String>,
     backends: Vec<String>,
 }
@@ -130,7 +132,7 @@ impl Replica {
             upstream,
             policies_ask_for_requests,
             targets: targets(&topology),
-            names: Names::of(&topology),
+            names: Names::of(&topology, number),
             state: Mutex::new(state),
             requests,
             successor: OnceLock::new(),
@@ -161,7 +163,7 @@ impl Replica {
             return (text.to_owned(), header.clone());
         }
         let number = self.numbered();
-        let id = format!("gw{}-{number}", self.number);
+        let id = [self.names.ids.as_str(), &number.to_string()].concat();
         let header = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from(number));
         (id, header)
     }
@@ -523,8 +525,9 @@ struct Told {
 }
 
 impl Names {
-    fn of(topology: &Topology) -> Self {
+    fn of(topology: &Topology, replica: u32) -> Self {
         Self {
+            ids: format!("gw{replica}-"),
             routes: topology.routes.iter().map(|route| format!("{}/{}", route.namespace, route.name)).collect(),
             backends: topology.backends.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect(),
         }

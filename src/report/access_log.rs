@@ -239,9 +239,20 @@ fn text(time: &str, fields: &[(&'static str, Field<'_>)]) -> String {
 
 fn needs_quotes(key: &str, value: &str) -> bool {
     let strange = |one: char| one.is_whitespace() || one.is_control() || one == '"';
-    let ordinary = value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+    let ordinary = value.bytes().all(|byte| ORDINARY[usize::from(byte)]);
     matches!(key, "error" | "response.body") || value.is_empty() || (!ordinary && value.contains(strange))
 }
+
+/// Which bytes need no quotes wherever they stand.
+static ORDINARY: [bool; 256] = {
+    let mut ordinary = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        ordinary[byte as usize] = byte != b'"';
+        byte += 1;
+    }
+    ordinary
+};
 
 fn object(time: String, fields: Vec<(&'static str, Field<'_>)>) -> String {
     let mut map = Map::new();

@@ -19,7 +19,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::Full;
@@ -32,7 +32,6 @@ use tokio::time::Instant;
 use super::connector::Connector;
 use super::lanes::Lanes;
 use super::net::Stream;
-use crate::topology::Authority;
 
 /// How long a connection may rest: as with hyper's client.
 const LONGEST_REST: Duration = Duration::from_secs(90);
@@ -79,8 +78,8 @@ struct Resting(Mutex<Rest>);
 
 #[derive(Default)]
 struct Rest {
-    /// By server; the one that has rested least is the last.
-    lines: BTreeMap<Authority, Vec<Line>>,
+    /// By server, as calls name it; the one that has rested least is the last.
+    lines: BTreeMap<Box<str>, Vec<Line>>,
     /// Whether somebody closes those that have rested too long.
     swept: bool,
 }
@@ -102,7 +101,7 @@ impl Caller {
         make_ready(&mut request, &to);
         let home = &self.resting[Lanes::here() % self.resting.len()];
         loop {
-            let (mut line, is_used) = match home.take(&to) {
+            let (mut line, is_used) = match home.take(to.as_str()) {
                 Some(line) => (line, true),
                 None => (self.connect(to.clone(), home.clone()).await?, false),
             };
@@ -127,8 +126,8 @@ impl Caller {
 /// A request as it stands on a connection to its server.
 fn make_ready(request: &mut Request<Full<Bytes>>, to: &Authority) {
     if !request.headers().contains_key(HOST) {
-        let host = if to.port == 80 { to.host.clone() } else { to.to_string() };
-        if let Ok(host) = HeaderValue::from_str(&host) {
+        let host = if matches!(to.port_u16(), None | Some(80)) { to.host() } else { to.as_str() };
+        if let Ok(host) = HeaderValue::from_str(host) {
             request.headers_mut().insert(HOST, host);
         }
     }
@@ -164,16 +163,16 @@ fn drive(wire: &mut Option<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>, conte
 }
 
 impl Resting {
-    fn take(&self, to: &Authority) -> Option<Line> {
+    fn take(&self, to: &str) -> Option<Line> {
         self.lock().lines.get_mut(to)?.pop()
     }
 
     fn put(self: &Arc<Self>, mut line: Line) {
         line.since = Instant::now();
         let mut rest = self.lock();
-        match rest.lines.get_mut(&line.to) {
+        match rest.lines.get_mut(line.to.as_str()) {
             Some(lines) => lines.push(line),
-            None => drop(rest.lines.insert(line.to.clone(), vec![line])),
+            None => drop(rest.lines.insert(line.to.as_str().into(), vec![line])),
         }
         if !std::mem::replace(&mut rest.swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));

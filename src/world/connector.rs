@@ -51,8 +51,8 @@ impl Connector {
     ///
     /// # Errors
     /// There is no host, or it is not to be called in the clear.
-    pub(super) fn in_the_clear(uri: &Uri) -> io::Result<Authority> {
-        if is_secure(uri) { Err(no_tls()) } else { authority(uri) }
+    pub(super) fn in_the_clear(uri: &Uri) -> io::Result<http::uri::Authority> {
+        if is_secure(uri) { Err(no_tls()) } else { uri.authority().cloned().ok_or_else(no_host) }
     }
 
     /// How many threads call, each of which keeps connections of its own.
@@ -61,8 +61,9 @@ impl Connector {
     }
 
     /// Opens a connection in the clear.
-    pub(super) async fn connect(&self, to: &Authority) -> io::Result<Stream> {
-        self.in_time(self.net.connect(to)).await
+    pub(super) async fn connect(&self, to: &http::uri::Authority) -> io::Result<Stream> {
+        let to = Authority::new(to.host(), to.port_u16().unwrap_or(80));
+        self.in_time(self.net.connect(&to)).await
     }
 
     async fn in_time<T>(&self, ready: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -98,12 +99,16 @@ impl Connector {
 
 /// Where a request to this address goes.
 fn authority(uri: &Uri) -> io::Result<Authority> {
-    let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"))?;
+    let host = uri.host().ok_or_else(no_host)?;
     Ok(Authority::new(host, uri.port_u16().unwrap_or(if is_secure(uri) { 443 } else { 80 })))
 }
 
 fn is_secure(uri: &Uri) -> bool {
     uri.scheme() == Some(&Scheme::HTTPS)
+}
+
+fn no_host() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the address has no host")
 }
 
 fn no_tls() -> io::Error {

@@ -205,6 +205,10 @@ impl Steps<'_> {
 
     fn parallel(&mut self, entry: &Entry, place: Place) {
         let items = self.reader.items(&entry.value, "of steps, or of lists of steps, that are done at once");
+        if matches!(&entry.value.value, Value::Seq(items) if items.is_empty()) {
+            self.reader
+                .push(Diagnostic::error("there is nothing to do at once").at(entry.key_place, "it has no steps"));
+        }
         self.within(place, |steps| {
             let position = steps.read.len();
             steps.read.push(Spanned::new(Step::Parallel(Vec::new()), place));
