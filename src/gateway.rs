@@ -163,7 +163,8 @@ impl Gateway {
 
 impl Here {
     async fn handle(&self, listener: usize, request: Request<Incoming>) -> Response<Body> {
-        let (head, mut body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
+        listener::name_host(&mut head);
         let held_back = is_held_back(&head.headers, &body);
         let host = listener::host_of(&head);
         let arrival = listener::arrival(&self.0.topology, listener, &head, host.as_deref());

@@ -299,7 +299,8 @@ fn with_key() -> Request<Full<Bytes>> {
     request.headers_mut().insert("x-request-id", "r-1".parse().unwrap());
     request.headers_mut().insert("connection", "keep-alive, x-private".parse().unwrap());
     request.headers_mut().insert("x-private", "1".parse().unwrap());
-    request.headers_mut().insert("te", "trailers".parse().unwrap());
+    request.headers_mut().insert("te", "trailers, gzip".parse().unwrap());
+    request.headers_mut().insert("proxy-authorization", "Basic eDp5".parse().unwrap());
     request
 }
 
@@ -328,9 +329,10 @@ async fn a_credential_goes_where_it_belongs_and_into_no_event() {
 #[tokio::test(start_paused = true)]
 async fn headers_of_one_hop_stay_behind_and_the_request_id_goes_along() {
     let (headers, lab) = sent(Auth::None, with_key()).await;
-    for gone in ["connection", "te", "x-private", "x-retry-attempt"] {
+    for gone in ["connection", "proxy-authorization", "x-private", "x-retry-attempt"] {
         assert!(!headers.contains_key(gone), "{gone}: {headers:?}");
     }
+    assert_eq!(headers["te"], "trailers", "who takes trailers is sent them");
     assert_eq!(headers["x-request-id"], "r-1");
     assert_eq!(headers["host"], "primary", "a provider's name is its host");
     assert_eq!(lab.story("r-1").len(), 7);
