@@ -188,12 +188,14 @@ fn saying(json: &Json) -> u64 {
 }
 
 /// Request headers that concern one connection only, besides those that every hop has.
-const HOP_BY_HOP: [&str; 6] = ["keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "upgrade"];
+const HOP_BY_HOP: [&str; 7] =
+    ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade"];
 
-/// Those of a request's headers that concern one connection only.
+/// Those of a request's headers that concern one connection only. That it takes trailers, a gateway says of itself.
 #[must_use]
 pub fn hop_by_hop(headers: &http::HeaderMap) -> Vec<String> {
-    HOP_BY_HOP.iter().filter(|name| headers.contains_key(**name)).map(|name| (*name).to_owned()).collect()
+    let is_there = |name: &str| headers.get(name).is_some_and(|value| name != "te" || value != "trailers");
+    HOP_BY_HOP.iter().filter(|name| is_there(name)).map(|name| (*name).to_owned()).collect()
 }
 
 /// Whether a group of facts says nothing, so that an event need not carry it.
@@ -256,6 +258,19 @@ mod tests {
         cut.take_answer(b"{}");
         cut.take_answer(b"{}");
         assert_eq!(cut.json, None, "nobody knows where one ends");
+    }
+
+    #[test]
+    fn headers_of_one_connection_are_known() {
+        let of = |name: &'static str, value: &'static str| {
+            hop_by_hop(
+                &[(http::HeaderName::from_static(name), http::HeaderValue::from_static(value))].into_iter().collect(),
+            )
+        };
+        assert_eq!(of("proxy-authorization", "Basic eDp5"), ["proxy-authorization"]);
+        assert_eq!(of("te", "gzip"), ["te"]);
+        assert!(of("te", "trailers").is_empty());
+        assert!(of("authorization", "Bearer x").is_empty());
     }
 
     #[test]

@@ -1,11 +1,21 @@
 //! Which host a request is for, and which listener takes it.
 
-use http::Version;
+use http::header::HOST;
 use http::request::Parts;
+use http::{HeaderValue, Version};
 
 use crate::event::Arrival;
 use crate::topology::{Listener, Topology};
 use crate::world::serve::Peer;
+
+/// Has the host that a request's target names, in HTTP/2 or as a whole URI, be its `Host`, whatever that says.
+pub(crate) fn name_host(request: &mut Parts) {
+    let Some(authority) = request.uri.authority() else { return };
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    if let Ok(host) = HeaderValue::from_str(host) {
+        request.headers.insert(HOST, host);
+    }
+}
 
 /// How a request for `host` came, for reports.
 #[must_use]
@@ -15,7 +25,7 @@ pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts, h
     let listener = topology.listeners.get(listener);
     Arrival {
         source: request.extensions.get::<Peer>().map(|peer| peer.text.to_string()),
-        host: header("host").or_else(|| request.uri.authority().map(ToString::to_string)),
+        host: header("host"),
         version: Some(version(request.version)),
         port: listener.map(|listener| listener.port),
         gateway: listener.map(|listener| listener.gateway.clone()),
@@ -35,7 +45,7 @@ pub(crate) fn host_of(request: &Parts) -> Option<String> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.host().to_ascii_lowercase());
     }
-    let header = request.headers.get(http::header::HOST)?.as_bytes();
+    let header = request.headers.get(HOST)?.as_bytes();
     match plain_host(header) {
         Some(host) => Some(host.to_owned()),
         None => Some(http::uri::Authority::try_from(header).ok()?.host().to_ascii_lowercase()),

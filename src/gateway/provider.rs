@@ -1,11 +1,12 @@
 //! What one provider makes of a request: its address, path, host, and credential.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
+use super::encoding;
 use super::error::Error;
 use super::upstream::Way;
 use crate::topology::{Auth, Provider};
@@ -117,8 +118,13 @@ impl Target {
         *request.uri_mut() = self.uri_with(client.uri.query())?;
         let headers = request.headers_mut();
         headers.clone_from(&client.headers);
+        let takes_trailers = takes_trailers(headers);
         strip_hop_by_hop(headers);
+        if takes_trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
         headers.remove(CONTENT_LENGTH);
+        encoding::offer_what_can_be_read(headers);
         match &self.auth {
             AuthHeader::Remove => drop(headers.remove(AUTHORIZATION)),
             AuthHeader::Keep => {}
@@ -157,11 +163,17 @@ fn is_hop_by_hop(name: &str) -> bool {
             | "keep-alive"
             | "proxy-connection"
             | "proxy-authenticate"
+            | "proxy-authorization"
             | "te"
             | "trailer"
             | "transfer-encoding"
             | "upgrade"
     )
+}
+
+/// Whether whoever asks takes trailers; then the gateway does too.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get(TE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("trailers"))
 }
 
 /// Takes away what concerns one connection only.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::lab::{Lab, answer, at, completion, question, topology, whole};
 use crate::gateway::upstream::{Upstream, Way};
@@ -55,6 +56,38 @@ async fn the_listener_speaks_http_2_to_clients_that_begin_with_it() {
     // One from the client, and from the gateway one for each request that was under way at once.
     assert_eq!(lab.world.net.connections() - opened, 3);
     assert_eq!(lab.ask().await.status, 200, "HTTP/1.1 as before");
+}
+
+/// What a provider at an address is sent as the host: what the client named.
+#[tokio::test(start_paused = true)]
+async fn the_host_of_http_2_and_of_a_whole_uri_is_the_one_of_the_target() {
+    let mut at_an_address = topology(&[&["primary"]]);
+    let address = crate::topology::Authority::new("10.1.2.3", 8000);
+    at_an_address.backends[0].groups[0].providers[0].endpoint = address.clone();
+    at_an_address.routes[0].hostnames = vec!["gateway".to_owned()];
+    let lab = Lab::of(at_an_address, 1).open().await;
+    let listener = lab.world.net.listen(&address).await.unwrap();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hosts = seen.clone();
+    serve_with_h2c(listener, move |request: Request<_>| {
+        hosts.lock().unwrap().push(request.headers()["host"].to_str().unwrap().to_owned());
+        async { answer("primary", 200, &[]) }
+    });
+    let (client, way) = h2c_client(&lab.world.net);
+    assert_eq!(client.call(question(r#"{"messages":[]}"#), &way).await.unwrap().status(), 200);
+
+    let mut door = lab.world.net.connect(&crate::topology::Authority::new("gateway", 8080)).await.unwrap();
+    let asked = "POST http://me@gateway:8080/ HTTP/1.1\r\nhost: other\r\nconnection: close\r\ncontent-length: 15\r\n\r\n{\"messages\":[]}";
+    door.write_all(asked.as_bytes()).await.unwrap();
+    let mut got = String::new();
+    door.read_to_string(&mut got).await.unwrap();
+    assert!(got.starts_with("HTTP/1.1 200"), "{got}");
+    assert_eq!(*seen.lock().unwrap(), ["gateway:8080"; 2]);
+    let told = lab.told(|kind| match kind {
+        crate::event::Kind::GatewayRequestReceived { arrival, .. } => arrival.host.clone(),
+        _ => None,
+    });
+    assert_eq!(told, ["gateway:8080"; 2]);
 }
 
 #[tokio::test(start_paused = true)]

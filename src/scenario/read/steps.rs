@@ -113,7 +113,11 @@ pub(crate) fn steps<'r>(reader: &'r Reader<'r>, top: Fields<'_>, topology: &'r T
         && top.entry("steps").is_none_or(|entry| matches!(entry.value.value, Value::Seq(_) | Value::Null))
     {
         let place = top.entry("steps").map_or_else(|| top.first_line(), |entry| entry.key_place);
-        reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
+        let scheduled =
+            top.entry("schedule").is_some_and(|one| matches!(&one.value.value, Value::Seq(all) if !all.is_empty()));
+        if !scheduled {
+            reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
+        }
     }
     let mut steps =
         Steps { reader, begin: topology, topology, scheduled: false, read: Vec::new(), depth: 0, full: false };
