@@ -69,6 +69,7 @@ impl Body {
         if let Some(tap) = tap {
             tap.end();
             exchange.learn(tap.model.take(), tap.usage);
+            exchange.facts().details = tap.details;
             if outcome == Outcome::Complete && !tap.done {
                 outcome = Outcome::Truncated;
             }
@@ -103,7 +104,7 @@ impl http_body::Body for Body {
             if let Some(held) = this.source.held() {
                 exchange.held(held + data.len());
             }
-            exchange.sent(data.len(), matches!(this.source, Source::Upstream(_, Some(_)) | Source::Warped(_)));
+            exchange.sent(data, matches!(this.source, Source::Upstream(_, Some(_)) | Source::Warped(_)));
         }
         match &frame {
             Some(Err(_)) => this.close(Outcome::Cut),
