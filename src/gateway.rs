@@ -28,6 +28,7 @@ pub mod broken;
 pub mod budget;
 mod chat;
 pub mod classify;
+mod encoding;
 mod error;
 pub mod eviction;
 mod exchange;
@@ -50,9 +51,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -61,11 +62,12 @@ use tokio::time::Instant;
 pub use body::Body;
 use body::Source;
 pub use broken::Broken;
+use encoding::{Decoded, Decoder, Encoding};
 use error::Error;
 use exchange::Exchange;
 use group::Seat;
 pub use health::{BackendHealth, ProviderHealth};
-use personality::{ClientErrors, Conditions, Retries, Told};
+use personality::{ClientErrors, Compressed, Conditions, Refusals, Retries, Told};
 use provider::{Marks, Target};
 use replica::Replica;
 use route::Found;
@@ -74,7 +76,7 @@ use tap::Tap;
 
 use crate::event::{At, Outcome};
 use crate::topology::cel::{RequestFacts, Subject};
-use crate::topology::{Personality, Retry, Rule, Topology};
+use crate::topology::{Personality, RateUnit, Retry, Rule, Topology};
 use crate::world::World;
 use crate::world::caller::Reply;
 use crate::world::drain::{drain, is_held_back};
@@ -193,7 +195,7 @@ impl Here {
         response.map(|source| Body::new(source, exchange))
     }
 
-    /// The way through the layers. `taken` is the rule, once it is found.
+    /// The way through the layers. `taken` is the rule, from when on it changes what is answered.
     async fn answer(
         &self,
         exchange: &mut Exchange,
@@ -210,12 +212,14 @@ impl Here {
 
         let found = replica.routes.find(listener, &host, &head).ok_or(Error::RouteNotFound)?;
         let rule = replica.rule(found).ok_or(Error::RouteNotFound)?;
-        *taken = Some(found);
         exchange.found(found);
-        replica.admit(found).map_err(|exceeded| {
+        replica.admit(found).map_err(|(unit, exceeded)| {
+            let is_bare = unit == RateUnit::Requests && replica.behaviour.refusals == Refusals::Bare;
+            *taken = Some(found).filter(|_| !is_bare);
             exchange.refused_by_limit(rule.backends.first().map(|one| one.backend));
             Error::RateLimited(exceeded)
         })?;
+        *taken = Some(found);
 
         let matched = found.matched.and_then(|index| rule.matches.get(index));
         if let Some(answer) = filters::own_answer(&rule.filters, matched, &head)? {
@@ -402,12 +406,37 @@ impl Attempt<'_> {
             exchange.attempt_answered(response.status(), response.headers());
             provider::strip_hop_by_hop(response.headers_mut());
             if question.stream {
-                let tap = response.status().is_success().then(Box::<Tap>::default);
-                return Ok(response.map(|body| replica.broken.stream(Source::Upstream(body, tap))));
+                return self.stream(response);
             }
             self.whole(exchange, response).await
         });
         within(deadline, answer.as_mut()).await.unwrap_or(Err(Error::RequestTimeout))
+    }
+
+    /// Passes a stream on; one that is compressed in the clear, where the version does.
+    fn stream(&self, mut response: Response<Reply>) -> Result<Response<Source>, Error> {
+        let Call { replica, .. } = *self.call;
+        let is_success = response.status().is_success();
+        let encoding = if is_success { self.encoding(response.headers())? } else { Encoding::Identity };
+        let decodes = replica.behaviour.compressed == Compressed::WholeAndStreams;
+        if let Some(decoder) = Decoder::of(encoding).filter(|_| decodes) {
+            response.headers_mut().remove(CONTENT_ENCODING);
+            response.headers_mut().remove(CONTENT_LENGTH);
+            return Ok(response.map(|reply| Source::Decoded(Box::new(Decoded::new(reply, decoder)))));
+        }
+        let tap = (is_success && encoding == Encoding::Identity).then(Box::<Tap>::default);
+        Ok(response.map(|reply| replica.broken.stream(Source::Upstream(reply, tap))))
+    }
+
+    /// How a successful answer is compressed. Where streams are not decoded, what cannot be read is read as it is.
+    fn encoding(&self, headers: &HeaderMap) -> Result<Encoding, Error> {
+        match (Encoding::of(headers), self.call.replica.behaviour.compressed) {
+            (Encoding::Unknown, Compressed::WholeAndStreams) => {
+                let name = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+                Err(Error::UnreadableEncoding(name.unwrap_or("unknown").to_owned()))
+            }
+            (encoding, _) => Ok(encoding),
+        }
     }
 
     /// Reads an answer whole; a successful one is written again, any other stays as it is.
@@ -415,14 +444,17 @@ impl Attempt<'_> {
         let (mut head, body) = response.into_parts();
         let mut body = read(body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
         exchange.attempt_ended(Outcome::Complete, None);
+        exchange.show(&head.headers, &body);
         if head.status.is_success() {
-            let answer = chat::answer(&body)?;
+            let encoding = self.encoding(&head.headers)?;
+            let plain = encoding.decode(body);
+            let answer = chat::answer(&plain.ok_or(Error::BrokenResponse(self.call.replica.behaviour.broken_body))?)?;
             if answer.usage.is_some() && self.call.replica.world.bus.is_heard() {
                 // Written again, it has its usage at the beginning.
                 exchange.facts().details = tap::token_details(&answer.body);
             }
             exchange.learn(Some(answer.model), answer.usage);
-            body = answer.body;
+            body = encoding.encode(answer.body);
         }
         head.headers.remove(CONTENT_LENGTH);
         Ok(Response::from_parts(head, Source::Whole(Some(body))))

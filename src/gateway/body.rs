@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::broken::Warped;
+use super::encoding::Decoded;
 use super::exchange::Exchange;
 use super::tap::Tap;
 use crate::event::Outcome;
@@ -24,6 +25,8 @@ pub(crate) enum Source {
     Whole(Option<Bytes>),
     /// It comes from upstream; a tap reads along where it is a stream of events.
     Upstream(Reply, Option<Box<Tap>>),
+    /// It comes from upstream compressed, a stream of events, and goes on in the clear.
+    Decoded(Box<Decoded>),
     /// It comes from upstream, and something happens to it on the way.
     Warped(Box<Warped>),
     /// It breaks at once.
@@ -35,9 +38,15 @@ impl Source {
     fn held(&self) -> Option<usize> {
         match self {
             Self::Upstream(_, tap) => tap.as_ref().map(|tap| tap.held()),
+            Self::Decoded(decoded) => Some(decoded.held()),
             Self::Warped(warped) => Some(warped.held()),
             Self::Whole(_) | Self::Gone => None,
         }
+    }
+
+    /// Whether it is a stream of events that is read along.
+    fn is_stream(&self) -> bool {
+        matches!(self, Self::Upstream(_, Some(_)) | Self::Decoded(_) | Self::Warped(_))
     }
 }
 
@@ -63,6 +72,7 @@ impl Body {
         let mut outcome = outcome;
         let tap = match &mut self.source {
             Source::Upstream(_, tap) => tap.as_mut(),
+            Source::Decoded(decoded) => Some(&mut decoded.tap),
             Source::Warped(warped) => Some(&mut warped.tap),
             Source::Whole(_) | Source::Gone => None,
         };
@@ -95,6 +105,7 @@ impl http_body::Body for Body {
                 }
                 frame.map(|frame| frame.map_err(BoxError::from))
             }
+            Source::Decoded(decoded) => ready!(decoded.poll_piece(context)).map(|frame| frame.map_err(BoxError::from)),
             Source::Warped(warped) => ready!(warped.poll_piece(context)).map(|frame| frame.map_err(BoxError::from)),
             Source::Gone => Some(Err("gone".into())),
         };
@@ -104,7 +115,7 @@ impl http_body::Body for Body {
             if let Some(held) = this.source.held() {
                 exchange.held(held + data.len());
             }
-            exchange.sent(data, matches!(this.source, Source::Upstream(_, Some(_)) | Source::Warped(_)));
+            exchange.sent(data, this.source.is_stream());
         }
         match &frame {
             Some(Err(_)) => this.close(Outcome::Cut),
@@ -121,7 +132,7 @@ impl http_body::Body for Body {
             Source::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Source::Upstream(incoming, _) => incoming.is_end_stream(),
             Source::Warped(warped) => warped.is_over(),
-            Source::Gone => false,
+            Source::Decoded(_) | Source::Gone => false,
         }
     }
 
@@ -129,7 +140,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Source::Upstream(incoming, _) => incoming.size_hint(),
-            Source::Warped(_) | Source::Gone => SizeHint::default(),
+            Source::Decoded(_) | Source::Warped(_) | Source::Gone => SizeHint::default(),
         }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) enum Error {
     BadResponse(String),
     /// A response's body broke before its end, or is too long; what is said of it.
     BrokenResponse(&'static str),
+    /// A response is compressed in a way that cannot be read: this one.
+    UnreadableEncoding(String),
 }
 
 impl Error {
@@ -70,9 +72,14 @@ impl Error {
             (Self::RateLimited(_), _) => StatusCode::TOO_MANY_REQUESTS,
             (Self::NoHost | Self::BadRequest(_) | Self::NoModel, Errors::OpenAi) => StatusCode::BAD_REQUEST,
             (Self::RequestTooLarge, Errors::OpenAi) => StatusCode::PAYLOAD_TOO_LARGE,
-            (Self::Unresolved | Self::Call { .. } | Self::BadResponse(_) | Self::BrokenResponse(_), Errors::OpenAi) => {
-                StatusCode::BAD_GATEWAY
-            }
+            (
+                Self::Unresolved
+                | Self::Call { .. }
+                | Self::BadResponse(_)
+                | Self::BrokenResponse(_)
+                | Self::UnreadableEncoding(_),
+                Errors::OpenAi,
+            ) => StatusCode::BAD_GATEWAY,
             (
                 Self::NoHost
                 | Self::NoHealthyBackends
@@ -83,7 +90,8 @@ impl Error {
                 | Self::Unresolved
                 | Self::Call { .. }
                 | Self::BadResponse(_)
-                | Self::BrokenResponse(_),
+                | Self::BrokenResponse(_)
+                | Self::UnreadableEncoding(_),
                 _,
             ) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -141,7 +149,7 @@ impl Error {
             Self::RequestTooLarge => "request_too_large",
             Self::CallTimeout | Self::RequestTimeout => "timeout",
             Self::Unresolved | Self::Call { .. } => "upstream_unreachable",
-            Self::BadResponse(_) | Self::BrokenResponse(_) => "upstream_invalid_response",
+            Self::BadResponse(_) | Self::BrokenResponse(_) | Self::UnreadableEncoding(_) => "upstream_invalid_response",
             Self::AllEvicted { .. } | Self::NoHealthyBackends => "no_provider_available",
             Self::ListenerNotFound | Self::RouteNotFound => "not_found",
             Self::NoHost | Self::BadRequest(_) | Self::NoModel => "invalid_request",
@@ -167,7 +175,8 @@ impl Error {
             | Self::NoModel
             | Self::RequestTooLarge
             | Self::BadResponse(_)
-            | Self::BrokenResponse(_) => "Internal",
+            | Self::BrokenResponse(_)
+            | Self::UnreadableEncoding(_) => "Internal",
         }
     }
 
@@ -204,6 +213,9 @@ impl fmt::Display for Error {
             Self::RequestTimeout => f.write_str("request timeout"),
             Self::BadResponse(text) => write!(f, "processing failed: failed to parse response: {text}"),
             Self::BrokenResponse(text) => write!(f, "processing failed: {text}"),
+            Self::UnreadableEncoding(name) => {
+                write!(f, "processing failed: unsupported content encoding: {name}")
+            }
         }
     }
 }

@@ -8,11 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Replica;
 use super::body::Source;
+use super::encoding::Encoding;
 use super::error::Error;
 use super::eviction::Rules;
 use super::group::{Ended, Observed, Seat};
@@ -275,6 +278,20 @@ impl Exchange {
         }
     }
 
+    /// What a compressed answer says, where somebody wants to see it: what leaves cannot be read.
+    pub(crate) fn show(&mut self, headers: &HeaderMap, body: &Bytes) {
+        if self.body.is_some() && headers.contains_key(CONTENT_ENCODING) {
+            let plain = Encoding::of(headers).decode(body.clone());
+            self.answer.body = plain.map(|plain| self.shown(&plain));
+        }
+    }
+
+    /// The beginning of a body, without credentials.
+    fn shown(&self, body: &[u8]) -> String {
+        let body = String::from_utf8_lossy(&body[..body.len().min(KEPT)]);
+        clip_body(self.replica.world.credentials.scrub(&body).as_bytes())
+    }
+
     /// Bytes of a stream that are here at this moment.
     pub(crate) fn held(&mut self, bytes: usize) {
         let most = self.answer.held_bytes.get_or_insert_default();
@@ -315,6 +332,7 @@ impl Exchange {
         self.status = Some(status);
         self.signs = self.signs(status, headers);
         self.answer.retry_after = retry_after(headers);
+        self.body = self.body.take().filter(|_| !headers.contains_key(CONTENT_ENCODING));
         if self.replica.broken.accounts_at_head() {
             self.account(self.status, self.signs, Ended::Whole);
         }
@@ -402,8 +420,7 @@ impl Exchange {
             return;
         }
         if let Some(body) = self.body.take().filter(|body| !body.is_empty()) {
-            let shown = self.replica.world.credentials.scrub(&String::from_utf8_lossy(&body));
-            self.answer.body = Some(clip_body(shown.as_bytes()));
+            self.answer.body = Some(self.shown(&body));
         }
         if let Some(found) = self.route.filter(|_| !self.routed) {
             self.answer.rule = Some(Box::new(OwnRule {

@@ -51,6 +51,10 @@ pub struct Behaviour {
     pub cut_stream: CutStream,
     /// The form of the gateway's own errors.
     pub errors: Errors,
+    /// Whose headers a refusal by a limit has.
+    pub refusals: Refusals,
+    /// Which answers are decoded that a provider has compressed.
+    pub compressed: Compressed,
     /// What is said of a response whose body broke before its end.
     pub broken_body: &'static str,
 }
@@ -251,6 +255,25 @@ pub enum Errors {
     OpenAi,
 }
 
+/// Whose headers the answer has of a limit that lets no more requests in; a limit of tokens comes later, and has the
+/// rule's in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// What the rule does to responses is done to it too.
+    AsTheRuleSays,
+    /// Its own.
+    Bare,
+}
+
+/// Which answers are decoded that a provider has compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compressed {
+    /// Those that come whole. A stream passes as it is, and nobody reads along.
+    Whole,
+    /// All; a stream goes on in the clear.
+    WholeAndStreams,
+}
+
 const AGENTGATEWAY_012: Behaviour = Behaviour {
     failures: Failures::ClientAndServerErrors,
     trigger: Trigger::RateLimitWait,
@@ -271,6 +294,8 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     client_errors: ClientErrors::BlameTheProvider,
     cut_stream: CutStream::ByItsStatus,
     errors: Errors::PlainText,
+    refusals: Refusals::AsTheRuleSays,
+    compressed: Compressed::Whole,
     broken_body: "response was too large",
 };
 
@@ -283,6 +308,8 @@ const AGENTGATEWAY_12: Behaviour = Behaviour {
     release: Release::EachAtItsOwn,
     unlogged: Unlogged::Accounted,
     retries: Retries::AsConfigured,
+    refusals: Refusals::Bare,
+    compressed: Compressed::WholeAndStreams,
     broken_body: "failed to encode response: error reading a body from connection",
     ..AGENTGATEWAY_012
 };

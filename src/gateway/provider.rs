@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
+use super::encoding;
 use super::error::Error;
 use super::replica::Identity;
 use super::upstream::Way;
@@ -126,6 +127,7 @@ impl Target {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
         headers.remove(CONTENT_LENGTH);
+        encoding::offer_what_can_be_read(headers);
         match &self.auth {
             AuthHeader::Remove => drop(headers.remove(AUTHORIZATION)),
             AuthHeader::Keep => {}

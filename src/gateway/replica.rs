@@ -287,15 +287,17 @@ impl Replica {
         }
     }
 
-    /// Whether the rule's limits let a request in.
-    pub(crate) fn admit(&self, found: Found) -> Result<(), Exceeded> {
+    /// Whether the rule's limits let a request in; else what the one counts that does not.
+    pub(crate) fn admit(&self, found: Found) -> Result<(), (RateUnit, Exceeded)> {
         let now = self.world.clock.now();
         let mut state = self.state();
         for bucket in state.buckets_of(found) {
-            match bucket.limit().unit {
-                RateUnit::Requests => bucket.take(1, now)?,
-                RateUnit::Tokens => bucket.check(1, now)?,
-            }
+            let unit = bucket.limit().unit;
+            let admitted = match unit {
+                RateUnit::Requests => bucket.take(1, now),
+                RateUnit::Tokens => bucket.check(1, now),
+            };
+            admitted.map_err(|exceeded| (unit, exceeded))?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Conditions, CutStream, DefaultDuration, Errors, Failures,
-    Growth, Handover, Policies, Release, Reload, RetriedTimeout, Retries, Told, Trigger, Unlogged,
+    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Compressed, Conditions, CutStream, DefaultDuration, Errors,
+    Failures, Growth, Handover, Policies, Refusals, Release, Reload, RetriedTimeout, Retries, Told, Trigger, Unlogged,
 };
 use crate::topology::Personality;
 
@@ -12,7 +12,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 21] = [
+const ROWS: [(&str, Says); 23] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -33,6 +33,8 @@ const ROWS: [(&str, Says); 21] = [
     ("Client errors and clients that leave", client_errors),
     ("A stream that breaks off", cut_stream),
     ("The gateway's own errors", errors),
+    ("The 429 of a limit of requests has", refusals),
+    ("A successful answer that is compressed", compressed),
     ("A body that breaks off is reported as", |row| row.broken_body),
 ];
 
@@ -70,14 +72,20 @@ with the higher score takes the request; a tie goes to the second draw.\n\
 - `retry.attempts` counts attempts besides the first. Requests of more than\n  \
 64 KiB are not tried again by the versions of agentgateway.\n\
 - Requests under way finish with the configuration that they began with, also where manifests are applied meanwhile.\n\
-- Limits of the gateway's own answer with 429 before a provider is chosen, and so evict nobody.\n\
+- Limits of the gateway's own answer with 429 before a provider is chosen, and so evict nobody. That of a\n  \
+limit of tokens has what the rule's `responseHeaderModifier` says.\n\
+- Of compressed answers gzip and deflate are read, and so offered to providers in the client's `Accept-Encoding`; agentgateway\n  \
+reads `br` and `zstd` too.\n\
 \n## What is not modelled\n\n\
 - 0.11 and 0.12 know backends of their own configuration by the names of listener and route, without the port. Two `binds`\n  \
 whose listeners and routes have no names, or the same ones, then have one backend between them. Which of\n  \
 the two was not measured, and it is a mix-up of names rather than a decision: labsim keeps them apart, and\n  \
 `labsim check` tells of them (`backend-shared`).\n\
 - That they account nothing without an access log (`config: { logging: { level: warn } }`) is modelled, and told of\n  \
-(`nothing-accounted`); whether labsim itself writes one (`--access-log`) has no bearing on it.\n";
+(`nothing-accounted`); whether labsim itself writes one (`--access-log`) has no bearing on it.\n\
+- agentgateway checks limits of tokens, unlike those of requests, after it has chosen a provider. So there its own 429 is accounted\n  \
+to that provider, and may evict it: in 0.11 and 0.12 with the `Retry-After` of a rule, later under a policy that takes 429\n  \
+for a failure. In labsim no limit of the gateway's own is blamed on anybody.\n";
 
 fn line(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
     let cells: Vec<String> = cells.collect();
@@ -239,6 +247,20 @@ fn errors(row: &Behaviour) -> &'static str {
     match row.errors {
         Errors::PlainText => "text, mostly 503",
         Errors::OpenAi => "OpenAI's error object: 400, 413, 502, 503, 504",
+    }
+}
+
+fn refusals(row: &Behaviour) -> &'static str {
+    match row.refusals {
+        Refusals::AsTheRuleSays => "the headers of the rule's `responseHeaderModifier` too",
+        Refusals::Bare => "its own headers",
+    }
+}
+
+fn compressed(row: &Behaviour) -> &'static str {
+    match row.compressed {
+        Compressed::Whole => "is read and compressed again; a stream passes as it is, and unread",
+        Compressed::WholeAndStreams => "is read and compressed again; a stream goes on in the clear",
     }
 }
 

@@ -329,6 +329,59 @@ async fn a_credential_goes_where_it_belongs_and_into_no_event() {
     }
 }
 
+/// As an answer is compressed, so it goes on; what is offered is what can be read.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_compressed_is_read_and_compressed_again() {
+    use std::io::{Read as _, Write as _};
+    for personality in Personality::ALL {
+        let offered: Arc<Mutex<String>> = Arc::default();
+        let store = offered.clone();
+        let lab = Lab::with(personality, topology(&[&["primary"]]), 1).open().await;
+        let lab = lab
+            .provider("primary", move |request| {
+                *store.lock().unwrap() = request.headers()["accept-encoding"].to_str().unwrap().to_owned();
+                async {
+                    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                    gzip.write_all(completion("primary").as_bytes()).unwrap();
+                    let mut answer = answer("primary", 200, &[("content-encoding", "gzip")]);
+                    *answer.body_mut() = whole(gzip.finish().unwrap());
+                    answer
+                }
+            })
+            .await;
+        let mut request = question(r#"{"messages":[]}"#);
+        request.headers_mut().insert("accept-encoding", "gzip, deflate, br".parse().unwrap());
+        let head = lab.head(request).await;
+        assert_eq!((head.status().as_u16(), head.headers()["content-encoding"].to_str().unwrap()), (200, "gzip"));
+        let body = http_body_util::BodyExt::collect(head.into_body()).await.unwrap().to_bytes();
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&*body).read_to_string(&mut text).unwrap();
+        assert!(text.starts_with(r#"{"model":"dated-primary","usage":{"prompt_tokens":5"#), "{text}");
+        assert_eq!(*offered.lock().unwrap(), "gzip, deflate");
+        let usage = lab.told(|kind| match kind {
+            Kind::GatewayRequestEnded { usage, .. } => *usage,
+            _ => None,
+        });
+        assert_eq!(usage, [crate::event::Usage { input: 5, output: 4 }]);
+    }
+    for (encoding, personality, status, words) in [
+        ("br", Personality::Agentgateway012, 503, "failed to parse response"),
+        ("br", Personality::Agentgateway14, 503, "unsupported content encoding: br"),
+        ("gzip", Personality::Reference, 502, "failed to encode response"),
+    ] {
+        let lab = Lab::with(personality, topology(&[&["primary"]]), 1).open().await;
+        let lab = lab
+            .provider("primary", move |_| async move {
+                let mut answer = answer("primary", 200, &[("content-encoding", encoding)]);
+                *answer.body_mut() = whole("\u{b}");
+                answer
+            })
+            .await;
+        let got = lab.ask().await;
+        assert_eq!((got.status, got.body.contains(words)), (status, true), "{got:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn headers_of_one_hop_stay_behind_and_the_request_id_goes_along() {
     let (headers, lab) = sent(Auth::None, with_key()).await;

@@ -221,7 +221,7 @@ async fn a_provider_that_recovers_begins_anew() {
 async fn a_local_limit_answers_and_evicts_nobody() {
     for version in Personality::ALL {
         for (unit, capacity, let_in) in [(RateUnit::Requests, 2, 2), (RateUnit::Tokens, 10, 2)] {
-            let mut topology = under(groups(), RATE_LIMITED, lasting(3));
+            let mut topology = adding(under(groups(), RATE_LIMITED, lasting(3)), "x-rule", "1");
             let interval = Duration::from_mins(1);
             topology.routes[0].rules[0].rate_limits = vec![RateLimit { unit, capacity, refill: capacity, interval }];
             let lab = lab(version, topology, 200, &[]).await;
@@ -234,6 +234,8 @@ async fn a_local_limit_answers_and_evicts_nobody() {
             let got = lab.ask().await;
             assert_eq!(got.headers["x-ratelimit-reset"].to_str().unwrap(), "59");
             assert!(got.body.contains("rate limit exceeded"), "{}", got.body);
+            let is_bare = unit == RateUnit::Requests && version != Personality::Agentgateway012;
+            assert_eq!(got.headers.contains_key("x-rule"), !is_bare, "{version} {unit:?}: {got:?}");
             assert!(lab.health_of("primary").evicted_until_us.is_none());
             assert_eq!(lab.asked(&["primary", "secondary"]), [let_in, 0]);
             sleep(interval).await;

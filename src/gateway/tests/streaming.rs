@@ -1,6 +1,6 @@
 //! Streams pass through as they come, and are accounted when they end.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -103,6 +103,54 @@ async fn the_provider_is_asked_for_the_usage() {
         *seen.lock().unwrap(),
         r#"{"messages":[{"role":"user","content":"What is 2+2?"}],"model":"model-primary","stream":true,"stream_options":{"include_usage":true}}"#
     );
+}
+
+/// The events, gzipped, each when it is due; without an end where it breaks off.
+fn gzipped(breaks_off: bool) -> Response<MockBody> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for event in EVENTS {
+        encoder.write_all(event.as_bytes()).unwrap();
+        encoder.flush().unwrap();
+        pieces.push(std::mem::take(encoder.get_mut()));
+    }
+    let end = encoder.finish().unwrap();
+    let pieces = pieces.into_iter().chain((!breaks_off).then_some(end));
+    let frames = stream::iter(pieces).then(|piece| async move {
+        sleep(Duration::from_millis(100)).await;
+        Ok(Frame::data(Bytes::from(piece)))
+    });
+    let response = Response::builder().header("content-type", "text/event-stream").header("content-encoding", "gzip");
+    response.body(BodyExt::boxed(StreamBody::new(frames))).unwrap()
+}
+
+/// Each event of a compressed stream leaves in the clear when it arrives; 0.11 passes the stream on as it is.
+#[tokio::test(start_paused = true)]
+async fn a_compressed_stream_is_read_from_1_2_on() {
+    use crate::topology::Personality::{Agentgateway012, Agentgateway12, Reference};
+    for personality in [Agentgateway012, Agentgateway12, Reference] {
+        let lab = Lab::with(personality, topology(&[&["primary"]]), 1).open().await;
+        let lab = lab.provider("primary", |_| async { gzipped(false) }).await;
+        let head = lab.head(stream_question()).await;
+        let is_read = personality != Agentgateway012;
+        assert_eq!(head.headers().contains_key("content-encoding"), !is_read);
+        let body = head.into_body().collect().await.unwrap().to_bytes();
+        let Kind::GatewayRequestEnded { outcome, usage, .. } = end(&lab) else { unreachable!() };
+        assert_eq!(outcome, Outcome::Complete);
+        if is_read {
+            assert_eq!(body, EVENTS.concat());
+            assert_eq!(usage, Some(Usage { input: 5, output: 2 }));
+        } else {
+            assert!(body.starts_with(&[0x1f, 0x8b]), "{body:?}");
+            assert_eq!(usage, None);
+        }
+    }
+    let lab = Lab::with(Agentgateway12, topology(&[&["primary"]]), 1).open().await;
+    let lab = lab.provider("primary", |_| async { gzipped(true) }).await;
+    let (pieces, well) = pieces(&lab).await;
+    let texts: Vec<_> = pieces.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!((texts, well), (EVENTS.to_vec(), false), "each when it comes, and no clean end");
+    assert_eq!(pieces.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [108, 208, 308, 408]);
 }
 
 /// The client sees its body break off, never end well; yet it counts as a success.
