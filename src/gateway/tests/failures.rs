@@ -359,10 +359,11 @@ async fn an_answer_that_is_compressed_is_read_and_compressed_again() {
         assert!(text.starts_with(r#"{"model":"dated-primary","usage":{"prompt_tokens":5"#), "{text}");
         assert_eq!(*offered.lock().unwrap(), "gzip, deflate");
         let usage = lab.told(|kind| match kind {
-            Kind::GatewayRequestEnded { usage, .. } => *usage,
+            Kind::GatewayRequestEnded { usage, answer, .. } => Some((*usage, answer.body.clone())),
             _ => None,
         });
-        assert_eq!(usage, [crate::event::Usage { input: 5, output: 4 }]);
+        let shown = Some(completion("primary"));
+        assert_eq!(usage, [(Some(crate::event::Usage { input: 5, output: 4 }), shown)], "a log shows it as it reads");
     }
     for (encoding, personality, status, words) in [
         ("br", Personality::Agentgateway012, 503, "failed to parse response"),
