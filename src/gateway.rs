@@ -389,7 +389,7 @@ impl Attempt<'_> {
         let Call { replica, rule, client, host_is_set, .. } = *self.call;
         let question = asked.as_ref().map_err(Clone::clone)?.question(self.target.model.as_deref())?;
         exchange.facts().parameters = question.parameters;
-        let marks = Marks { id: exchange.id_header(), attempt: self.number, traceparent: exchange.traceparent() };
+        let marks = Marks { identity: exchange.identity(), attempt: self.number, traceparent: exchange.traceparent() };
         let request = self.target.request(client, host_is_set, marks, question.body)?;
         let first = replica.target(self.call.backend, Seat { group: 0, index: 0 });
         let first = first.as_ref().and_then(|target| target.authorization());
@@ -445,11 +445,16 @@ impl Attempt<'_> {
         let behaviour = self.call.replica.behaviour;
         let mut body = read(body, Error::BrokenResponse(behaviour.broken_body)).await?;
         exchange.attempt_ended(Outcome::Complete, None);
+        exchange.show(&head.headers, &body);
         if head.status.is_success() {
             let encoding = self.encoding(&head.headers)?;
             let plain = encoding.decode(body);
             let plain = plain.ok_or(Error::BrokenResponse(behaviour.broken_body))?;
             let answer = chat::answer(&plain, behaviour.schema)?;
+            if answer.usage.is_some() && self.call.replica.world.bus.is_heard() {
+                // Written again, it has its usage at the beginning.
+                exchange.facts().details = tap::token_details(&answer.body);
+            }
             exchange.learn(Some(answer.model), answer.usage);
             body = encoding.encode(answer.body);
         }

@@ -70,7 +70,8 @@ pub trait Judge: Send {
         true
     }
 
-    /// The findings once nothing more will come. Not asked where the lab has judged the whole itself.
+    /// The findings once nothing more will come, or nothing unless somebody acts: more may come after that.
+    /// Not asked at the end where the lab has judged the whole itself.
     fn conclude(&mut self) -> Option<Vec<Finding>>;
 }
 

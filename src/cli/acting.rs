@@ -80,9 +80,13 @@ impl Acting {
     pub(super) fn obey(&self, wanted: mpsc::Receiver<Command>, notices: Notices) -> anyhow::Result<()> {
         let own = self.clone();
         let obey = move || {
+            let mut left = false;
             for command in wanted {
                 match command {
-                    Command::Quit => own.leave(),
+                    Command::Quit => {
+                        left = true;
+                        own.leave();
+                    }
                     Command::Act(act) => {
                         if let Err(why) = own.act(&act) {
                             notices.say(why);
@@ -94,7 +98,8 @@ impl Acting {
                 }
             }
             own.0.commands.close();
-            if !own.0.ends {
+            // A screen that nobody has left is gone all the same, and a run that it held would wait for ever.
+            if !own.0.ends || !left {
                 own.0.interrupt.trigger();
             }
         };
@@ -102,9 +107,10 @@ impl Acting {
         Ok(())
     }
 
-    /// A run that has done everything ends; any other is broken off.
+    /// A run that has done everything ends; any other is broken off. So is one that waits to begin what was
+    /// asked for: time may stand still, and never come to it. Such a run has played its steps all the same.
     fn leave(&self) {
-        if self.0.ends && self.0.commands.is_idle() {
+        if self.0.ends && self.0.commands.is_idle() && !self.0.commands.has_more() {
             self.0.commands.close();
         } else {
             self.0.interrupt.trigger();
@@ -158,16 +164,22 @@ impl Acting {
     /// The step that applies the manifests of a file, named from where we are. One that cannot stand beside
     /// those of the scenario is no step: nobody could run the session again.
     fn applied(&self, path: &str) -> Result<Step, String> {
+        let (step, after) = self.after(path)?;
+        *self.0.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(after);
+        Ok(step)
+    }
+
+    /// The step that applies the manifests of a file, and what there is afterwards.
+    fn after(&self, path: &str) -> Result<(Step, (Manifests, Topology)), String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
         let changes = vec![Change::Apply(Manifest { name: path.to_owned(), text })];
-        let mut applied = self.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        let applied = self.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
         let before = applied.as_ref().map_or(&self.0.scenario.manifests, |(manifests, _)| manifests);
         let after = before.changed(&changes).map_err(|why| {
             let first = why.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&why);
             format!("{path} is not applied: {first}")
         })?;
-        *applied = Some(after);
-        Ok(Step::Apply(changes))
+        Ok((Step::Apply(changes), after))
     }
 
     /// Whom a fault is for, by what a person has applied, or the lab had at one time or another.

@@ -51,6 +51,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    args.screen.check()?;
     if args.path.is_dir() {
         return Ok(folder::run(args).unwrap_or_else(|exit| exit));
     }

@@ -102,6 +102,7 @@ fn start_time(text: &str) -> Result<Timestamp, String> {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    args.screen.check()?;
     let candidates = match files::expand(&args.paths) {
         Ok(candidates) => candidates,
         Err((path, error)) => {

@@ -57,6 +57,11 @@ impl LookArgs {
         self.theme.as_deref()
     }
 
+    /// Reads the key file that is named, so that what is wrong with it is told also where no screen opens.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.options().map(drop)
+    }
+
     /// The options of a screen.
     fn options(&self) -> anyhow::Result<Options> {
         let keys = self.keys.as_ref().map(|path| read_keys(path)).transpose().map_err(Misuse)?;
@@ -76,6 +81,11 @@ impl ScreenArgs {
     /// See [`LookArgs::theme`].
     pub(super) fn theme(&self) -> Option<&str> {
         self.look.theme()
+    }
+
+    /// See [`LookArgs::check`].
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.look.check()
     }
 
     /// See [`LookArgs::is_wanted`].

@@ -69,6 +69,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    args.screen.check()?;
     let set = match args.replicas {
         Some(count) => args.set.with(format!("lab.gateway.replicas={count}")),
         None => args.set.clone(),

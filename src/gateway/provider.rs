@@ -9,7 +9,9 @@ use http_body_util::Full;
 use super::encoding;
 use super::error::Error;
 use super::personality::Credentials;
+use super::replica::Identity;
 use super::upstream::Way;
+use crate::event::facts::OWN_ID_HEADER;
 use crate::topology::{Auth, Provider};
 
 /// A provider, made ready to be called.
@@ -39,6 +41,7 @@ enum AuthHeader {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const OWN_REQUEST_ID: HeaderName = HeaderName::from_static(OWN_ID_HEADER);
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
 
@@ -46,7 +49,7 @@ const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
 #[derive(Debug)]
 pub(crate) struct Marks<'m> {
     /// The request's id.
-    pub(crate) id: &'m HeaderValue,
+    pub(crate) identity: &'m Identity,
     /// The attempt, from 0.
     pub(crate) attempt: u32,
     /// The trace that it belongs to.
@@ -135,7 +138,10 @@ impl Target {
             Some(host) if !host_is_set => drop(headers.insert(HOST, host.clone())),
             _ => {}
         }
-        headers.insert(REQUEST_ID, marks.id.clone());
+        headers.insert(REQUEST_ID, marks.identity.header.clone());
+        if let Some(own) = &marks.identity.own {
+            headers.insert(OWN_REQUEST_ID, own.clone());
+        }
         if marks.attempt > 0 {
             headers.insert(RETRY_ATTEMPT, HeaderValue::from(marks.attempt));
         }

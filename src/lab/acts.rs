@@ -100,7 +100,8 @@ impl Commands {
     }
 
     /// Whether something was asked for and is not begun.
-    pub(super) fn has_more(&self) -> bool {
+    #[must_use]
+    pub fn has_more(&self) -> bool {
         let state = self.lock();
         !state.asked.is_empty() || !state.due.is_empty()
     }

@@ -83,9 +83,11 @@ impl Original {
                 Ok(Self { root, sources })
             }
             Err(Stop::NotAScenario) => Err(LoadError::NotAScenario),
-            Err(Stop::Invalid(_)) => {
-                Err(LoadError::Invalid { sources: Sources::default(), findings: Diagnostics::default() })
-            }
+            Err(Stop::Invalid(..)) => Err(LoadError::Invalid {
+                sources: Sources::default(),
+                findings: Diagnostics::default(),
+                draft: Box::default(),
+            }),
         }
     }
 
@@ -152,6 +154,7 @@ impl Original {
         let mut load = false;
         for act in &session.acts {
             let mut step = of_json(&act.step);
+            tidy(&mut step);
             if let Some(like) = act.like {
                 self.fill_in(&mut step, like);
             }
@@ -178,6 +181,34 @@ impl Original {
             own.retain(|one| one.key != missing.key);
             own.push(missing.clone());
         }
+    }
+}
+
+/// Takes out what an author would not write, since it is so anyhow.
+fn tidy(node: &mut Node) {
+    match &mut node.value {
+        Value::Map(entries) => {
+            // A fault that has no parameters is written as one that has none set.
+            let several = entries.len() > 1;
+            entries.retain(|entry| match (entry.key.as_str(), &entry.value.value) {
+                (_, Value::Null) => !several,
+                ("headers", Value::Map(headers)) => !several || !headers.is_empty(),
+                ("probability", Value::Float(likely)) => likely.to_bits() != 1.0_f64.to_bits(),
+                _ => true,
+            });
+            for entry in entries {
+                let whole_hours = match &entry.value.value {
+                    Value::String(text) if entry.key == "for" => text.strip_suffix("h0m0s"),
+                    _ => None,
+                };
+                match whole_hours.map(|hours| format!("{hours}h")) {
+                    Some(hours) => entry.value.value = Value::String(hours),
+                    None => tidy(&mut entry.value),
+                }
+            }
+        }
+        Value::Seq(items) => items.iter_mut().for_each(tidy),
+        _ => {}
     }
 }
 

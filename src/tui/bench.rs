@@ -13,6 +13,9 @@ pub trait Workbench: Send {
     /// What is wrong with a fault, before it is injected. Nothing where it can be.
     fn check(&self, draft: &Draft) -> Vec<Complaint>;
 
+    /// Why the manifests of a file cannot be applied, in words. Nothing where they can be.
+    fn check_manifests(&self, path: &str) -> Option<String>;
+
     /// The name that faults know a provider by; its backend is `namespace/name`.
     fn target(&self, backend: &str, provider: &str) -> String;
 

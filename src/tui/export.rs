@@ -51,10 +51,7 @@ pub(super) fn scenario(model: &mut Model, path: &Path) -> String {
         None => Err("nobody can write it".to_owned()),
     };
     match written {
-        Ok(()) => {
-            model.acting.written += 1;
-            format!("written to {}; `labsim run {}` does it again", path.display(), path.display())
-        }
+        Ok(()) => format!("written to {}; `labsim run {}` does it again", path.display(), path.display()),
         Err(error) => {
             // The name may be mended.
             model.acting.prompt = Some(path.display().to_string());

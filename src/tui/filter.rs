@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use super::lineup::Lineup;
 use super::row::{Class, Names, Row};
+use crate::event::{Event, Kind, Outcome};
 use crate::source::Span;
 
 /// A filter that was understood.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Filter {
     terms: Vec<(bool, Term)>,
+    /// The first word that looks like more than text, and is not.
+    odd: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +37,25 @@ impl Filter {
             Some(rest) if !rest.is_empty() => (false, Term::parse(rest)),
             _ => (true, Term::parse(word)),
         });
-        Self { terms: terms.collect() }
+        let terms: Vec<_> = terms.collect();
+        let begins = ["step:", "replica:", ">", "<"];
+        let odd = terms.iter().find_map(|(_, term)| match term {
+            Term::Text(text) if begins.iter().any(|begin| text.starts_with(begin)) => Some(text.clone()),
+            _ => None,
+        });
+        Self { terms, odd }
+    }
+
+    /// What may have been meant otherwise than it is taken.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let odd = self.odd.as_ref()?;
+        let example = match odd.as_bytes().first() {
+            Some(b's') => "step:2",
+            Some(b'r') => "replica:0",
+            Some(b'>') => ">500ms",
+            _ => "<500ms",
+        };
+        Some(format!("`{odd}` is searched as text; such as `{example}` means more"))
     }
 
     /// Whether it lets everything through.
@@ -47,20 +68,59 @@ impl Filter {
         self.terms.iter().all(|(wanted, term)| term.fits(row, names, lineup) == *wanted)
     }
 
-    /// Whether a line of text fits.
-    pub(super) fn takes_text(&self, line: &str) -> bool {
+    /// Whether an event fits that is told in this line.
+    pub(super) fn takes_event(&self, event: &Event, line: &str) -> bool {
         let lower = line.to_lowercase();
-        self.terms.iter().all(|(wanted, term)| match term {
-            Term::Text(text) => lower.contains(text) == *wanted,
-            Term::StatusClass(class) => has_status(&lower, *class) == *wanted,
-            _ => true,
-        })
+        self.terms.iter().all(|(wanted, term)| term.fits_event(&event.kind, &lower) == *wanted)
+    }
+
+    /// Whether it asks for what no event has: how long a request takes is known of the whole of it.
+    pub(super) fn is_about_requests(&self) -> bool {
+        self.terms.iter().any(|(_, term)| matches!(term, Term::Open | Term::Longer(_) | Term::Shorter(_)))
     }
 }
 
-fn has_status(line: &str, class: u16) -> bool {
-    line.split(|char: char| !char.is_ascii_digit())
-        .any(|word| word.len() == 3 && word.parse::<u16>().is_ok_and(|status| status / 100 == class))
+/// The status that an event tells of, and whether what has it is over.
+fn status_of(kind: &Kind) -> (Option<u16>, Option<Outcome>) {
+    match kind {
+        Kind::ClientResponseStarted { status, .. } | Kind::ProviderEvicted { status, .. } => (Some(*status), None),
+        Kind::ClientRequestEnded { status, outcome, .. } | Kind::AttemptEnded { status, outcome, .. } => {
+            (*status, Some(*outcome))
+        }
+        Kind::GatewayRequestEnded { status, outcome, .. } | Kind::ProviderRequestEnded { status, outcome, .. } => {
+            (Some(*status), Some(*outcome))
+        }
+        _ => (None, None),
+    }
+}
+
+/// The step that an event belongs to, from 0.
+fn step_of(kind: &Kind) -> Option<usize> {
+    match kind {
+        Kind::StepStarted { step, .. } | Kind::StepEnded { step, .. } => Some(*step),
+        Kind::ClientRequestSent { step, .. } => *step,
+        _ => None,
+    }
+}
+
+/// The replica that an event tells of.
+fn replica_of(kind: &Kind) -> Option<u32> {
+    match kind {
+        Kind::ClientRequestSent { replica, .. } => *replica,
+        Kind::ReplicaStarted { replica }
+        | Kind::ReplicaStopped { replica }
+        | Kind::ReplicaConfigured { replica, .. }
+        | Kind::GatewayRequestReceived { replica, .. }
+        | Kind::GatewayRequestRouted { replica, .. }
+        | Kind::ProviderSelected { replica, .. }
+        | Kind::AttemptStarted { replica, .. }
+        | Kind::AttemptEnded { replica, .. }
+        | Kind::HealthChanged { replica, .. }
+        | Kind::ProviderEvicted { replica, .. }
+        | Kind::ProviderReturned { replica, .. }
+        | Kind::GatewayRequestEnded { replica, .. } => Some(*replica),
+        _ => None,
+    }
 }
 
 impl Term {
@@ -85,6 +145,18 @@ impl Term {
             (Some(step), _) => Self::Step(step),
             (_, Some(replica)) => Self::Replica(replica),
             _ => Self::Text(lower),
+        }
+    }
+
+    fn fits_event(&self, kind: &Kind, line: &str) -> bool {
+        let (status, outcome) = status_of(kind);
+        match self {
+            Self::Text(text) => line.contains(text.as_str()),
+            Self::StatusClass(class) => status.is_some_and(|status| status / 100 == *class),
+            Self::Failed => !matches!(Class::of(status, outcome), Class::Open | Class::Good),
+            Self::Step(step) => step_of(kind).is_some_and(|of| of as u64 + 1 == u64::from(*step)),
+            Self::Replica(replica) => replica_of(kind) == Some(*replica),
+            Self::Open | Self::Longer(_) | Self::Shorter(_) => false,
         }
     }
 

@@ -3,7 +3,7 @@
 //! A fold is small whatever the length of the run: requests that are over live in [`Rows`](super::rows::Rows), which
 //! never change, and only those under way live here. So it can be kept for many moments.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,9 +40,18 @@ pub(super) struct Fold {
     /// Attempts per provider, for as many as there are at this moment.
     pub(super) chosen: Vec<u32>,
     open: BTreeMap<u32, Arc<Row>>,
-    ids: BTreeMap<Arc<str>, u32>,
-    attempts: BTreeMap<(Arc<str>, u32), (usize, usize)>,
+    ids: HashMap<Arc<str>, u32>,
+    /// Those under way, by request.
+    attempts: HashMap<Arc<str>, Vec<Attempt>>,
     closed: VecDeque<Arc<str>>,
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone, PartialEq)]
+struct Attempt {
+    number: u32,
+    replica: usize,
+    provider: usize,
 }
 
 /// A replica of the gateway.
@@ -100,8 +109,8 @@ impl Fold {
             faults: Vec::new(),
             chosen: vec![0; lineup.providers.len()],
             open: BTreeMap::new(),
-            ids: BTreeMap::new(),
-            attempts: BTreeMap::new(),
+            ids: HashMap::new(),
+            attempts: HashMap::new(),
             closed: VecDeque::new(),
         }
     }
@@ -289,8 +298,12 @@ impl Fold {
 
     fn attempt_ended(&mut self, request: &str, attempt: u32, good: bool) {
         let at = self.now;
-        let key = (Arc::from(request), attempt);
-        let Some((replica, provider)) = self.attempts.remove(&key) else { return };
+        let Some(under_way) = self.attempts.get_mut(request) else { return };
+        let Some(place) = under_way.iter().position(|one| one.number == attempt) else { return };
+        let Attempt { replica, provider, .. } = under_way.swap_remove(place);
+        if under_way.is_empty() {
+            self.attempts.remove(request);
+        }
         if let Some(health) = self.replicas.get_mut(replica).and_then(|replica| replica.health.get_mut(provider)) {
             health.answered(at, good);
         }
@@ -344,7 +357,11 @@ impl Fold {
         self.chosen[provider] += 1;
         if let Some(health) = self.known(replica, Some(provider)) {
             health.selected();
-            self.attempts.insert((Arc::from(request), attempt), (replica as usize, provider));
+            let one = Attempt { number: attempt, replica: replica as usize, provider };
+            match self.attempts.get_mut(request) {
+                Some(under_way) => under_way.push(one),
+                None => drop(self.attempts.insert(Arc::from(request), vec![one])),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::{Action, Tab};
 use super::landmarks::Sort;
+use crate::source::diagnostic::nearest;
 
 /// What the person is doing, which decides what a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +106,9 @@ impl Key {
             "End" => KeyCode::End,
             _ => {
                 let mut chars = rest.chars();
-                match (chars.next(), chars.next()) {
-                    (Some(char), None) => KeyCode::Char(char),
+                match (chars.next(), chars.as_str()) {
+                    (Some(char), "") => KeyCode::Char(char),
+                    (Some('F'), number) => KeyCode::F(number.parse().ok().filter(|number| (1..=12).contains(number))?),
                     _ => return None,
                 }
             }
@@ -131,6 +133,7 @@ impl Key {
             KeyCode::PageDown => "pgdn".to_owned(),
             KeyCode::Home => "home".to_owned(),
             KeyCode::End => "end".to_owned(),
+            KeyCode::F(number) => format!("F{number}"),
             other => format!("{other:?}").to_lowercase(),
         };
         let mut shown = String::new();
@@ -209,10 +212,13 @@ const BINDINGS: &[(Topic, &str, &str, Action, &str)] = &[
     (Topic::Screen, "quit", "q Ctrl-c", Action::Quit, "quit"),
 ];
 
+/// What keys look like in a key file.
+const EXAMPLES: &str = "`q`, `Ctrl-c`, `Shift-Left`, `Alt-x`, `Space`, `Enter`, `PageUp`, `F1`";
+
 /// Reads a key file, and says what is wrong with it.
 ///
 /// # Errors
-/// The first line that is wrong, in words.
+/// The lines that are wrong, in words.
 pub fn check(text: &str) -> Result<(), String> {
     Keys::default().change(text)
 }
@@ -246,16 +252,17 @@ impl Keys {
     /// Changes keys as a file says: lines of `name: key key …`.
     ///
     /// # Errors
-    /// The first line that is wrong, in words.
+    /// The lines that are wrong, in words.
     pub(super) fn change(&mut self, text: &str) -> Result<(), String> {
+        let mut wrong = Vec::new();
         for (index, line) in text.lines().enumerate() {
             let line = line.split(" #").next().unwrap_or(line).trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            self.change_one(line).map_err(|error| format!("line {}: {error}", index + 1))?;
+            wrong.extend(self.change_one(line).err().map(|error| format!("line {}: {error}", index + 1)));
         }
-        Ok(())
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ")) }
     }
 
     fn change_one(&mut self, line: &str) -> Result<(), String> {
@@ -263,11 +270,15 @@ impl Keys {
         let mut chosen = Vec::new();
         for word in keys.split_whitespace() {
             let word = word.trim_matches(['"', '\'']);
-            chosen.push(Key::parse(word).ok_or_else(|| format!("`{word}` is no key"))?);
+            let key = Key::parse(word);
+            chosen.push(key.ok_or_else(|| format!("`{word}` is no key; keys are such as {EXAMPLES}"))?);
         }
         let name = name.trim();
         if !self.bindings.iter().any(|binding| binding.name == name) {
-            return Err(format!("nothing is called `{name}`; the help (`?`) and the manual list the names"));
+            let known = self.bindings.iter().map(|binding| binding.name);
+            let more = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+            let more = more.unwrap_or_else(|| "the manual of the screen lists the names".to_owned());
+            return Err(format!("nothing is called `{name}`; {more}"));
         }
         for binding in &mut self.bindings {
             if binding.name == name {
@@ -349,9 +360,13 @@ mod tests {
         assert_eq!(press(&keys, "Ctrl-c"), Some(Action::Quit), "nobody is caught");
         assert_eq!(
             keys.change("\nleave: q"),
-            Err("line 2: nothing is called `leave`; the help (`?`) and the manual list the names".to_owned())
+            Err("line 2: nothing is called `leave`; the manual of the screen lists the names".to_owned())
         );
-        assert!(keys.change("quit: Hyper-q").unwrap_err().contains("`Hyper-q` is no key"));
+        assert!(keys.change("quit: Hyper-q").unwrap_err().contains("`Hyper-q` is no key; keys are such as `q`"));
+        keys.change("help: F1").unwrap();
+        assert_eq!(press(&keys, "F1"), Some(Action::Help));
+        let wrong = keys.change("pausse: b\nquit: F13").unwrap_err();
+        assert!(wrong.starts_with("line 1: nothing is called `pausse`; did you mean `pause`?\n  line 2: "), "{wrong}");
     }
 
     #[test]

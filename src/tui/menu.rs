@@ -129,6 +129,13 @@ impl Menu {
         }
     }
 
+    /// Says of the form that is filled in why it cannot be done.
+    pub(super) fn complain(&mut self, why: String) {
+        if let Some(Level::Form(form)) = self.levels.last_mut() {
+            form.complaint = Some(why);
+        }
+    }
+
     /// Chooses the line under the cursor, or takes the form as it is. Gives what is to be done, if that
     /// is clear now.
     pub(super) fn choose(&mut self, catalogue: &[FaultKind], check: Check<'_>) -> Option<(Act, String)> {

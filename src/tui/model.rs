@@ -51,6 +51,8 @@ pub(super) struct Model {
     /// Whether the lab has done everything and waits for somebody to act.
     pub(super) resting: bool,
     has_rested: bool,
+    /// How many events there were when a lab that rests was judged last.
+    judged: usize,
     /// Where a lab on real ports can be reached: what, and its address.
     pub(super) addresses: Vec<(String, String)>,
 
@@ -59,6 +61,8 @@ pub(super) struct Model {
     pub(super) keys: Keys,
     pub(super) projector: bool,
     pub(super) open: Open,
+    /// What lay open when the help came over it, and how far it was scrolled.
+    pub(super) below: (Open, usize),
     /// How far what is open is scrolled.
     pub(super) scroll: usize,
     pub(super) table: Table,
@@ -71,6 +75,8 @@ pub(super) struct Model {
     pub(super) marks: Vec<usize>,
     pub(super) message: Option<(String, Duration)>,
     pub(super) acting: Acting,
+    /// Where files are written.
+    pub(super) folder: PathBuf,
     /// What is to be done outside: the driver takes these.
     pub(super) effects: Vec<Effect>,
     /// Lines that the panel with the list had when it was last drawn.
@@ -165,12 +171,14 @@ impl Model {
             over: false,
             resting: false,
             has_rested: false,
+            judged: 0,
             addresses: Vec::new(),
             tab: Tab::default(),
             theme: Theme::default(),
             keys: Keys::default(),
             projector: false,
             open: Open::Nothing,
+            below: (Open::Nothing, 0),
             scroll: 0,
             table: Table::default(),
             events: Scrolled::default(),
@@ -181,6 +189,7 @@ impl Model {
             marks: Vec::new(),
             message: None,
             acting: Acting::default(),
+            folder: PathBuf::from("."),
             effects: Vec::new(),
             page: 10,
             wall: Duration::ZERO,
@@ -322,10 +331,14 @@ impl Model {
 
     /// Does what a person wants.
     pub(super) fn act(&mut self, action: &Action) {
+        if *action != Action::Nothing {
+            // What was said was about what was done before.
+            self.message = None;
+        }
         match *action {
             Action::Nothing => {}
             Action::Quit => self.quit(),
-            Action::Help => self.toggle(Open::Help),
+            Action::Help => self.help(),
             Action::Back => self.back(),
             Action::Show(tab) => self.show_tab(tab),
             Action::NextTab => self.show_tab(self.tab.moved(1)),
@@ -363,7 +376,10 @@ impl Model {
             Action::NewestFirst => self.table.oldest_first = !self.table.oldest_first,
             Action::Mark => self.mark(),
             Action::Compare => self.compare(),
-            Action::Theme => self.theme = self.theme.next(),
+            Action::Theme => {
+                self.theme = self.theme.next();
+                self.say(format!("theme {}", self.theme.name));
+            }
             Action::Projector => self.projector = !self.projector,
             Action::CopyCurl => self.copy_curl(),
             Action::ExportText => self.effects.push(Effect::Export(Export::Text)),
@@ -387,6 +403,16 @@ impl Model {
         self.effects.push(Effect::Quit);
     }
 
+    /// Shows what the keys do here, over what is open; that is there again afterwards.
+    fn help(&mut self) {
+        if self.open == Open::Help {
+            (self.open, self.scroll) = std::mem::take(&mut self.below);
+        } else {
+            self.below = (self.open, self.scroll);
+            (self.open, self.scroll) = (Open::Help, 0);
+        }
+    }
+
     fn toggle(&mut self, what: Open) {
         self.acting.menu = None;
         self.open = if self.open == what { Open::Nothing } else { what };
@@ -401,6 +427,10 @@ impl Model {
             self.menu_back();
             return;
         }
+        if self.open == Open::Help {
+            self.help();
+            return;
+        }
         if self.typing || self.open == Open::Nothing {
             self.typing = false;
             self.filter_text.clear();
@@ -411,6 +441,8 @@ impl Model {
 
     fn show_tab(&mut self, tab: Tab) {
         self.tab = tab;
+        // The projector has one picture of its own.
+        self.projector = false;
         self.close_menu();
         self.scroll = 0;
     }

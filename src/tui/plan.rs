@@ -57,9 +57,11 @@ fn summary(node: &Node) -> String {
         return text.split_whitespace().collect::<Vec<_>>().join(" ");
     }
     let said = |key: &str| node.get(key).and_then(|node| scalar(&node.value));
+    // As it is told once it has begun.
+    let method = said("method").unwrap_or_else(|| "POST".to_owned());
     match (said("times"), said("path")) {
-        (Some(times), Some(path)) => format!("{path} × {times}"),
-        (None, Some(path)) => path,
+        (Some(times), Some(path)) if times != "1" => format!("{times} × {method} {path}"),
+        (_, Some(path)) => format!("{method} {path}"),
         (Some(times), None) => format!("{times} requests"),
         (None, None) => scalar(&node.value).unwrap_or_default(),
     }

@@ -126,6 +126,7 @@ impl Screen {
                 gate: Some((gate_of_screen.clone(), from_screen, commands)),
                 rest: None,
                 drawn: Drawn::default(),
+                sliding: false,
                 began: Instant::now(),
                 lab_began: None,
             };
@@ -233,6 +234,7 @@ pub fn replay(
         gate: None,
         rest: Some(Box::new(events) as Recording),
         drawn: Drawn::default(),
+        sliding: false,
         began: Instant::now(),
         lab_began: None,
     };
@@ -247,6 +249,7 @@ fn configured(mut model: Model, options: &Options) -> Model {
     let name = options.theme.as_deref().or(no_color.then_some("mono")).unwrap_or(THEMES[0]);
     model.theme = Theme::named(name).unwrap_or_default();
     model.pacer.set_pace(options.pace);
+    model.folder.clone_from(&options.folder);
     let mut keys = Keys::default();
     if let Some(text) = &options.keys
         && let Err(error) = keys.change(text)

@@ -6,7 +6,7 @@ use super::fold::Fold;
 use super::row::Row;
 use super::timeline::Timeline;
 use crate::event::history::{Pages, Request, Served};
-use crate::event::{At, Event, Headers, History, Kind};
+use crate::event::{Event, Headers, History, Kind};
 
 /// Everything known about one request.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,6 @@ pub(super) struct Story {
     pub(super) served: Pages<Served>,
     /// The rule that took it, and its credential.
     pub(super) evictions: Vec<crate::event::history::Eviction>,
-    /// The moment of which it is told.
-    pub(super) at: At,
     position: usize,
     /// The number of events after which nothing more is told of it.
     settled: Option<usize>,
@@ -37,13 +35,19 @@ impl Story {
         let first = timeline.event(start)?;
         let id = request_of(&first)?.to_owned();
         let mut history = History::default();
-        let mut sent = None;
+        let (mut sent, mut asked) = (None, None);
         let mut over_at: Option<usize> = None;
         let end = fold.position.min(start + LONGEST);
         timeline.scan(start..end, |position, event| {
             if request_of(event) == Some(&id) {
-                if let Kind::ClientRequestSent { headers, body, .. } = &event.kind {
-                    sent.get_or_insert_with(|| (headers.clone(), body.clone()));
+                match &event.kind {
+                    Kind::ClientRequestSent { headers, body, .. } => {
+                        sent.get_or_insert_with(|| (headers.clone(), body.clone()));
+                    }
+                    Kind::GatewayRequestReceived { method, path, .. } => {
+                        asked.get_or_insert_with(|| (method.clone(), path.clone()));
+                    }
+                    _ => {}
                 }
                 if ends(event, row) {
                     over_at = Some(position);
@@ -54,10 +58,13 @@ impl Story {
         });
         let mut request = history.requests.first()?.clone();
         request.number = row.index as usize + 1;
+        if let Some(asked) = asked.filter(|_| !row.has_client) {
+            seen_by_gateway(&mut request, asked);
+        }
         let all_ended = history.served.iter().all(|served| served.ended.is_some());
         let settled = over_at.map(|over| over + AFTERWARDS).filter(|settled| *settled <= fold.position && all_ended);
         let (served, evictions) = (history.served, history.evictions);
-        Some(Self { request, sent, served, evictions, at: fold.now, position: fold.position, settled })
+        Some(Self { request, sent, served, evictions, position: fold.position, settled })
     }
 
     /// Whether the same would be told after `position` events.
@@ -103,6 +110,17 @@ impl Story {
         }
         curl
     }
+}
+
+/// Of a request from outside nobody tells but the gateway: what it took and what it gave is the request.
+fn seen_by_gateway(request: &mut Request, (method, path): (String, String)) {
+    (request.method, request.path) = (method, path);
+    let Some(gateway) = &request.gateway else { return };
+    request.ended = gateway.ended;
+    request.outcome = gateway.outcome;
+    // 0 is none.
+    request.status = gateway.status.filter(|status| *status > 0);
+    request.usage = gateway.usage;
 }
 
 /// What stands in place of a credential.

@@ -74,7 +74,8 @@ impl Write for Ours {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        let mut out = self.0.lock();
+        if is_taken() { out.flush() } else { Ok(()) }
     }
 }
 
@@ -112,6 +113,11 @@ pub(super) fn wait(most: Duration) -> Input {
         () if found.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => Input::Gone,
         () => Input::Ready,
     }
+}
+
+/// Whether there is nobody at the other side of the terminal any more.
+pub(super) fn is_gone() -> bool {
+    wait(Duration::ZERO) == Input::Gone
 }
 
 /// Has crossterm told again that there is input. It is told once, and forgets it where a change of size

@@ -1,5 +1,6 @@
 //! Whole screens and whole sessions.
 
+mod acts;
 mod builder;
 mod chance;
 mod long;

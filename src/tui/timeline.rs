@@ -211,6 +211,12 @@ impl Timeline {
         self.findings.push((self.head.position, Arc::new(shared.collect())));
     }
 
+    /// Tells that nothing more will come unless somebody acts: what is still open is decided for now.
+    pub(super) fn rest(&mut self) {
+        let found = self.judge.as_mut().and_then(|judge| judge.conclude());
+        self.note_findings(found);
+    }
+
     /// Tells that nothing more will come: what is still open is decided, by `verdict` where somebody
     /// has judged the whole.
     pub(super) fn conclude(&mut self, verdict: Option<Vec<Finding>>) {

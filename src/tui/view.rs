@@ -17,7 +17,7 @@
 pub(super) mod canvas;
 mod charts;
 mod clock;
-mod events;
+pub(super) mod events;
 mod faults;
 mod help;
 mod letters;
@@ -69,6 +69,12 @@ impl Hits {
         })
     }
 
+    /// What dragging to a column does once it has begun on the bar: a hand does not keep to a line.
+    pub(super) fn slide_on(&self, x: u16) -> Option<Action> {
+        let last = self.slider.right().saturating_sub(1).max(self.slider.x);
+        self.slide(x.clamp(self.slider.x, last), self.slider.y)
+    }
+
     /// What dragging to a place does.
     pub(super) fn slide(&self, x: u16, y: u16) -> Option<Action> {
         if !self.slider.contains(Position { x, y }) {
@@ -78,6 +84,9 @@ impl Hits {
         u16::try_from(along * 1_000 / whole).ok().map(Action::Seek)
     }
 }
+
+/// From so many lines on the projector has the sentence in large letters too.
+const LARGE_NOTE: u16 = 27;
 
 /// Below this size there is only a line that says so.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -112,8 +121,13 @@ pub(super) fn draw_on(model: &Model, buffer: &mut Buffer, area: Rect) -> Drawn {
             Tab::Requests => requests_tab(model, &mut middle),
             Tab::Scenario => scenario::full(model, &mut middle, &mut scroll),
             Tab::Charts => charts::full(model, &mut middle),
-            Tab::Events => events::panel(model, &mut middle),
+            Tab::Events => events::full(model, &mut middle),
         };
+    }
+    if matches!(model.open, Open::Help | Open::Menu) {
+        // Beside what lies over the panels there is nothing but the way back to them.
+        let close = if model.open == Open::Help { Action::Back } else { Action::BreakMenu };
+        middle.click(0, 0, width, height - 3, close);
     }
     let most = match model.open {
         Open::Nothing => None,
@@ -186,6 +200,9 @@ fn requests_tab(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     if beside > 0 {
         story::beside(model, &mut canvas.part(width - beside, 0, beside, height));
     }
+    if beside == 0 {
+        return requests::full(model, canvas);
+    }
     requests::panel(model, &mut canvas.part(0, 0, width - beside, height))
 }
 
@@ -197,7 +214,11 @@ fn requests_tab(model: &Model, canvas: &mut Canvas<'_>) -> usize {
 /// ```
 fn projector(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let (width, height) = (canvas.width(), canvas.height());
-    let note = note::large_height(model, width).min(height / 2);
+    // On a small terminal it is the topology that is larger: the sentence takes a few lines.
+    let note = match note::large_height(model, width).min(height / 2) {
+        note if height < LARGE_NOTE => note.min(2),
+        note => note,
+    };
     note::large(model, &mut canvas.part(0, 0, width, note));
     let last = if height >= 20 + note { 4 } else { 0 };
     topology::panel(model, &mut canvas.part(0, note, width, height - note - last));

@@ -106,6 +106,24 @@ fn a_session_is_watched_broken_wound_back_written_down_and_run_again() {
     assert_eq!(live.len(), again.len());
 }
 
+#[test]
+fn a_run_that_rests_is_judged_again_after_each_act() {
+    let mut session = Session::open(&["run", SCENARIO, "--speed", "max"], (120, 40));
+    session.sees("all 5 steps · PASS");
+    session.press("b");
+    session.sees("Break things");
+    choose(&mut session, "openai-provider-primary");
+    session.sees("What happens at openai-provider-primary");
+    choose(&mut session, "retry-after");
+    session.sees("[ inject ]");
+    session.press("\r");
+    session.sees("⚡ retry-after at openai-provider-primary");
+    session.press("I");
+    session.sees("■ FAIL");
+    session.press("q");
+    session.ends(1);
+}
+
 /// Asks a lab that is up on real ports, whose screen shows where.
 fn asks(session: &Session) {
     session.sees("127.0.0.1:");
@@ -159,6 +177,15 @@ fn a_recording_of_a_lab_that_was_up_expects_nothing_of_its_scenario() {
 fn a_lab_on_real_ports_shows_what_others_ask_and_goes_down_with_the_screen() {
     let mut session = Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0"], (100, 30));
     asks(&session);
+    // What came from outside is told as the gateway saw it.
+    session.press("\r");
+    session.sees("POST /openai");
+    session.sees("from outside");
+    assert!(!session.text().contains("under way"), "{}", session.text());
+    session.press("y");
+    session.sees("request 1 as curl went to the terminal's clipboard");
+    session.press("\u{1b}");
+    sees_no(&session, "Request 1 ");
     session.press(" ");
     session.sees("real time cannot be paused");
     session.press("b");

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -34,6 +33,20 @@ fn the_screen_never_opens_without_a_terminal_that_can_show_it() {
         assert!(!out.contains("\u{1b}[?1049h"), "{command} {environment:?} opens it");
         assert!(out.contains("Intra-group failover"), "{command} {environment:?} tells nothing: {out}");
     }
+}
+
+#[test]
+fn a_run_that_stands_still_can_be_left_with_something_asked_for() {
+    let mut session = Session::open(&["run", "scenarios/intra-group.yaml", "--speed", "max"], (140, 30));
+    session.sees("all steps are played");
+    session.press("\u{1b}[D");
+    session.sees("‖ past");
+    session.press("i");
+    session.sees("time goes on");
+    session.press("q");
+    // All steps were played; what never began is no part of it.
+    session.ends(0);
+    assert!(session.text().contains("11 requests"), "{}", session.text());
 }
 
 #[test]
@@ -147,31 +160,59 @@ fn a_request_under_way_may_end_and_a_second_ctrl_c_does_not_wait_for_it() {
     }
 }
 
-/// Holds labsim at a terminal until it is killed itself. See [`a_terminal_that_is_closed_ends_the_run`].
+/// Holds labsim at a terminal until it is killed itself. See [`closed_at`].
 #[test]
 #[ignore = "is the other end of the terminal for another test"]
 fn the_other_end_of_a_terminal() {
-    let Some(told) = std::env::var_os("LABSIM_TEST_PID") else { return };
-    let session = Session::open(&SLOWLY, (100, 30));
+    let (Some(told), Ok(script)) = (std::env::var_os("LABSIM_TEST_READY"), std::env::var("LABSIM_TEST_SCRIPT")) else {
+        return;
+    };
+    let session = Session::run("sh", &["-c", &script], &[], (100, 30));
     session.sees("Topology");
-    fs::write(told, session.process()).expect("its process is told");
+    fs::write(told, session.process()).expect("it is told");
     std::thread::park_timeout(Duration::from_mins(1));
 }
 
-#[test]
-fn a_terminal_that_is_closed_ends_the_run() {
-    let scratch = Scratch::new("screen-closed");
-    let told = scratch.path("pid");
+/// Closes the terminal at which labsim is: the status that it ends with.
+fn closed_at(scratch: &Scratch, arguments: &str) -> String {
+    let (told, status) = (scratch.path("ready"), scratch.path("status"));
+    let _ = fs::remove_file(&told);
+    let _ = fs::remove_file(&status);
+    // The shell must outlive its terminal, to tell.
+    let script = format!("trap : HUP; {LABSIM} {arguments}; echo \"$?\" >'{}'", status.display());
     let mut other_end = Command::new(std::env::current_exe().expect("this program"))
         .args(["--ignored", "--exact", "screen_exits::the_other_end_of_a_terminal"])
-        .env("LABSIM_TEST_PID", &told)
+        .env("LABSIM_TEST_READY", &told)
+        .env("LABSIM_TEST_SCRIPT", script)
         .stdout(Stdio::null())
         .spawn()
         .expect("another one of this");
-    let process = wait_for(|| fs::read_to_string(&told).ok().filter(|text| !text.is_empty()));
+    wait_for(|| fs::read_to_string(&told).ok().filter(|text| !text.is_empty()));
     other_end.kill().expect("it can be killed");
     other_end.wait().expect("it ends");
-    wait_for(|| (!Path::new("/proc").join(process.trim()).exists()).then_some(()));
+    wait_for(|| fs::read_to_string(&status).ok().filter(|text| text.ends_with('\n'))).trim().to_owned()
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_run_and_its_reports_are_written() {
+    let scratch = Scratch::new("screen-closed");
+    let (report, metrics) = (scratch.path("rep.json"), scratch.path("u.prom"));
+    let outputs = format!("--report json='{}' --metrics '{}'", report.display(), metrics.display());
+    assert_eq!(closed_at(&scratch, &format!("{} {outputs}", SLOWLY.join(" "))), "130");
+    let report = fs::read_to_string(&report).expect("the report");
+    assert!(report.contains("Intra-group failover"), "{report}");
+    let metrics = fs::read_to_string(&metrics).expect("the metrics");
+    assert!(!metrics.is_empty(), "no metrics");
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_a_lab_and_a_recording_down_in_order() {
+    let scratch = Scratch::new("screen-closed-others");
+    let recording = scratch.path("run.jsonl");
+    let recorded =
+        format!("up scenarios/intra-group.yaml --port 0 --metrics-port 0 --record '{}'", recording.display());
+    assert_eq!(closed_at(&scratch, &recorded), "0");
+    assert_eq!(closed_at(&scratch, &format!("replay '{}'", recording.display())), "0");
 }
 
 fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {

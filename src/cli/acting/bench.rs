@@ -108,6 +108,10 @@ impl Workbench for Bench {
         }
     }
 
+    fn check_manifests(&self, path: &str) -> Option<String> {
+        self.acting.as_ref()?.after(path).err()
+    }
+
     fn target(&self, backend: &str, provider: &str) -> String {
         let whole = format!("{backend}/{provider}");
         let Some(acting) = &self.acting else { return provider.to_owned() };
@@ -156,6 +160,9 @@ mod tests {
         let (parameters, window) = (Vec::new(), Vec::new());
         let draft = Draft { target, fault, parameters, probability: "1".to_owned(), window };
         assert!(!bench.check(&draft).is_empty(), "nobody is called so yet");
+        assert!(bench.check_manifests("scenarios/nothing.yaml").expect("there is none").starts_with("cannot read "));
+        assert_eq!(bench.check_manifests("scenarios/manifests/inter-group.yaml"), None);
+        assert!(!bench.check(&draft).is_empty(), "to look is not to apply");
         acting.act(&Act::Apply("scenarios/manifests/inter-group.yaml".to_owned())).expect("sound manifests");
         assert_eq!(bench.check(&draft), []);
         acting.act(&Act::Inject(draft)).expect("it is known now");

@@ -12,6 +12,8 @@ use crate::scenario::step::{MAX_STEPS, Step};
 use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
 use crate::topology::Topology;
 
+#[cfg(test)]
+pub(in crate::scenario) use parts::{INJECT, WINDOW};
 pub(super) use request::request;
 #[cfg(test)]
 pub(in crate::scenario) use request::{RETRIES, SEND};
@@ -111,7 +113,11 @@ pub(crate) fn steps<'r>(reader: &'r Reader<'r>, top: Fields<'_>, topology: &'r T
         && top.entry("steps").is_none_or(|entry| matches!(entry.value.value, Value::Seq(_) | Value::Null))
     {
         let place = top.entry("steps").map_or_else(|| top.first_line(), |entry| entry.key_place);
-        reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
+        let scheduled =
+            top.entry("schedule").is_some_and(|one| matches!(&one.value.value, Value::Seq(all) if !all.is_empty()));
+        if !scheduled {
+            reader.push(Diagnostic::warning("the scenario has no steps").at(place, "nothing will happen"));
+        }
     }
     let mut steps =
         Steps { reader, begin: topology, topology, scheduled: false, read: Vec::new(), depth: 0, full: false };
@@ -216,6 +222,10 @@ impl Steps<'_> {
             for item in items {
                 let begin = steps.read.len();
                 match &item.value {
+                    Value::Seq(sequence) if sequence.is_empty() => {
+                        let empty = Diagnostic::error("there is nothing to do in this branch");
+                        steps.reader.push(empty.at(item.place, "it has no steps"));
+                    }
                     Value::Seq(sequence) => sequence.iter().for_each(|one| steps.step(one)),
                     _ => steps.step(item),
                 }

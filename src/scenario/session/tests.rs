@@ -135,6 +135,34 @@ fn a_request_keeps_its_key_as_a_variable_and_a_load_ends_with_the_session() {
 }
 
 #[test]
+fn an_act_is_written_as_an_author_would() {
+    let inject = json!({ "inject": {
+        "fault": { "status": { "code": 503, "body": null, "bytes": null, "headers": {} } },
+        "target": "openai-provider-primary",
+        "probability": 1.0,
+    } });
+    let load = json!({ "load": { "path": "/openai", "rate": 20.0, "for": "1h0m0s" } });
+    let text = written(&session(vec![(1_000, inject), (2_000, load)], None), "scenarios/session.yaml");
+    assert!(text.contains("inject: { fault: { status: { code: 503 } }, target: openai-provider-primary }"), "{text}");
+    assert!(text.contains("for: 1h }"), "{text}");
+}
+
+#[test]
+fn a_session_of_acts_alone_is_no_scenario_without_steps() {
+    let acts = vec![(1_000, json!({ "send": { "path": "/openai" } }))];
+    let text = written(&Session { played: false, ..session(acts, None) }, "scenarios/session.yaml");
+    let path = Path::new("scenarios/session.yaml");
+    let warnings = |text: &str| {
+        let read = load_from(&Written { path, text }, path).unwrap_or_else(|error| panic!("{error}"));
+        read.warnings.all().iter().filter(|one| one.message == "the scenario has no steps").count()
+    };
+    assert!(text.contains("steps: []"), "{text}");
+    assert_eq!(warnings(&text), 0, "{text}");
+    let (before, _) = text.split_once("schedule:").expect("a schedule");
+    assert_eq!(warnings(before), 1, "{before}");
+}
+
+#[test]
 fn a_session_that_would_not_run_is_not_written() {
     let original = Original::read(&Folder(SCENARIO), Path::new(FILE)).unwrap_or_else(|error| panic!("{error}"));
     let wrong = session(vec![(1, json!({ "restart": "nobody" }))], None);

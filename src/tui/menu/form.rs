@@ -159,6 +159,10 @@ impl Form {
         for complaint in self.draft().map(|draft| check(&draft)).unwrap_or_default() {
             let named = |field: &&mut Field| Some(&field.name) == complaint.field.as_ref();
             match self.fields.iter_mut().find(named) {
+                // What may stand there says more than what it is made of.
+                Some(field) if complaint.message.starts_with("expected ") => {
+                    field.complaint = Some(format!("expected {}", field.kind.replace('`', "")));
+                }
                 Some(field) => field.complaint = Some(complaint.message),
                 None => self.complaint = Some(complaint.message),
             }

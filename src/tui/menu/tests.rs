@@ -113,6 +113,18 @@ fn what_is_wrong_stands_at_its_field_and_nothing_is_done() {
 }
 
 #[test]
+fn what_may_stand_in_a_field_is_said_where_something_else_does() {
+    let message = "expected a whole number from 0, found the text `5x`".to_owned();
+    let wrong = move |_: &Draft| vec![Complaint { field: Some("how".to_owned()), message: message.clone() }];
+    let mut menu = menu();
+    choose(&mut menu, "one");
+    choose(&mut menu, "cut");
+    menu.edit(&wrong, |_| {});
+    let Some(Level::Form(form)) = menu.level() else { panic!("a form is open") };
+    assert_eq!(form.fields[1].complaint.as_deref(), Some("expected end, close or reset"));
+}
+
+#[test]
 fn numbers_have_bounds() {
     let mut menu = menu();
     choose(&mut menu, "scale the gateway…");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Effect, Model, Open, Source, slug};
 use crate::event::At;
+use crate::tui::action::Action;
 use crate::tui::bench::{FaultKind, Workbench};
 use crate::tui::command::{Act, Cleared, Command, Draft};
 use crate::tui::fold::Fold;
@@ -19,8 +20,6 @@ pub(in crate::tui) struct Acting {
     pub(in crate::tui) menu: Option<Menu>,
     /// The name of a file that is being typed.
     pub(in crate::tui) prompt: Option<String>,
-    /// Scenarios written so far.
-    pub(in crate::tui) written: usize,
 }
 
 /// Requests of the burst that a key sends.
@@ -47,23 +46,23 @@ impl Model {
             self.say("this is a recording: nothing can be changed in it");
         } else if self.tell(Command::Act(act)) {
             let when = self.when();
-            self.say(format!("{said}{when}"));
+            self.say(format!("{when}{said}"));
         } else {
             self.say("the run is over");
         }
     }
 
-    /// What is to be said where an act does not take effect at once.
+    /// What is said first where an act does not take effect at once.
     fn when(&self) -> String {
         let key = |action| self.keys.shown(&action).unwrap_or_default();
         match (self.source, self.attached) {
             (Source::Virtual, false) => {
-                format!(", at the latest moment, when time goes on ({})", key(crate::tui::action::Action::ToHead))
+                format!("once time goes on at the latest moment ({}): ", key(Action::ToHead))
             }
             (Source::Virtual, true) if self.pacer.is_paused() => {
-                format!(", when time goes on ({})", key(crate::tui::action::Action::TogglePause))
+                format!("once time goes on ({}): ", key(Action::TogglePause))
             }
-            (_, false) => ", at the latest moment".to_owned(),
+            (_, false) => "at the latest moment: ".to_owned(),
             _ => String::new(),
         }
     }
@@ -144,6 +143,16 @@ impl Model {
     pub(super) fn submit(&mut self) {
         let Some(mut menu) = self.acting.menu.take() else { return };
         let wanted = menu.choose(&self.acting.catalogue, &|draft| self.complaints(draft));
+        let cannot_be = match &wanted {
+            Some((Act::Apply(path), _)) => self.bench().and_then(|bench| bench.check_manifests(path)),
+            _ => None,
+        };
+        if let Some(why) = cannot_be {
+            // What was typed may be mended.
+            menu.complain(why);
+            self.acting.menu = Some(menu);
+            return;
+        }
         match wanted {
             Some((act, said)) => {
                 self.close_menu();
@@ -202,9 +211,12 @@ impl Model {
 
     /// Asks for the name of a file to write the session to.
     pub(super) fn ask_for_name(&mut self) {
-        let number = self.acting.written + 1;
-        let again = if number > 1 { format!("-{number}") } else { String::new() };
-        self.acting.prompt = Some(format!("{}-session{again}.yaml", slug(&self.header.name)));
+        let name = |number: usize| {
+            let again = if number > 1 { format!("-{number}") } else { String::new() };
+            format!("{}-session{again}.yaml", slug(&self.header.name))
+        };
+        let is_free = |name: &String| !self.folder.join(name).exists();
+        self.acting.prompt = Some((1..1_000).map(name).find(is_free).unwrap_or_else(|| name(1)));
     }
 
     /// Takes the name as it stands.
@@ -216,10 +228,13 @@ impl Model {
     }
 
     /// Tells whether the lab has done everything and stands still, so that what is expected of it is
-    /// decided, unless somebody goes on.
+    /// decided, until somebody goes on. An act may begin and end between two looks.
     pub(in crate::tui) fn rests(&mut self, resting: bool) {
-        if resting && !self.resting && !self.over {
-            self.timeline.conclude(None);
+        let end = self.timeline.len();
+        let has_moved = self.judged != end && self.timeline.head().in_flight() == 0;
+        if resting && !self.over && (!self.resting || has_moved) {
+            self.judged = end;
+            self.timeline.rest();
             if self.attached {
                 self.catch_up();
             }

@@ -8,7 +8,12 @@ use crate::tui::filter::Filter;
 use crate::tui::keys::Context;
 use crate::tui::listing::{Column, Listing, Wanted};
 use crate::tui::row::Row;
-use crate::tui::story::Story;
+use crate::tui::story::{self, Story};
+use crate::tui::telling;
+use crate::tui::view::events::SEARCHED;
+
+/// Requests at most that have begun since one of which an event still tells.
+const BESIDE: usize = 4_096;
 
 impl Model {
     pub(super) fn moved(&mut self, by: isize) {
@@ -85,12 +90,44 @@ impl Model {
     }
 
     pub(super) fn open_selected(&mut self) {
-        if self.open == Open::Nothing
-            && let Some(selected) = self.selected()
-        {
-            self.open = Open::Story(selected);
-            self.scroll = 0;
+        if self.open != Open::Nothing {
+            return;
         }
+        let wanted = if self.tab == Tab::Events { self.request_of_event() } else { self.selected() };
+        match wanted {
+            Some(index) => (self.open, self.scroll) = (Open::Story(index), 0),
+            None if self.tab == Tab::Events => self.say("the last line is an event of no request"),
+            None => {}
+        }
+    }
+
+    /// The position of the last event that is listed.
+    pub(in crate::tui) fn last_event_shown(&self) -> Option<usize> {
+        let end = self.events.last.unwrap_or(self.fold.position).min(self.fold.position);
+        let fits = |position: &usize| {
+            let event = self.timeline.event(*position);
+            event.is_some_and(|event| self.filter.takes_event(&event, &telling::line(&event).1))
+        };
+        (end.saturating_sub(SEARCHED)..end).rev().find(|position| self.filter.is_empty() || fits(position))
+    }
+
+    /// The request that the last event that is listed tells of.
+    fn request_of_event(&self) -> Option<usize> {
+        let position = self.last_event_shown()?;
+        let event = self.timeline.event(position)?;
+        let id = story::request_of(&event)?;
+        let begins = |index: usize| self.row(index).map(|row| row.position as usize);
+        // Requests stand in the order in which they began.
+        let (mut least, mut upto) = (0, self.fold.begun);
+        while least < upto {
+            let middle = usize::midpoint(least, upto);
+            if begins(middle).is_some_and(|at| at <= position) { least = middle + 1 } else { upto = middle }
+        }
+        let is_it = |index: &usize| {
+            let first = begins(*index).and_then(|at| self.timeline.event(at));
+            first.is_some_and(|first| story::request_of(&first) == Some(id))
+        };
+        (least.saturating_sub(BESIDE)..least).rev().find(is_it)
     }
 
     /// Takes a text that was pasted: into what is typed just now. Else its letters would be taken for keys.
@@ -138,16 +175,23 @@ impl Model {
     pub(super) fn copy_curl(&mut self) {
         let index = match self.open {
             Open::Story(index) => Some(index),
+            Open::Compare(..) => {
+                self.say("these are two requests: open the one that is to be copied");
+                return;
+            }
             _ => self.selected(),
         };
         if let Some(story) = index.and_then(|index| self.story(index)) {
             let address = self.addresses.first().map(|(_, address)| address.as_str());
             let curl = story.curl(address);
-            self.say(match (story.is_whole(), curl.contains("$API_KEY")) {
-                (true, false) => "copied as curl",
-                (true, true) => "copied as curl; $API_KEY stands for its key",
-                (false, _) => "copied as curl; its body and its key are not known here: put them in",
-            });
+            let more = match (story.is_whole(), curl.contains("$API_KEY")) {
+                (true, false) => "",
+                (true, true) => "; $API_KEY stands for its key",
+                (false, _) => "; its body and its key are not known here: put them in",
+            };
+            // Nobody answers: whether the terminal takes it is its own affair.
+            let number = story.request.number;
+            self.say(format!("request {number} as curl went to the terminal's clipboard (OSC 52){more}"));
             self.effects.push(Effect::Copy(curl));
         } else {
             self.say("there is no request to copy");

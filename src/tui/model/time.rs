@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Model, Source};
 use crate::event::At;
+use crate::tui::action::Action;
 use crate::tui::command::Command;
 use crate::tui::landmarks::Sort;
 use crate::tui::pace::Pace;
@@ -81,13 +82,36 @@ impl Model {
             return;
         }
         let paused = !self.pacer.is_paused();
+        if paused && self.attached && self.is_at_end() {
+            self.say(self.why_time_stands());
+            return;
+        }
         self.pacer.set_paused(paused);
         if self.attached {
             self.tell(if paused { Command::Pause } else { Command::Resume });
         }
     }
 
+    /// What keeps time from going on at the end of what has happened.
+    fn why_time_stands(&self) -> String {
+        match self.source {
+            Source::Replay => "the recording ends here".to_owned(),
+            _ if self.over => "the run is over: nothing comes after this".to_owned(),
+            _ => {
+                let key = |action| self.keys.shown(&action).unwrap_or_default();
+                let (send, break_, quit) = (key(Action::Send), key(Action::BreakMenu), key(Action::Quit));
+                format!(
+                    "all is done, and time stands still until you act: {send} sends, {break_} breaks, {quit} leaves"
+                )
+            }
+        }
+    }
+
     pub(super) fn step_event(&mut self, by: isize) {
+        if by > 0 && self.is_at_end() && self.fold.position >= self.timeline.len() {
+            self.say(self.why_time_stands());
+            return;
+        }
         if self.attached && by > 0 {
             self.step_lab(Command::StepEvent);
             return;
@@ -98,6 +122,10 @@ impl Model {
     }
 
     pub(super) fn step_time(&mut self, millis: i64) {
+        if millis > 0 && self.is_at_end() {
+            self.say(self.why_time_stands());
+            return;
+        }
         if self.attached && millis > 0 {
             self.step_lab(Command::StepTime(Duration::from_millis(millis.unsigned_abs())));
             return;
@@ -122,6 +150,10 @@ impl Model {
         }
         let pace = change(self.pacer.pace());
         self.pacer.set_pace(pace);
+        if self.is_at_end() || !self.attached && self.source != Source::Replay {
+            // Where the clock tells something else.
+            self.say(format!("the pace is {pace} when time goes on"));
+        }
         if self.source == Source::Virtual {
             self.tell(Command::Pace(pace));
         }

@@ -47,6 +47,8 @@ pub(super) struct Driver {
     pub(super) gate: Option<(Gate, mpsc::Receiver<Command>, mpsc::Sender<Command>)>,
     pub(super) rest: Option<Recording>,
     pub(super) drawn: Drawn,
+    /// Whether the mouse holds the bar of time.
+    pub(super) sliding: bool,
     pub(super) began: Instant,
     /// When a lab in real time began, as far as its events tell.
     pub(super) lab_began: Option<Instant>,
@@ -60,7 +62,11 @@ impl Driver {
             // Nobody watches any more, and nobody will.
             self.pass(Command::Quit);
         }
-        done
+        match done {
+            // A terminal that is closed takes nothing: that is a way to leave.
+            Err(_) if terminal::is_gone() => Ok(()),
+            done => done,
+        }
     }
 
     fn show(&mut self, guard: &mut Guard) -> io::Result<()> {
@@ -223,8 +229,11 @@ impl Driver {
 
     fn mouse(&mut self, mouse: MouseEvent) {
         let action = match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => self.drawn.hits.click(mouse.column, mouse.row),
-            MouseEventKind::Drag(MouseButton::Left) => self.drawn.hits.slide(mouse.column, mouse.row),
+            MouseEventKind::Down(MouseButton::Left) => {
+                self.sliding = self.drawn.hits.slide(mouse.column, mouse.row).is_some();
+                self.drawn.hits.click(mouse.column, mouse.row)
+            }
+            MouseEventKind::Drag(MouseButton::Left) if self.sliding => self.drawn.hits.slide_on(mouse.column),
             MouseEventKind::ScrollUp => Some(Action::Move(-3)),
             MouseEventKind::ScrollDown => Some(Action::Move(3)),
             _ => None,

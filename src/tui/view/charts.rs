@@ -65,7 +65,9 @@ fn answers(model: &Model, canvas: &mut Canvas<'_>) {
         let room = inside.width().saturating_sub(26);
         inside.bar(11, y, room, share, role);
         inside.right(11 + room + 7, y, short(u64::from(count)), Role::Text);
-        inside.right(11 + room + 13, y, format!("{:.1}%", share * 100.0), Role::Faint);
+        // Almost all is not all, and has no more digits.
+        let told = if count == all { "100%".to_owned() } else { format!("{:.1}%", (share * 100.0).min(99.9)) };
+        inside.right(11 + room + 13, y, told, Role::Faint);
     }
 }
 
@@ -90,7 +92,11 @@ fn rate(model: &Model, canvas: &mut Canvas<'_>) {
     }
     inside.text(1, height, moment(from), Role::Faint);
     let end = inside.width().saturating_sub(1);
-    inside.right(end, height, moment(to), Role::Faint);
+    // Bins are whole, and the last columns may be still to come: the axis ends where we are.
+    let now = u16::try_from((model.at.0 / step.max(1)).min(columns)).unwrap_or(u16::MAX).saturating_add(2);
+    let label = moment(model.at.min(to));
+    let least = super::canvas::width(&moment(from)) + super::canvas::width(&label) + 2;
+    inside.right(now.max(least).min(end), height, label, Role::Faint);
 }
 
 fn figure(number: f64) -> String {
@@ -142,8 +148,15 @@ fn histogram(title: &str, spread: &Spread, canvas: &mut Canvas<'_>) {
         canvas.framed(title, Role::Border).text(1, 0, "nothing measured yet", Role::Faint);
         return;
     }
-    let numbers = [50, 90, 99].map(|percent| format!("p{percent} {}", millis(spread.percentile(percent)))).join(" · ");
-    let mut inside = canvas.framed(&format!("{title} · {numbers}"), Role::Border);
+    let told = |percents: &[u64]| {
+        let one = |percent: &u64| format!("p{percent} {}", millis(spread.percentile(*percent)));
+        let numbers: Vec<String> = percents.iter().map(one).collect();
+        format!("{title} · {}", numbers.join(" · "))
+    };
+    let titles = [told(&[50, 90, 99]), told(&[50, 99]), told(&[99])];
+    let room = canvas.width().saturating_sub(6);
+    let whole = titles.iter().find(|title| super::canvas::width(title) <= room).map_or(title, String::as_str);
+    let mut inside = canvas.framed(whole, Role::Border);
     let (width, height) = (inside.width().saturating_sub(2), inside.height().saturating_sub(1));
     let (from, to) = (spread.least().as_secs_f64().max(1e-4) * 0.9, spread.most().as_secs_f64().max(2e-4) * 1.1);
     // Each column is as much longer than the one before as that is than its own.

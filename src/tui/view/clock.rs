@@ -7,6 +7,7 @@
 use super::canvas::{Canvas, width};
 use crate::event::At;
 use crate::tui::Decision;
+use crate::tui::action::Action;
 use crate::tui::landmarks::Sort;
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
@@ -17,6 +18,7 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let end = model.latest();
     let (state, role) = state(model);
     let mut at = canvas.text(1, 0, &state, role);
+    canvas.click(1, 0, at - 1, 1, Action::TogglePause);
     at = canvas.text(at + 2, 0, moment(model.at), Role::Strong) + 1;
     let until = moment(end);
     let right = canvas.width().saturating_sub(width(&until) + 2);
@@ -46,12 +48,15 @@ fn state(model: &Model) -> (String, Role) {
 }
 
 fn over(model: &Model) -> (String, Role) {
-    match model.verdict() {
-        Some(Decision::Pass) => ("■ PASS  ".to_owned(), Role::Good),
-        Some(Decision::Fail) => ("■ FAIL  ".to_owned(), Role::Bad),
-        Some(Decision::Unknown) => ("■ UNKNOWN".to_owned(), Role::Degraded),
-        Some(Decision::Open) | None => ("■ end   ".to_owned(), Role::Accent),
-    }
+    let (word, role) = match model.verdict() {
+        Some(Decision::Pass) => ("PASS  ", Role::Good),
+        Some(Decision::Fail) => ("FAIL  ", Role::Bad),
+        Some(Decision::Unknown) => ("UNKNOWN", Role::Degraded),
+        Some(Decision::Open) | None => ("end   ", Role::Accent),
+    };
+    // In a pause nothing begins that a person asks for.
+    let waits = model.pacer.is_paused() && model.attached && !model.over;
+    (format!("{} {word}", if waits { model.theme.signs.pause } else { "■" }), role)
 }
 
 fn bar(model: &Model, x: u16, room: u16, end: At, canvas: &mut Canvas<'_>) {

@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, width};
 use crate::tui::action::Action;
 use crate::tui::keys::{Binding, Topic};
-use crate::tui::model::{Model, Source};
+use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
 
 /// Says how far it may be scrolled.
@@ -22,8 +22,14 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let wide = (columns * 44).min(room);
     let tall = (u16::try_from(lines.len()).unwrap_or(u16::MAX).div_ceil(columns) + 4 + reached).min(height);
     let mut over = canvas.part((room - wide) / 2, (height - tall) / 2, wide, tall);
+    over.click(0, 0, wide, tall, Action::Nothing);
     over.clear();
-    let mut inside = over.framed("What the keys do here", Role::Accent);
+    let title = match model.below.0 {
+        Open::Story(_) => "What the keys do in a request",
+        Open::Compare(..) => "What the keys do in a comparison",
+        _ => "What the keys do here",
+    };
+    let mut inside = over.framed(title, Role::Accent);
     let inner = inside.height().saturating_sub(1 + reached);
     let each = inside.width() / columns;
     let most = lines.len().saturating_sub(usize::from(inner * columns));
@@ -67,14 +73,19 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) -> usize {
 }
 
 enum Line<'m> {
-    Heading(Topic),
+    Heading(&'static str),
     Key(&'m Binding),
+    Sign(&'static str, &'static str),
 }
 
 fn draw_line(line: &Line<'_>, x: u16, y: u16, room: u16, canvas: &mut Canvas<'_>) {
     match line {
-        Line::Heading(topic) => {
-            canvas.text(x, y, topic.name(), Role::Title);
+        Line::Heading(text) => {
+            canvas.text(x, y, text, Role::Title);
+        }
+        Line::Sign(sign, text) => {
+            canvas.text(x + 13u16.saturating_sub(width(sign) + 1), y, sign, Role::Accent);
+            canvas.field(x + 14, y, room.saturating_sub(14), text, Role::Text);
         }
         Line::Key(binding) => {
             let keys: Vec<_> = binding.keys.iter().take(2).map(|key| key.shown()).collect();
@@ -99,10 +110,30 @@ fn lines(model: &Model) -> Vec<Line<'_>> {
         if bindings.is_empty() {
             continue;
         }
-        lines.push(Line::Heading(topic));
+        lines.push(Line::Heading(topic.name()));
         lines.extend(bindings.into_iter().map(Line::Key));
     }
+    lines.push(Line::Heading("Signs"));
+    lines.extend(signs(model).map(|(sign, text)| Line::Sign(sign, text)));
     lines
+}
+
+/// What stands on the screen without a word, or with too short a one.
+fn signs(model: &Model) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let signs = model.theme.signs;
+    let always = [
+        (signs.dot, "a request on its way"),
+        ("╳", "evicted on every replica"),
+        ("⚡", "a fault is injected"),
+        ("start 2", "started for the second time"),
+        ("╌", "a failure, on the time bar"),
+        (signs.evicted, "an eviction there"),
+        (signs.returning, "a return there"),
+        ("◆", "the moment that is shown"),
+        ("■", "the end, and the verdict"),
+    ];
+    let follow = ("follow", "requests slow, waits fast");
+    always.into_iter().chain((model.source != Source::Real).then_some(follow))
 }
 
 /// Whether an action does anything where we are.
@@ -111,9 +142,23 @@ fn means_something(model: &Model, action: &Action) -> bool {
         matches!(action, Action::BreakMenu | Action::ClearFaults | Action::Send | Action::Burst | Action::ToggleLoad);
     let paces = matches!(action, Action::Faster | Action::Slower | Action::FollowPace | Action::TogglePause);
     let steps = matches!(action, Action::StepEvent(1..) | Action::StepTime(1..));
+    let lists = matches!(
+        action,
+        Action::Open | Action::Filter | Action::SortBy | Action::Reverse | Action::NewestFirst | Action::Mark
+    );
+    let below = match model.below.0 {
+        Open::Story(_) => !lists && *action != Action::Compare,
+        Open::Compare(..) => !lists && *action != Action::CopyCurl,
+        _ => true,
+    };
+    below && has_meaning(model, breaks, paces || steps)
+}
+
+/// Whether what breaks things, or moves time, does anything where we are.
+fn has_meaning(model: &Model, breaks: bool, moves_time: bool) -> bool {
     match model.source {
         Source::Replay => !breaks,
-        Source::Real if model.attached => !paces && !steps,
+        Source::Real if model.attached => !moves_time,
         // The past can be stepped through, and played again.
         Source::Virtual | Source::Real => true,
     }

@@ -27,7 +27,7 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     }
 }
 
-/// A frame in the middle; clicks beside it go through.
+/// A frame in the middle; clicks on it go nowhere else.
 fn framed<'c>(title: &str, wide: u16, tall: u16, canvas: &'c mut Canvas<'_>) -> Canvas<'c> {
     let (wide, tall) = (wide.min(canvas.width()), tall.min(canvas.height()));
     let (x, y) = ((canvas.width() - wide) / 2, (canvas.height() - tall) / 2);

@@ -108,6 +108,28 @@ fn attempts(_: &Model, row: &Row) -> (String, Role) {
     (row.attempts.to_string(), role)
 }
 
+/// The panel, and below it what the table has no column for, of the request that is selected.
+pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
+    let (width, height) = (canvas.width(), canvas.height());
+    let seen = chosen(model, width.saturating_sub(2));
+    let is_hidden = |field: &&Field| field.rank > 0 && seen.iter().all(|(one, _)| one.title != field.title);
+    let row = model.selected().and_then(|selected| model.row(selected));
+    let Some(row) = row.filter(|_| height >= 8) else { return panel(model, canvas) };
+    let mut facts = vec![format!("request {}", row.index + 1)];
+    for field in FIELDS.iter().filter(is_hidden) {
+        let (text, _) = (field.cell)(model, &row);
+        if !text.is_empty() && text != "–" {
+            let name = if field.title == "r" { "replica" } else { field.title };
+            facts.push(format!("{name} {text}"));
+        }
+    }
+    if facts.len() == 1 {
+        return panel(model, canvas);
+    }
+    canvas.field(1, height - 1, width.saturating_sub(2), &facts.join(" · "), Role::Faint);
+    panel(model, &mut canvas.part(0, 0, width, height - 1))
+}
+
 /// The panel; returns how many requests it shows.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let listing = model.listing();

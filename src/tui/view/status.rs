@@ -1,12 +1,13 @@
 //! The first line (what this is, and the tabs) and the last (what the keys do here and now).
 
-use super::canvas::{Canvas, width};
+use super::canvas::{Canvas, fitted, width};
 use crate::tui::action::{Action, TABS};
 use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
 
-/// In fewer columns than this a tab is only a number, but for the one that is shown.
+/// In fewer columns than this a tab is only a number, but for the one that is shown. Elsewhere they stay where
+/// they are, whichever is shown.
 const NARROW: u16 = 60;
 
 /// ` labsim  intra-group · seed 7 · agentgateway-1.4      1 Overview 2 Topology …`
@@ -45,7 +46,7 @@ fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
     let label = |index: usize| {
         let tab = TABS[index];
         match index + 1 {
-            number if long || tab == model.tab => format!(" {number} {} ", tab.name()),
+            number if long || narrow && tab == model.tab => format!(" {number} {} ", tab.name()),
             number if narrow => format!(" {number} "),
             number => format!(" {number} {} ", &tab.name()[..3]),
         }
@@ -66,31 +67,39 @@ fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
 /// A message, the filter that is typed, or the keys that matter here.
 pub(super) fn keys(model: &Model, canvas: &mut Canvas<'_>) {
     if let Some(name) = &model.acting.prompt {
-        let at = canvas.text(1, 0, "write the session to ", Role::Accent);
-        let at = canvas.text(at, 0, name, Role::Strong);
-        let at = canvas.text(at, 0, "▏", Role::Accent);
         let told = model.message.as_ref().map_or("enter writes it · esc leaves it", |(message, _)| message.as_str());
-        canvas.text(at + 2, 0, told, if model.message.is_some() { Role::Note } else { Role::Faint });
+        // While it is typed its end is in sight; what is said about it comes first.
+        let asked = ["write the session to ", "write to "];
+        let fits = |asked: &&str| width(asked) + width(told) + 30 <= canvas.width();
+        let at = canvas.text(1, 0, asked.into_iter().find(fits).unwrap_or(asked[1]), Role::Accent);
+        let room = canvas.width().saturating_sub(at + width(told) + 4).max(16);
+        let hidden = usize::from(width(name).saturating_sub(room));
+        let at = canvas.text(at, 0, name.chars().skip(hidden).collect::<String>(), Role::Strong);
+        let at = canvas.text(at, 0, "▏", Role::Accent);
+        let room = canvas.width().saturating_sub(at + 3);
+        canvas.field(at + 2, 0, room, told, if model.message.is_some() { Role::Note } else { Role::Faint });
         return;
     }
     if model.typing {
         let at = canvas.text(1, 0, "filter ", Role::Accent);
         let at = canvas.text(at, 0, &model.filter_text, Role::Strong);
         let at = canvas.text(at, 0, "▏", Role::Accent);
-        canvas.text(
-            at + 2,
-            0,
-            "429 · 5xx · failed · open · >500ms · step:2 · replica:1 · any text · !not",
-            Role::Faint,
-        );
+        let usual = "429 · 5xx · failed · open · >500ms · step:2 · replica:1 · any text · !not";
+        let (told, role) = match model.filter.doubt() {
+            Some(doubt) => (doubt, Role::Note),
+            None => (usual.to_owned(), Role::Faint),
+        };
+        canvas.text(at + 2, 0, told, role);
         return;
     }
     let mut at = 1;
     if let Some((message, _)) = &model.message {
-        at = canvas.text(at, 0, message, Role::Note) + 2;
+        let room = canvas.width().saturating_sub(at + 10);
+        at = canvas.text(at, 0, fitted(message, room), Role::Note) + 2;
     }
-    let end = hint(model, canvas, canvas.width().saturating_sub(8), &Action::Help, "help");
-    debug_assert!(end > 0);
+    if model.context() != Context::Form {
+        hint(model, canvas, canvas.width().saturating_sub(8), &Action::Help, "help");
+    }
     for (action, word) in wanted(model) {
         let Some(key) = model.keys.shown(&action) else { continue };
         if at + width(&key) + width(word) + 3 >= canvas.width().saturating_sub(9) {
@@ -109,16 +118,24 @@ fn hint(model: &Model, canvas: &mut Canvas<'_>, x: u16, action: &Action, word: &
 }
 
 fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
+    // At the head of a lab in real time, and at the end, nothing is in front of us.
+    let is_last = model.is_at_end() || model.source == Source::Real && model.attached;
+    let pause = match (model.pacer.is_paused(), is_last) {
+        (true, _) => Some((Action::TogglePause, "go on")),
+        (false, true) if model.source == Source::Replay => Some((Action::TogglePause, "once more")),
+        (false, true) => None,
+        (false, false) => Some((Action::TogglePause, "pause")),
+    };
     let next = Action::Jump { forward: true, sort: None };
     match model.open {
         Open::Help => vec![(Action::Back, "close")],
-        Open::Story(_) => vec![
-            (Action::Back, "close"),
-            (Action::Move(1), "scroll"),
-            (Action::CopyCurl, "copy as curl"),
-            (Action::StepEvent(1), "next event"),
-            (Action::TogglePause, "pause"),
-        ],
+        Open::Story(_) => {
+            let mut wanted =
+                vec![(Action::Back, "close"), (Action::Move(1), "scroll"), (Action::CopyCurl, "copy as curl")];
+            wanted.extend((!is_last).then_some((Action::StepEvent(1), "next event")));
+            wanted.extend(pause.filter(|_| model.source != Source::Real || !model.attached));
+            wanted
+        }
         Open::Menu if model.context() == Context::Form => Vec::new(),
         Open::Menu => vec![
             (Action::Back, "back"),
@@ -129,24 +146,17 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
         ],
         Open::Compare(..) => vec![(Action::Back, "close"), (Action::Move(1), "scroll")],
         Open::Nothing => {
-            let pause = if model.pacer.is_paused() { "go on" } else { "pause" };
             let mut wanted = vec![(Action::Quit, "quit")];
-            if model.source != Source::Real || !model.attached {
-                wanted.push((Action::TogglePause, pause));
-            }
+            wanted.extend(pause.filter(|_| model.source != Source::Real || !model.attached));
             if !model.attached && model.source != Source::Replay {
                 wanted.push((Action::ToHead, "back to now"));
             }
             if model.source != Source::Replay {
                 wanted.push((Action::BreakMenu, "break"));
             }
-            wanted.extend([
-                (Action::StepTime(-1_000), "back"),
-                (Action::StepTime(1_000), "forward"),
-                (next, "next happening"),
-                (Action::Open, "open"),
-                (Action::Filter, "filter"),
-            ]);
+            wanted.push((Action::StepTime(-1_000), "back"));
+            wanted.extend((!is_last).then_some((Action::StepTime(1_000), "forward")));
+            wanted.extend([(next, "next happening"), (Action::Open, "open"), (Action::Filter, "filter")]);
             if model.source == Source::Replay || model.source == Source::Virtual {
                 wanted.extend([(Action::Faster, "faster"), (Action::Slower, "slower")]);
             }

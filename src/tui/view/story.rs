@@ -67,8 +67,8 @@ fn told(model: &Model, index: usize, scroll: usize, canvas: &mut Canvas<'_>) -> 
 
 fn lines(model: &Model, story: &Story, width: u16) -> Lines {
     let mut lines = Lines::new();
-    summary(story, width, &mut lines);
-    trace(story, width, &mut lines);
+    summary(story, model.at, width, &mut lines);
+    trace(story, model.at, width, &mut lines);
     for attempt in &story.request.attempts {
         lines.push(Vec::new());
         attempt_lines(model, story, attempt, width, &mut lines);
@@ -100,7 +100,7 @@ fn fact_lines(facts: &[String], indent: usize, width: u16, lines: &mut Lines) {
     lines.push(vec![piece(line, Role::Faint)]);
 }
 
-fn summary(story: &Story, width: u16, lines: &mut Lines) {
+fn summary(story: &Story, now: At, width: u16, lines: &mut Lines) {
     let request = &story.request;
     let class = Class::of(request.status, request.outcome);
     let ended = match (class, request.status, request.outcome) {
@@ -110,7 +110,7 @@ fn summary(story: &Story, width: u16, lines: &mut Lines) {
         (_, None, Some(outcome)) => outcome.name().to_owned(),
         (_, None, None) => String::new(),
     };
-    let took = request.ended.map_or_else(|| story.at.since(request.sent), |ended| ended.since(request.sent));
+    let took = request.ended.map_or_else(|| now.since(request.sent), |ended| ended.since(request.sent));
     lines.push(vec![
         piece(format!("{} {}", request.method, request.path), Role::Strong),
         piece("  ", Role::Text),
@@ -128,10 +128,11 @@ fn summary(story: &Story, width: u16, lines: &mut Lines) {
 }
 
 /// Who was busy when, from the client's first moment to the last of anyone.
-fn trace(story: &Story, width: u16, lines: &mut Lines) {
+fn trace(story: &Story, now: At, width: u16, lines: &mut Lines) {
     let request = &story.request;
     let mut spans: Vec<(String, At, Option<At>, Role)> = Vec::new();
-    spans.push(("client".to_owned(), request.sent, request.ended, Class::of(request.status, request.outcome).role()));
+    let asker = if story.is_whole() { "client" } else { "from outside" };
+    spans.push((asker.to_owned(), request.sent, request.ended, Class::of(request.status, request.outcome).role()));
     if let Some(gateway) = &request.gateway {
         spans.push(("gateway".to_owned(), gateway.received, gateway.ended, Role::Accent));
     }
@@ -148,7 +149,7 @@ fn trace(story: &Story, width: u16, lines: &mut Lines) {
         }
     }
     let from = spans.iter().map(|(_, from, ..)| *from).min().unwrap_or_default();
-    let to = spans.iter().map(|(_, from, to, _)| to.unwrap_or(story.at).max(*from)).max().unwrap_or_default();
+    let to = spans.iter().map(|(_, from, to, _)| to.unwrap_or(now).max(*from)).max().unwrap_or_default();
     let name_room = 22u16.min(width / 3);
     let room = u64::from(width.saturating_sub(name_room + 9).max(8));
     let whole = to.since(from).as_micros().max(1);
@@ -158,7 +159,7 @@ fn trace(story: &Story, width: u16, lines: &mut Lines) {
     };
     lines.push(Vec::new());
     for (name, began, ended, role) in spans {
-        let (first, last) = (column(began), column(ended.unwrap_or(story.at).max(began)));
+        let (first, last) = (column(began), column(ended.unwrap_or(now).max(began)));
         let bar = if ended.is_some() { "━".repeat(last - first + 1) } else { "╍".repeat(last - first + 1) };
         let took = ended.map_or_else(|| "…".to_owned(), |ended| millis(ended.since(began)));
         let name = fitted(&name, name_room.saturating_sub(1));

@@ -16,7 +16,7 @@ use super::canvas::{Canvas, fitted, width};
 use super::wires::{Way, Wires};
 use super::{faults, letters};
 use crate::event::At;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Tab};
 use crate::tui::fold::{Fold, Replica};
 use crate::tui::health::{Eviction, Health, State};
 use crate::tui::model::{Model, Source};
@@ -56,6 +56,19 @@ impl Box2 {
 
     fn right(self) -> u16 {
         self.x + self.width
+    }
+}
+
+impl Plan {
+    /// The column at which a label begins that is seen at a place of a wire, so that it covers no box.
+    fn beside_boxes(&self, x: u16, y: u16, wide: u16) -> u16 {
+        let start = x.saturating_sub(wide / 2).max(self.client.right());
+        let meets = |place: &&Box2| (place.y..place.y + place.height).contains(&y);
+        match self.replicas.iter().find(meets) {
+            Some(place) if x < place.x => start.min(place.x.saturating_sub(wide)),
+            Some(place) => start.max(place.right()),
+            None => start,
+        }
     }
 }
 
@@ -160,6 +173,7 @@ fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
     };
     let (lines, air, group_air) = match height {
         room if needs(5, 1) <= room && model.projector => (5, 1, 1),
+        room if needs(3, 1) <= room && model.tab == Tab::Topology => (3, 1, 1),
         room if needs(2, 1) <= room => (2, 1, 1),
         room if needs(2, 0) + heads - 1 <= room => (2, 0, 1),
         room if needs(2, 0) <= room => (2, 0, 0),
@@ -309,13 +323,20 @@ fn draw_provider_card(model: &Model, number: usize, seen: &Seen<'_>, part: &mut 
     let shown_model = if spare >= 6 { fitted(model_name, spare.min(24)) } else { String::new() };
     let end =
         if shown_model.is_empty() { end } else { part.right(end.saturating_sub(1), 0, &shown_model, Role::Faint) };
-    let word = state_word(seen);
-    let word_room = if word.is_empty() { 3 } else { width(&word).min(10) + 5 };
+    let [whole, less] = state_words(seen);
+    let word = if width(&provider.name) + width(&whole) + 5 <= end { whole } else { less };
+    let word_room = if word.is_empty() { 3 } else { width(&word) + 5 };
     let name_room = end.saturating_sub(word_room).max(6).min(width(&provider.name));
     let after = part.field(2, 0, name_room, &provider.name, Role::Strong);
     part.field(after + 2, 0, end.saturating_sub(after + 3), &word, role);
     let mut below = part.part(2, 1, room.saturating_sub(2), 1);
     draw_state(model, seen, &mut below, 1);
+    if part.height() >= 3 {
+        let chosen = short(u64::from(model.fold.chosen.get(number).copied().unwrap_or(0)));
+        let attempts = if chosen == "1" { "attempt" } else { "attempts" };
+        let text = format!("{chosen} {attempts} · {}", provider.endpoint);
+        part.field(2, 2, room.saturating_sub(2), &text, Role::Faint);
+    }
 }
 
 /// For the back row: the state, or the countdown, in large letters.
@@ -339,17 +360,18 @@ fn draw_provider_large(model: &Model, number: usize, seen: &Seen<'_>, part: &mut
     draw_state(model, seen, &mut below, 0);
 }
 
-/// The state in a word, and on how many replicas.
-fn state_word(seen: &Seen<'_>) -> String {
+/// The state in a word, and on how many replicas; in full, and shorter.
+fn state_words(seen: &Seen<'_>) -> [String; 2] {
     let word = match seen.state {
-        State::Healthy => return String::new(),
-        State::Evicted => "EVICTED".to_owned(),
-        other => other.name().to_owned(),
+        State::Healthy => "",
+        State::Evicted => "EVICTED",
+        other => other.name(),
     };
-    if seen.replicas > 1 && seen.agreeing < seen.replicas {
-        format!("{word} on {} of {}", seen.agreeing, seen.replicas)
+    if !word.is_empty() && seen.replicas > 1 && seen.agreeing < seen.replicas {
+        let (agreeing, replicas) = (seen.agreeing, seen.replicas);
+        [format!("{word} on {agreeing} of {replicas}"), format!("{word} {agreeing}/{replicas}")]
     } else {
-        word
+        [word.to_owned(), word.to_owned()]
     }
 }
 
@@ -359,7 +381,13 @@ fn draw_share(model: &Model, number: usize, seen: &Seen<'_>, end: u16, part: &mu
         share(&model.fold, number).map_or_else(|| "   –".to_owned(), |share| format!("{:>3.0}%", share * 100.0));
     let start = part.right(end, 0, share, Role::Text);
     if seen.pending > 0 {
-        return part.right(start.saturating_sub(1), 0, format!("{} in flight", seen.pending), Role::Accent);
+        let long = format!("{} in flight", seen.pending);
+        // The name of the model is worth more than words for a sign.
+        let provider = &model.timeline.lineup.providers[number];
+        let named = if provider.model.is_some() { width(&provider.name) + 22 } else { 0 };
+        let fits = named + width(&long) < start;
+        let text = if fits { long } else { format!("{} {}", part.theme.signs.dot, seen.pending) };
+        return part.right(start.saturating_sub(1), 0, text, Role::Accent);
     }
     start
 }
@@ -532,7 +560,7 @@ fn draw_travellers(model: &Model, plan: &Plan, ways: &Ways, canvas: &mut Canvas<
         {
             let class = row.class();
             let label = if crowded { canvas.theme.signs.dot.to_owned() } else { answer(row) };
-            let start = x.saturating_sub(width(&label) / 2).max(plan.client.right());
+            let start = plan.beside_boxes(x, y, width(&label));
             canvas.text(start, y, label, if class == Class::Good { Role::Good } else { class.role() });
         }
     }
