@@ -344,7 +344,7 @@ pub struct Own {
 /// Which credential a provider is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Auth {
-    /// None: the client's is taken away.
+    /// None of its own: the client's, where the personality passes it on, or else none at all.
     #[default]
     None,
     /// The client's own `Authorization`.

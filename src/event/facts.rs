@@ -158,7 +158,7 @@ impl Parameters {
         Self {
             temperature: number("temperature"),
             top_p: number("top_p"),
-            max_tokens: ["max_tokens", "max_completion_tokens"].iter().find_map(|name| body.get(*name)?.as_u64()),
+            max_tokens: ["max_completion_tokens", "max_tokens"].iter().find_map(|name| body.get(*name)?.as_u64()),
             frequency_penalty: number("frequency_penalty"),
             presence_penalty: number("presence_penalty"),
             seed: body.get("seed").and_then(Json::as_i64),
@@ -366,7 +366,8 @@ mod tests {
 
     #[test]
     fn parameters_are_read_from_a_body() {
-        let body = json!({"temperature": 0.2, "max_completion_tokens": 64, "seed": -1, "top_p": "much"});
+        let body =
+            json!({"temperature": 0.2, "max_tokens": 5, "max_completion_tokens": 64, "seed": -1, "top_p": "much"});
         let expected =
             Parameters { temperature: Some(0.2), max_tokens: Some(64), seed: Some(-1), ..Parameters::default() };
         assert_eq!(Parameters::of_json(body.as_object().unwrap()), expected);

@@ -8,6 +8,7 @@ use http_body_util::Full;
 
 use super::encoding;
 use super::error::Error;
+use super::personality::Credentials;
 use super::replica::Identity;
 use super::upstream::Way;
 use crate::event::facts::OWN_ID_HEADER;
@@ -56,17 +57,17 @@ pub(crate) struct Marks<'m> {
 }
 
 impl Target {
-    /// Makes a provider ready.
+    /// Makes a provider ready; where it has no credential, with this for the client's.
     #[must_use]
-    pub(crate) fn new(provider: &Provider) -> Self {
+    pub(crate) fn new(provider: &Provider, credentials: Credentials) -> Self {
         let Provider { name, model, endpoint, path, auth, is_openai, tls, .. } = provider;
         let scheme = if tls.is_some() { "https" } else { "http" };
         // A name is sent as the host, an address is not: the client's host then stays.
         let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
         let own_host = if is_address { None } else { HeaderValue::from_str(&endpoint.host).ok() };
         let (auth, credential) = match auth {
-            Auth::None => (AuthHeader::Remove, None),
-            Auth::Passthrough => (AuthHeader::Keep, None),
+            Auth::None if credentials == Credentials::Removed => (AuthHeader::Remove, None),
+            Auth::None | Auth::Passthrough => (AuthHeader::Keep, None),
             Auth::Credential(credential) => {
                 let header = HeaderValue::from_str(&credential.authorization()).map(|mut value| {
                     value.set_sensitive(true);

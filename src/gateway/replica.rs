@@ -18,7 +18,7 @@ use super::gate::Term;
 use super::group::{Eviction, Observed, Pool, Seat, Selection};
 use super::health::{self, BackendHealth};
 use super::limit::{Bucket, Exceeded};
-use super::personality::{Behaviour, Comeback, Policies, Unlogged};
+use super::personality::{Behaviour, Comeback, Credentials, Policies, Unlogged};
 use super::provider::Target;
 use super::route::{self, Found, Routes};
 use super::succession::Succession;
@@ -149,7 +149,7 @@ impl Replica {
             routes: Routes::new(&topology),
             upstream,
             policies_ask_for_requests,
-            targets: targets(&topology),
+            targets: targets(&topology, behaviour.credentials),
             names: Names::of(&topology, number),
             state: Mutex::new(state),
             requests,
@@ -603,8 +603,8 @@ fn conditions(topology: &Topology) -> impl Iterator<Item = &Condition> {
     all.filter_map(|policy| policy.unhealthy.as_ref())
 }
 
-fn targets(topology: &Topology) -> Vec<Vec<Vec<Arc<Target>>>> {
-    let ready = |provider| Arc::new(Target::new(provider));
+fn targets(topology: &Topology, credentials: Credentials) -> Vec<Vec<Vec<Arc<Target>>>> {
+    let ready = |provider| Arc::new(Target::new(provider, credentials));
     let backends = topology.backends.iter();
     backends
         .map(|backend| backend.groups.iter().map(|group| group.providers.iter().map(ready).collect()).collect())

@@ -279,11 +279,15 @@ async fn response_filters_touch_every_response() {
 
 /// What a provider is sent: headers of its last request.
 async fn sent(auth: Auth, request: Request<Full<Bytes>>) -> (http::HeaderMap, Lab) {
+    sent_by(Personality::Agentgateway012, auth, request).await
+}
+
+async fn sent_by(personality: Personality, auth: Auth, request: Request<Full<Bytes>>) -> (http::HeaderMap, Lab) {
     let seen: Arc<Mutex<http::HeaderMap>> = Arc::default();
     let store = seen.clone();
     let mut topology = topology(&[&["primary"]]);
     topology.backends[0].groups[0].providers[0].auth = auth;
-    let lab = Lab::of(topology, 1)
+    let lab = Lab::with(personality, topology, 1)
         .open()
         .await
         .provider("primary", move |request| {
@@ -310,12 +314,15 @@ fn with_key() -> Request<Full<Bytes>> {
 #[tokio::test(start_paused = true)]
 async fn a_credential_goes_where_it_belongs_and_into_no_event() {
     let own = Credential::new("secret:openai/Authorization", "Bearer sk-of-the-provider");
-    for (auth, expected, reference) in [
-        (Auth::None, None, None),
-        (Auth::Passthrough, Some("Bearer sk-of-the-client"), Some("client")),
-        (Auth::Credential(own), Some("Bearer sk-of-the-provider"), Some("secret:openai/Authorization")),
-    ] {
-        let (headers, lab) = sent(auth, with_key()).await;
+    let clients = (Some("Bearer sk-of-the-client"), Some("client"));
+    let owns = (Some("Bearer sk-of-the-provider"), Some("secret:openai/Authorization"));
+    let each = Personality::ALL.into_iter().flat_map(|personality| {
+        let without = if personality == Personality::Reference { (None, None) } else { clients };
+        [(Auth::None, without), (Auth::Passthrough, clients), (Auth::Credential(own.clone()), owns)]
+            .map(|(auth, expected)| (personality, auth, expected))
+    });
+    for (personality, auth, (expected, reference)) in each {
+        let (headers, lab) = sent_by(personality, auth, with_key()).await;
         assert_eq!(headers.get("authorization").map(|value| value.to_str().unwrap()), expected);
         let references = lab.told(|kind| match kind {
             Kind::AttemptStarted { credential, .. } | Kind::GatewayRequestReceived { credential, .. } => {
