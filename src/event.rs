@@ -7,6 +7,7 @@
 pub mod bus;
 pub mod facts;
 pub mod history;
+mod ids;
 pub mod log;
 pub mod measured;
 pub mod trace;
@@ -17,9 +18,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-pub use bus::{Bus, Sink};
-pub use facts::{Answer, Arrival, Digest, Parameters};
+pub use bus::{Bus, Sink, WithBodies};
+pub use facts::{Answer, Arrival, Digest, OwnRule, Parameters};
 pub use history::History;
+pub use ids::Taken;
 pub use log::{BackendRecord, ProviderRecord};
 pub use measured::{Aims, Measured};
 
@@ -28,7 +30,8 @@ pub use measured::{Aims, Measured};
 #[serde(transparent)]
 pub struct At(pub u64);
 
-/// The name under which client, gateway and provider speak of one request (`x-request-id`).
+/// The name under which client, gateway and provider speak of one request: its `x-request-id`, unless
+/// another request goes by that.
 pub type RequestId = String;
 
 /// One fact.
@@ -192,6 +195,9 @@ pub enum Kind {
         /// The path match of the rule as agentgateway names spans: `/*`, `/openai/*`, `/exact`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path_match: Option<String>,
+        /// The rule's own name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule_name: Option<String>,
     },
     /// The gateway has chosen a provider for an attempt.
     ProviderSelected {

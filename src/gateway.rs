@@ -267,7 +267,7 @@ impl Call<'_> {
         let early = behaviour.client_errors == ClientErrors::BlameTheProvider;
         let mut chosen = early.then(|| exchange.select(self.backend)).transpose()?;
         let body = read(body, Error::RequestTooLarge).await?;
-        let asked = chat::read(&body);
+        let asked = chat::read(&body, behaviour.schema);
         let asked = if early { asked } else { Ok(asked?) };
         let timeout = self.replica.broken.timeout(self.rule.request_timeout);
         let deadline = deadline(self.replica, exchange.received(), timeout);
@@ -389,7 +389,7 @@ impl Attempt<'_> {
         let Call { replica, rule, client, host_is_set, .. } = *self.call;
         let question = asked.as_ref().map_err(Clone::clone)?.question(self.target.model.as_deref())?;
         exchange.facts().parameters = question.parameters;
-        let marks = Marks { id: exchange.id_header(), attempt: self.number, traceparent: exchange.traceparent() };
+        let marks = Marks { identity: exchange.identity(), attempt: self.number, traceparent: exchange.traceparent() };
         let request = self.target.request(client, host_is_set, marks, question.body)?;
         let first = replica.target(self.call.backend, Seat { group: 0, index: 0 });
         let first = first.as_ref().and_then(|target| target.authorization());
@@ -442,12 +442,19 @@ impl Attempt<'_> {
     /// Reads an answer whole; a successful one is written again, any other stays as it is.
     async fn whole(&self, exchange: &mut Exchange, response: Response<Reply>) -> Result<Response<Source>, Error> {
         let (mut head, body) = response.into_parts();
-        let mut body = read(body, Error::BrokenResponse(self.call.replica.behaviour.broken_body)).await?;
+        let behaviour = self.call.replica.behaviour;
+        let mut body = read(body, Error::BrokenResponse(behaviour.broken_body)).await?;
         exchange.attempt_ended(Outcome::Complete, None);
+        exchange.show(&head.headers, &body);
         if head.status.is_success() {
             let encoding = self.encoding(&head.headers)?;
             let plain = encoding.decode(body);
-            let answer = chat::answer(&plain.ok_or(Error::BrokenResponse(self.call.replica.behaviour.broken_body))?)?;
+            let plain = plain.ok_or(Error::BrokenResponse(behaviour.broken_body))?;
+            let answer = chat::answer(&plain, behaviour.schema)?;
+            if answer.usage.is_some() && self.call.replica.world.bus.is_heard() {
+                // Written again, it has its usage at the beginning.
+                exchange.facts().details = tap::token_details(&answer.body);
+            }
             exchange.learn(Some(answer.model), answer.usage);
             body = encoding.encode(answer.body);
         }

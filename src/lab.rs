@@ -34,7 +34,7 @@ pub use up::{Up, UpOptions};
 use crate::event::log::{BackendRecord, Batch, Header};
 use crate::event::{Bus, Event, History, Sink};
 use crate::gateway;
-use crate::scenario::{self, LoadError, Scenario, Step};
+use crate::scenario::{self, Disk, Files, LoadError, Scenario, Step};
 use crate::source::Severity;
 use crate::topology::Topology;
 use crate::verdict::{self, JudgeOptions, Verdict};
@@ -105,7 +105,15 @@ impl Lab {
     /// # Errors
     /// Everything that is wrong with the files; its `Display` shows all findings with their places.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Self::new(scenario::load(path.as_ref())?)
+        Self::from_files(&Disk, path.as_ref())
+    }
+
+    /// The same with files, variables and settings from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Lab::from_file`].
+    pub fn from_files(files: &dyn Files, path: &Path) -> Result<Self, LoadError> {
+        Self::new(scenario::load_from(files, path).map_err(Prepared::complete)?)
     }
 
     /// Takes a scenario that has been read.

@@ -52,7 +52,7 @@ use crate::topology::{Bug, Topology};
 pub use crate::kube::change::{Change, Manifest, Manifests};
 pub use crate::topology::Personality;
 pub use expect::{Check, Expectation};
-pub use load::{Disk, Files, LoadError, Overridden, load, load_from};
+pub use load::{Disk, Draft, Files, LoadError, Overridden, load, load_from};
 pub use names::{ProviderId, Target};
 pub use pattern::Pattern;
 pub use step::{Content, DEFAULT_PROMPT, MAX_TIMES, Restart, Send, Step};

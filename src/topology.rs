@@ -63,6 +63,21 @@ pub struct Tracing {
     pub collector: Authority,
     /// Whether it is spoken to in gRPC, rather than over plain HTTP.
     pub grpc: bool,
+    /// Which of the requests that begin a trace are traced.
+    pub random: Sampling,
+    /// Which of the requests of a client's trace are.
+    pub client: Sampling,
+}
+
+/// How many of a million requests are traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sampling(pub u32);
+
+impl Sampling {
+    /// Every request.
+    pub const ALL: Self = Self(1_000_000);
+    /// No request.
+    pub const NONE: Self = Self(0);
 }
 
 /// A deployment of the vLLM simulator.
@@ -138,6 +153,8 @@ pub struct Route {
 /// A rule of a route: what it matches, what it changes, where it leads.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rule {
+    /// Its own name, if it has one.
+    pub name: Option<String>,
     /// Any of these must match; empty means everything.
     pub matches: Vec<RouteMatch>,
     /// Filters, in order.
@@ -327,7 +344,7 @@ pub struct Own {
 /// Which credential a provider is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Auth {
-    /// None: the client's is taken away.
+    /// None of its own: the client's, where the personality passes it on, or else none at all.
     #[default]
     None,
     /// The client's own `Authorization`.

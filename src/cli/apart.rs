@@ -37,7 +37,10 @@ struct Queue {
 }
 
 /// What stands on the bus.
-struct Door(Arc<Shared>);
+struct Door {
+    shared: Arc<Shared>,
+    bodies: bool,
+}
 
 /// Moves `sinks` to a thread of their own; the sink that is given takes their place.
 ///
@@ -45,7 +48,7 @@ struct Door(Arc<Shared>);
 /// The machine's, if it gives no thread.
 pub(super) fn on_a_thread(mut sinks: Vec<Box<dyn Sink>>) -> io::Result<Box<dyn Sink>> {
     let shared = Arc::<Shared>::default();
-    let door = Door(shared.clone());
+    let door = Door { shared: shared.clone(), bodies: sinks.iter().any(|sink| sink.wants_bodies()) };
     std::thread::Builder::new().name("listeners".to_owned()).spawn(move || {
         let mut heap = Vec::new();
         loop {
@@ -102,11 +105,15 @@ impl Sink for Door {
     }
 
     fn own(&mut self, event: Event) {
-        self.0.wait_while(|queue| queue.events.len() >= MOST).events.push(event);
+        self.shared.wait_while(|queue| queue.events.len() >= MOST).events.push(event);
+    }
+
+    fn wants_bodies(&self) -> bool {
+        self.bodies
     }
 
     fn flush(&mut self) {
-        drop(self.0.wait_while(|queue| queue.busy || !queue.events.is_empty()));
+        drop(self.shared.wait_while(|queue| queue.busy || !queue.events.is_empty()));
     }
 }
 

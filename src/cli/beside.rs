@@ -54,12 +54,12 @@ impl Beside {
     }
 
     /// The same for both this and `watch`: each request is put together once.
-    pub(super) fn sink_with(&self, watch: Watch) -> Box<dyn Sink> {
-        let beside = self.clone();
-        Box::new(move |event: &Event| {
+    pub(super) fn sink_with(&self, watch: &Watch) -> Box<dyn Sink> {
+        let (beside, listener) = (self.clone(), watch.clone());
+        watch.asking(Box::new(move |event: &Event| {
             let ended = beside.lock().apply(event);
-            watch.hear(event, ended.as_deref());
-        })
+            listener.hear(event, ended.as_deref());
+        }))
     }
 
     /// Says from now on that the lab is ready.

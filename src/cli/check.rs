@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args) -> Exit {
     for candidate in candidates {
         match args.set.lab(&candidate.path) {
             Ok(lab) => found.scenario(args, &lab),
-            Err(LoadError::Invalid { sources, findings }) => found.invalid(args, sources, &findings),
+            Err(LoadError::Invalid { sources, findings, .. }) => found.invalid(args, sources, &findings),
             Err(LoadError::NotAScenario) => manifests.push(candidate.path),
             Err(error @ LoadError::Unreadable(_)) => {
                 eprintln!("{error}");

@@ -113,7 +113,7 @@ fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::
         Err(exit) => return Ok(exit),
     };
     let people = Stream::for_people(observe.take_stdout());
-    let reports = if observe.any() { beside.sink_with(watch.clone()) } else { beside.sink() };
+    let reports = if observe.any() { beside.sink_with(&watch) } else { beside.sink() };
     let sinks = vec![apart::on_a_thread(vec![reports]).context("cannot start a thread")?];
     let done = gateway.serve(sinks, interrupt, |opened| {
         beside.ready();

@@ -100,7 +100,7 @@ fn scenario(args: &Args, candidate: &Candidate) -> Result<Option<Lab>, Exit> {
             tell(args, &finding);
             Err(Exit::Usage)
         }
-        Err(LoadError::Invalid { sources, findings }) => {
+        Err(LoadError::Invalid { sources, findings, .. }) => {
             eprint!("{}", findings.render(&sources, colour));
             Err(Exit::Invalid)
         }

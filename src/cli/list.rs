@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         match scenario::load(&candidate.path) {
             Ok(scenario) => found.push((candidate.path, scenario)),
             Err(LoadError::NotAScenario) if !candidate.named => {}
-            Err(LoadError::Invalid { sources, findings }) => {
+            Err(LoadError::Invalid { sources, findings, .. }) => {
                 eprint!("{}", findings.render(&sources, colour));
                 worst = worst.max(Exit::Invalid);
             }

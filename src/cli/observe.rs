@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::Exit;
 use super::reports::{is_stdout, unwritable};
 use crate::event::log::Header;
-use crate::event::{At, Event, Sink};
+use crate::event::{At, Event, Sink, WithBodies};
 use crate::report::access_log::{self, AccessLog};
 use crate::report::exchange::Exchange;
 use crate::report::metrics::{self, Metrics};
@@ -219,7 +219,13 @@ impl Watch {
     /// What hears the run's events.
     pub(super) fn sink(&self) -> Box<dyn Sink> {
         let watch = self.clone();
-        Box::new(move |event: &Event| watch.lock().apply(event))
+        self.asking(Box::new(move |event: &Event| watch.lock().apply(event)))
+    }
+
+    /// A sink that hears for it, and asks for the bodies that it shows.
+    pub(super) fn asking(&self, sink: Box<dyn Sink>) -> Box<dyn Sink> {
+        let shows = self.lock().log.as_ref().is_some_and(|(log, _)| log.shows_bodies());
+        if shows { Box::new(WithBodies(sink)) } else { sink }
     }
 
     /// Takes in the next event, with the request that it ends: for one who puts requests together already.

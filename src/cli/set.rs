@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::lab::Lab;
 use crate::scenario::session::Original;
-use crate::scenario::{LoadError, Overridden, Personality, load_from};
+use crate::scenario::{LoadError, Overridden, Personality};
 use crate::topology::Bug;
 
 /// What the command line sets.
@@ -33,7 +33,7 @@ impl Args {
     /// # Errors
     /// As [`Lab::from_file`].
     pub(super) fn lab(&self, path: &Path) -> Result<Lab, LoadError> {
-        Lab::new(load_from(&Overridden { settings: &self.settings() }, path)?)
+        Lab::from_files(&Overridden { settings: &self.settings() }, path)
     }
 
     /// The settings, and what follows from a bug: a recording has them all.
@@ -54,7 +54,7 @@ impl Args {
     pub(super) fn lab_as(&self, path: &Path, personality: Personality) -> Result<Lab, LoadError> {
         let mut settings = self.settings();
         settings.push(format!("lab.gateway.personality={personality}"));
-        Lab::new(load_from(&Overridden { settings: &settings }, path)?)
+        Lab::from_files(&Overridden { settings: &settings }, path)
     }
 
     /// The scenario as its author wrote it, with what is set in it, for writing a session down.

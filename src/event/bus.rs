@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::ids::{Ids, Taken};
 use super::{At, Event, Kind};
 
 /// Somebody who listens to events.
@@ -15,6 +16,11 @@ pub trait Sink: Send {
         self.event(&event);
     }
 
+    /// Whether it wants the bodies of answers as the gateway sent them.
+    fn wants_bodies(&self) -> bool {
+        false
+    }
+
     /// Writes out what is held back. Called when the run ends, however it ends.
     fn flush(&mut self) {}
 }
@@ -22,6 +28,27 @@ pub trait Sink: Send {
 impl<F: FnMut(&Event) + Send> Sink for F {
     fn event(&mut self, event: &Event) {
         self(event);
+    }
+}
+
+/// A listener that wants the bodies of answers, too.
+pub struct WithBodies(pub Box<dyn Sink>);
+
+impl Sink for WithBodies {
+    fn event(&mut self, event: &Event) {
+        self.0.event(event);
+    }
+
+    fn own(&mut self, event: Event) {
+        self.0.own(event);
+    }
+
+    fn wants_bodies(&self) -> bool {
+        true
+    }
+
+    fn flush(&mut self) {
+        self.0.flush();
     }
 }
 
@@ -34,6 +61,8 @@ impl<F: FnMut(&Event) + Send> Sink for F {
 pub struct Bus {
     /// Whether there is any sink; there are no more than at the beginning.
     heard: bool,
+    /// Whether a sink wants bodies.
+    bodies: bool,
     now: Arc<dyn Fn() -> At + Send + Sync>,
     inner: Arc<Inner>,
 }
@@ -42,6 +71,7 @@ pub struct Bus {
 struct Inner {
     queue: Mutex<Queue>,
     sinks: Mutex<Vec<Box<dyn Sink>>>,
+    ids: Mutex<Ids>,
 }
 
 #[derive(Default)]
@@ -60,8 +90,9 @@ impl Bus {
     /// A bus that stamps events with the time that `now` tells.
     pub fn new(now: impl Fn() -> At + Send + Sync + 'static, sinks: Vec<Box<dyn Sink>>) -> Self {
         let heard = !sinks.is_empty();
-        let inner = Inner { queue: Mutex::default(), sinks: Mutex::new(sinks) };
-        Self { heard, now: Arc::new(now), inner: Arc::new(inner) }
+        let bodies = sinks.iter().any(|sink| sink.wants_bodies());
+        let inner = Inner { queue: Mutex::default(), sinks: Mutex::new(sinks), ids: Mutex::default() };
+        Self { heard, bodies, now: Arc::new(now), inner: Arc::new(inner) }
     }
 
     /// A bus that nobody listens to.
@@ -100,6 +131,24 @@ impl Bus {
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.heard
+    }
+
+    /// Whether anyone wants the bodies of answers.
+    #[must_use]
+    pub fn wants_bodies(&self) -> bool {
+        self.bodies
+    }
+
+    /// Takes an id that came with a request, for its events; none where another request goes by it, or did a
+    /// moment ago.
+    #[must_use]
+    pub fn take_id(&self, id: &str) -> Option<Taken> {
+        lock(&self.inner.ids).take(id)
+    }
+
+    /// The request that had this id is over.
+    pub fn give_back_id(&self, id: Taken) {
+        lock(&self.inner.ids).ended(id);
     }
 
     /// The moment that an event would be stamped with now.

@@ -36,6 +36,10 @@ pub struct Arrival {
     /// The `traceparent` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// Whether the gateway traces the request, where its configuration says which it does. Elsewhere it traces
+    /// those that come with a `traceparent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traced: Option<bool>,
 }
 
 /// What the gateway knows of the answer that it sent.
@@ -45,6 +49,9 @@ pub struct Answer {
     /// Parameters of the request, as its body has them.
     #[serde(skip_serializing_if = "is_default")]
     pub parameters: Parameters,
+    /// Tokens that the answer counts apart.
+    #[serde(skip_serializing_if = "is_default")]
+    pub details: TokenDetails,
     /// When the first token of a stream passed. Absent where no stream was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token_us: Option<At>,
@@ -60,6 +67,63 @@ pub struct Answer {
     /// The body, up to 4 KiB, where the access log is to show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// The rule that the request took, where it led to no backend: one that answers itself, or a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Box<OwnRule>>,
+}
+
+/// Tokens that an answer counts once more, by what they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenDetails {
+    /// Tokens of the prompt that came from a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<u64>,
+    /// Tokens of the answer that are audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<u64>,
+}
+
+impl TokenDetails {
+    /// Reads a `usage` object, or the JSON that begins with it.
+    #[must_use]
+    pub fn of_usage(json: &[u8]) -> Self {
+        let mut values = serde_json::Deserializer::from_slice(json).into_iter::<UsageDetails>();
+        let Some(Ok(usage)) = values.next() else { return Self::default() };
+        Self {
+            cached: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
+            audio: usage.completion_tokens_details.and_then(|details| details.audio_tokens),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct UsageDetails {
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+}
+
+#[derive(Deserialize)]
+struct PromptDetails {
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct CompletionDetails {
+    audio_tokens: Option<u64>,
+}
+
+/// A rule that led to no backend, as [`crate::event::Kind::GatewayRequestRouted`] names one that did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnRule {
+    /// Route as `namespace/name`.
+    pub route: String,
+    /// The rule's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_name: Option<String>,
+    /// Its path match, as agentgateway names spans.
+    pub path_match: String,
 }
 
 /// Parameters of a completion request that logs and spans name.
@@ -94,7 +158,7 @@ impl Parameters {
         Self {
             temperature: number("temperature"),
             top_p: number("top_p"),
-            max_tokens: ["max_tokens", "max_completion_tokens"].iter().find_map(|name| body.get(*name)?.as_u64()),
+            max_tokens: ["max_completion_tokens", "max_tokens"].iter().find_map(|name| body.get(*name)?.as_u64()),
             frequency_penalty: number("frequency_penalty"),
             presence_penalty: number("presence_penalty"),
             seed: body.get("seed").and_then(Json::as_i64),
@@ -162,6 +226,11 @@ impl Digest {
     }
 }
 
+/// A checksum of bytes.
+pub(super) fn fnv_of(data: &[u8]) -> u64 {
+    fnv(FNV_BASIS, data)
+}
+
 fn fnv(hash: u64, data: &[u8]) -> u64 {
     data.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -185,6 +254,17 @@ fn saying(json: &Json) -> u64 {
             tagged(5, each.fold(0, u64::wrapping_add))
         }
     }
+}
+
+/// Says which of several requests with one `x-request-id` this is. A gateway sends it with those that came while
+/// another had the id, so that its own providers name them as it does.
+pub const OWN_ID_HEADER: &str = "x-labsim-request";
+
+/// The id by which a provider tells of a request.
+#[must_use]
+pub fn request_id(headers: &http::HeaderMap) -> Option<&str> {
+    let id = headers.get(OWN_ID_HEADER).or_else(|| headers.get("x-request-id"))?;
+    id.to_str().ok()
 }
 
 /// Request headers that concern one connection only, besides those that every hop has.
@@ -261,6 +341,17 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_are_counted_apart_are_read_from_a_usage() {
+        let of = |json: &str| TokenDetails::of_usage(json.as_bytes());
+        let usage = r#"{"prompt_tokens":5,"prompt_tokens_details":{"audio_tokens":9,"cached_tokens":0},"x":[{}],"completion_tokens_details":{"audio_tokens":2}},"choices":[]}"#;
+        assert_eq!(of(usage), TokenDetails { cached: Some(0), audio: Some(2) });
+        for none in [r#"{"prompt_tokens":5}"#, "null", "", r#"{"prompt_tokens_details":null}"#] {
+            assert_eq!(of(none), TokenDetails::default(), "{none}");
+        }
+        assert_eq!(of(r#"{"prompt_tokens_details":{"cached_tokens":null}}"#), TokenDetails::default());
+    }
+
+    #[test]
     fn headers_of_one_connection_are_known() {
         let of = |name: &'static str, value: &'static str| {
             hop_by_hop(
@@ -275,7 +366,8 @@ mod tests {
 
     #[test]
     fn parameters_are_read_from_a_body() {
-        let body = json!({"temperature": 0.2, "max_completion_tokens": 64, "seed": -1, "top_p": "much"});
+        let body =
+            json!({"temperature": 0.2, "max_tokens": 5, "max_completion_tokens": 64, "seed": -1, "top_p": "much"});
         let expected =
             Parameters { temperature: Some(0.2), max_tokens: Some(64), seed: Some(-1), ..Parameters::default() };
         assert_eq!(Parameters::of_json(body.as_object().unwrap()), expected);

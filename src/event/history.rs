@@ -195,7 +195,7 @@ impl History {
                     ..GatewayRecord::default()
                 });
             }
-            Kind::GatewayRequestRouted { request, replica: _, route, rule, backend, path_match: _ } => {
+            Kind::GatewayRequestRouted { request, replica: _, route, rule, backend, path_match: _, rule_name: _ } => {
                 let gateway = self.entry(request).gateway.get_or_insert_default();
                 gateway.route = Some(route.clone());
                 gateway.rule = Some(*rule);

@@ -163,7 +163,16 @@ impl<'de> DeserializeSeed<'de> for Shape<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Distribution, D::Error> {
         match self.0 {
-            "uniform" => Uniform::deserialize(deserializer).map(Distribution::Uniform),
+            "uniform" => {
+                let shape = Uniform::deserialize(deserializer)?;
+                if shape.from > shape.to {
+                    let (from, to) = (shape.from, shape.to);
+                    return Err(de::Error::custom(format!(
+                        "`uniform` goes from {from} down to {to}; the shorter time comes first"
+                    )));
+                }
+                Ok(Distribution::Uniform(shape))
+            }
             "normal" => Normal::deserialize(deserializer).map(Distribution::Normal),
             "log-normal" => LogNormal::deserialize(deserializer).map(Distribution::LogNormal),
             "exponential" => Exponential::deserialize(deserializer).map(Distribution::Exponential),

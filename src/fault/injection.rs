@@ -131,18 +131,18 @@ impl Injection {
     /// What can be judged without a lab.
     ///
     /// # Errors
-    /// A probability beyond 0 to 1, or an answer's fault on a link.
+    /// A probability beyond 0 to 1, an answer's fault on a link, or a window in which it never strikes.
     pub fn check(&self) -> Result<(), Diagnostic> {
-        self.mistake().map_or(Ok(()), |(_, finding)| Err(finding))
+        self.mistakes().into_iter().next().map_or(Ok(()), |(_, finding)| Err(finding))
     }
 
-    /// What is wrong with it without a lab, and the key that it is wrong with.
+    /// What is wrong with it without a lab, and the keys on the way to each mistake.
     #[must_use]
-    pub fn mistake(&self) -> Option<(&'static str, Diagnostic)> {
+    pub fn mistakes(&self) -> Vec<(&'static [&'static str], Diagnostic)> {
+        let mut found: Vec<(&[&str], Diagnostic)> = Vec::new();
         if !(0.0..=1.0).contains(&self.probability) {
-            let found = self.probability;
-            let message = format!("`probability` is {found}; it goes from 0 (never) to 1 (always)");
-            return Some(("probability", Diagnostic::error(message)));
+            let message = format!("`probability` is {}; it goes from 0 (never) to 1 (always)", self.probability);
+            found.push((&["probability"], Diagnostic::error(message)));
         }
         if !self.fault.acts().on_link()
             && matches!(
@@ -153,9 +153,16 @@ impl Injection {
             let message = format!("`{}` acts on the answers of a provider, not on a link", self.fault);
             let help =
                 "aim it at a provider, or inject a fault of the network here: `reset`, `latency`, `black-hole`, …";
-            return Some(("target", Diagnostic::error(message).help(help)));
+            found.push((&["target"], Diagnostic::error(message).help(help)));
         }
-        None
+        if self.window.first == Some(0) {
+            found.push((&["window", "first"], Diagnostic::error("the first 0 are none: this fault never strikes")));
+        }
+        if self.window.r#for.is_some_and(|span| span.0.is_zero()) {
+            let over = Diagnostic::error("this fault is over as soon as it begins");
+            found.push((&["window", "for"], over.help("leave `for` out, and it lasts until it is cleared")));
+        }
+        found
     }
 
     /// Whom it meets in a lab of this topology.

@@ -95,10 +95,22 @@ impl Target {
         }
     }
 
+    /// Why nobody ever connects so, where nobody does.
+    fn is_no_link(&self) -> Option<&'static str> {
+        let Self::Link { from, to } = self else { return None };
+        match (from, to) {
+            (_, End::Client) => Some("nobody connects to a client"),
+            (End::Named(_) | End::Model(_), _) => Some("providers connect to nobody"),
+            (End::Client, End::Named(_) | End::Model(_)) => Some("clients connect to the gateway alone"),
+            (End::Gateway(_), End::Gateway(_)) => Some("the gateway does not connect to itself"),
+            _ => None,
+        }
+    }
+
     /// What it means in a lab of this topology.
     ///
     /// # Errors
-    /// A name that the lab does not have, or that could mean several things.
+    /// A name that the lab does not have, one that could mean several things, or a link that nobody makes.
     pub fn aim(&self, topology: &Topology) -> Result<Aim, Diagnostic> {
         match self {
             Self::Everything => Ok(Aim::default()),
@@ -109,6 +121,11 @@ impl Target {
             Self::Link { from, to } => {
                 let (from, _) = from.hosts(topology)?;
                 let (to, model) = to.hosts(topology)?;
+                if let Some(why) = self.is_no_link() {
+                    let diagnostic = Diagnostic::error(format!("`{self}` never strikes: {why}"));
+                    let help = "whoever connects stands on the left: `client -> gateway`, `gateway/0 -> a-provider`";
+                    return Err(diagnostic.help(help));
+                }
                 Ok(Aim { from, to, model })
             }
         }

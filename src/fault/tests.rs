@@ -82,7 +82,7 @@ fn mistakes_are_told_where_they_stand() {
         ("fault: {delay: {time: {log-norml: {}}}}", "1:24", "did you mean `log-normal`?"),
         ("fault: stall\ntarget: gateway/x", "2:9", "is no replica"),
         ("fault: stall\nprobabilty: 1", "2:1", "did you mean `probability`?"),
-        ("fault: stall\nwindow: {every: 0}", "2:17", "nonzero"),
+        ("fault: stall\nwindow: {every: 0}", "2:17", "a whole number from 1"),
         ("target: x", "1:1", "`fault` is missing"),
     ] {
         let (_, problems) = decode(text);

@@ -79,6 +79,7 @@ impl Body {
         if let Some(tap) = tap {
             tap.end();
             exchange.learn(tap.model.take(), tap.usage);
+            exchange.facts().details = tap.details;
             if outcome == Outcome::Complete && !tap.done {
                 outcome = Outcome::Truncated;
             }
@@ -114,7 +115,7 @@ impl http_body::Body for Body {
             if let Some(held) = this.source.held() {
                 exchange.held(held + data.len());
             }
-            exchange.sent(data.len(), this.source.is_stream());
+            exchange.sent(data, this.source.is_stream());
         }
         match &frame {
             Some(Err(_)) => this.close(Outcome::Cut),

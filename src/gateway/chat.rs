@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use rewrite::{Absent, Field, Shape};
 
 use super::error::Error;
+use super::personality::Schema;
 use crate::event::{Parameters, Usage};
 
 /// A request that is ready for its provider.
@@ -48,44 +49,65 @@ pub(crate) struct Request {
     stream: Option<bool>,
     /// A JSON object.
     stream_options: Option<Vec<u8>>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
     /// The other fields, a comma before each.
     others: Vec<u8>,
     parameters: Parameters,
+    schema: Schema,
 }
 
 /// Reads a client's request.
 ///
 /// # Errors
 /// [`Error::BadRequest`] with the parser's words.
-pub(crate) fn read(body: &[u8]) -> Result<Request, Error> {
-    usual_request(body).map_or_else(|| parsed_request(body), Ok)
+pub(crate) fn read(body: &[u8], schema: Schema) -> Result<Request, Error> {
+    usual_request(body, schema).map_or_else(|| parsed_request(body, schema), Ok)
 }
 
 /// The request, if it is like nearly all.
-fn usual_request(body: &[u8]) -> Option<Request> {
-    let written = rewrite::rewrite(body, &REQUEST)?;
+fn usual_request(body: &[u8], schema: Schema) -> Option<Request> {
+    let fields = match schema {
+        Schema::Of011 => &REQUEST_011[..],
+        Schema::Of12 => &REQUEST_12,
+    };
+    let written = rewrite::rewrite(body, fields)?;
     let value = |index| Some(written.known(index)).filter(|value| !value.is_empty());
     let model = match value(1) {
         None => None,
         Some(model) => Some(text(model)?),
     };
-    let parameters = match written.others() {
-        [b',', others @ ..] => Parameters::of_json(&serde_json::from_slice(&[b"{", others, b"}"].concat()).ok()?),
-        _ => Parameters::default(),
+    let limit = |index| value(index).and_then(|digits| u32::try_from(whole_number(digits).0).ok());
+    let (max_tokens, max_completion_tokens) = (limit(4), limit(5));
+    let others = match written.others() {
+        [b',', others @ ..] => serde_json::from_slice(&[b"{", others, b"}"].concat()).ok()?,
+        _ => Map::new(),
     };
     Some(Request {
         messages: written.known(0).to_vec(),
         model,
         stream: value(2).map(|flag| flag == b"true"),
         stream_options: value(3).map(<[u8]>::to_vec),
+        max_tokens,
+        max_completion_tokens,
         others: written.others().to_vec(),
-        parameters,
+        parameters: parameters(&others, max_completion_tokens.or(max_tokens)),
+        schema,
     })
 }
 
-fn parsed_request(body: &[u8]) -> Result<Request, Error> {
+fn parameters(others: &Map<String, Value>, max_tokens: Option<u32>) -> Parameters {
+    Parameters { max_tokens: max_tokens.map(u64::from), ..Parameters::of_json(others) }
+}
+
+fn parsed_request(body: &[u8], schema: Schema) -> Result<Request, Error> {
     let bad = |error: serde_json::Error| Error::BadRequest(error.to_string());
-    let Chat { messages, model, stream, stream_options, rest } = serde_json::from_slice(body).map_err(bad)?;
+    match schema {
+        Schema::Of011 => drop(serde_json::from_slice::<Typed011>(body).map_err(bad)?),
+        Schema::Of12 => drop(serde_json::from_slice::<Typed12>(body).map_err(bad)?),
+    }
+    let Chat { messages, model, stream, stream_options, max_tokens, max_completion_tokens, rest } =
+        serde_json::from_slice(body).map_err(bad)?;
     let mut others = serde_json::to_vec(&rest).map_err(bad)?;
     others.pop();
     match others.first_mut() {
@@ -97,14 +119,17 @@ fn parsed_request(body: &[u8]) -> Result<Request, Error> {
         model,
         stream,
         stream_options: stream_options.map(|options| serde_json::to_vec(&options)).transpose().map_err(bad)?,
+        max_tokens,
+        max_completion_tokens,
         others,
-        parameters: Parameters::of_json(&rest),
+        parameters: parameters(&rest, max_completion_tokens.or(max_tokens)),
+        schema,
     })
 }
 
 impl Request {
-    /// Writes it for a provider. The provider's `model` takes the place of the client's, and a stream is
-    /// asked for its usage.
+    /// Writes it for a provider. The provider's `model` takes the place of the client's, a stream is asked for
+    /// its usage, and OpenAI's models are told `max_completion_tokens` where the version does.
     ///
     /// # Errors
     /// [`Error::NoModel`].
@@ -123,6 +148,16 @@ impl Request {
             body.extend_from_slice(b",\"stream_options\":");
             body.extend_from_slice(options);
         }
+        let is_renamed = self.schema == Schema::Of12 && model.starts_with("gpt-");
+        let (limit, completion_limit) = match self.max_tokens {
+            Some(limit) if is_renamed => (None, self.max_completion_tokens.or(Some(limit))),
+            limit => (limit, self.max_completion_tokens),
+        };
+        for (name, limit) in [("max_tokens", limit), ("max_completion_tokens", completion_limit)] {
+            if let Some(limit) = limit {
+                body.extend_from_slice(format!(",\"{name}\":{limit}").as_bytes());
+            }
+        }
         body.extend_from_slice(&self.others);
         body.push(b'}');
         Ok(Question { body: body.into(), model: model.to_owned(), stream, parameters: self.parameters })
@@ -136,13 +171,17 @@ const ASKED_FOR_USAGE: &[u8] = br#"{"include_usage":true}"#;
 ///
 /// # Errors
 /// [`Error::BadResponse`] with the parser's words.
-pub(crate) fn answer(body: &[u8]) -> Result<Answer, Error> {
-    usual_answer(body).map_or_else(|| parsed_answer(body), Ok)
+pub(crate) fn answer(body: &[u8], schema: Schema) -> Result<Answer, Error> {
+    usual_answer(body, schema).map_or_else(|| parsed_answer(body, schema), Ok)
 }
 
 /// The answer, if it is like nearly all.
-fn usual_answer(body: &[u8]) -> Option<Answer> {
-    let written = rewrite::rewrite(body, &ANSWER)?;
+fn usual_answer(body: &[u8], schema: Schema) -> Option<Answer> {
+    let fields = match schema {
+        Schema::Of011 => &ANSWER_011[..],
+        Schema::Of12 => &ANSWER_12,
+    };
+    let written = rewrite::rewrite(body, fields)?;
     let model = text(written.known(0))?;
     let usage = match written.known(1) {
         b"null" => None,
@@ -173,21 +212,27 @@ fn whole_number(json: &[u8]) -> (u64, &[u8]) {
     (digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')), rest)
 }
 
-fn parsed_answer(body: &[u8]) -> Result<Answer, Error> {
+fn parsed_answer(body: &[u8], schema: Schema) -> Result<Answer, Error> {
     let bad = |error: serde_json::Error| Error::BadResponse(error.to_string());
+    match schema {
+        Schema::Of011 => drop(serde_json::from_slice::<Whole011>(body).map_err(bad)?),
+        Schema::Of12 => drop(serde_json::from_slice::<Whole12>(body).map_err(bad)?),
+    }
     let response: Response = serde_json::from_slice(body).map_err(bad)?;
     let body = serde_json::to_vec(&response).map_err(bad)?;
     let usage = response.usage.map(|usage| Usage { input: usage.prompt_tokens, output: usage.completion_tokens });
     Ok(Answer { body: body.into(), model: response.model, usage })
 }
 
-/// What a request must be.
+/// What is written of a request.
 #[derive(Deserialize)]
 struct Chat {
     messages: Vec<Message>,
     model: Option<String>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -210,6 +255,7 @@ struct StreamOptions {
 struct Response {
     model: String,
     usage: Option<UsageFields>,
+    #[serde(default)]
     choices: Vec<Choice>,
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -217,8 +263,11 @@ struct Response {
 
 #[derive(Serialize, Deserialize)]
 struct UsageFields {
+    #[serde(default)]
     prompt_tokens: u64,
+    #[serde(default)]
     completion_tokens: u64,
+    #[serde(default)]
     total_tokens: u64,
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -226,12 +275,13 @@ struct UsageFields {
 
 #[derive(Serialize, Deserialize)]
 struct Choice {
+    #[serde(default)]
     message: AnswerMessage,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct AnswerMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
@@ -241,31 +291,194 @@ struct AnswerMessage {
     rest: Map<String, Value>,
 }
 
-/// [`Chat`].
-static REQUEST: [Field; 4] = [
-    Field { name: "messages", shape: Shape::List(&Shape::Object(&MESSAGE)), absent: Absent::Never },
-    Field { name: "model", shape: Shape::OrNull(&Shape::Text), absent: Absent::Nothing },
-    Field { name: "stream", shape: Shape::OrNull(&Shape::Flag), absent: Absent::Nothing },
-    Field { name: "stream_options", shape: Shape::OrNull(&Shape::Object(&OPTIONS)), absent: Absent::Nothing },
+/// What a request must be in 0.11. Other fields may be anything.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "it is read for its types and the parser's words")]
+struct Typed011 {
+    messages: Vec<TypedMessage011>,
+    model: Option<String>,
+    top_p: Option<f32>,
+    temperature: Option<f32>,
+    stream: Option<bool>,
+    frequency_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    seed: Option<i64>,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct TypedMessage011 {
+    role: String,
+    name: Option<String>,
+    content: Option<Content>,
+}
+
+/// What a request must be from 1.2 on.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Typed12 {
+    messages: Vec<TypedMessage12>,
+    model: Option<String>,
+    top_p: Option<f32>,
+    temperature: Option<f32>,
+    stream: Option<bool>,
+    frequency_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    seed: Option<i64>,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    tools: Option<Vec<Value>>,
+    user: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct TypedMessage12 {
+    role: String,
+    name: Option<String>,
+    content: Option<Content>,
+    tool_call_id: Option<String>,
+    tool_calls: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "as above")]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Part {
+    r#type: String,
+    text: Option<String>,
+}
+
+/// What an answer must have in 0.11.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Whole011 {
+    model: String,
+    usage: Option<WholeUsage>,
+    choices: Vec<WholeChoice>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct WholeUsage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct WholeChoice {
+    message: AnswerMessage,
+}
+
+/// What an answer must have from 1.2 on, besides what is read of it in any case.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Whole12 {
+    service_tier: Option<String>,
+}
+
+const fn field(name: &'static str, shape: Shape, absent: Absent) -> Field {
+    Field { name, shape, absent }
+}
+
+/// A field that is a number, a text, or another value if it is there, and that stays where it is.
+const fn typed(name: &'static str, shape: &'static Shape) -> Field {
+    field(name, Shape::OrNull(shape), Absent::InPlace)
+}
+
+/// The fields that [`Request`] takes by their index.
+const MODEL: Field = field("model", Shape::OrNull(&Shape::Text), Absent::Nothing);
+const STREAM: Field = field("stream", Shape::OrNull(&Shape::Flag), Absent::Nothing);
+const STREAM_OPTIONS: Field = field("stream_options", Shape::OrNull(&OPTIONS), Absent::Nothing);
+const MAX_TOKENS: Field = field("max_tokens", Shape::OrNull(&Shape::Small), Absent::Nothing);
+const MAX_COMPLETION_TOKENS: Field = field("max_completion_tokens", Shape::OrNull(&Shape::Small), Absent::Nothing);
+
+/// [`Chat`], as far as [`Typed011`] takes it.
+static REQUEST_011: [Field; 11] = [
+    field("messages", Shape::List(&Shape::Object(&MESSAGE_011)), Absent::Never),
+    MODEL,
+    STREAM,
+    STREAM_OPTIONS,
+    MAX_TOKENS,
+    MAX_COMPLETION_TOKENS,
+    typed("top_p", &Shape::Number),
+    typed("temperature", &Shape::Number),
+    typed("frequency_penalty", &Shape::Number),
+    typed("presence_penalty", &Shape::Number),
+    typed("seed", &Shape::Integer),
 ];
-static MESSAGE: [Field; 1] = [Field { name: "role", shape: Shape::Text, absent: Absent::Never }];
-static OPTIONS: [Field; 1] = [Field { name: "include_usage", shape: Shape::Flag, absent: Absent::Never }];
+static MESSAGE_011: [Field; 3] =
+    [field("role", Shape::Text, Absent::Never), typed("name", &Shape::Text), typed("content", &CONTENT)];
+
+/// [`Chat`], as far as [`Typed12`] takes it.
+static REQUEST_12: [Field; 13] = [
+    field("messages", Shape::List(&Shape::Object(&MESSAGE_12)), Absent::Never),
+    MODEL,
+    STREAM,
+    STREAM_OPTIONS,
+    MAX_TOKENS,
+    MAX_COMPLETION_TOKENS,
+    typed("top_p", &Shape::Number),
+    typed("temperature", &Shape::Number),
+    typed("frequency_penalty", &Shape::Number),
+    typed("presence_penalty", &Shape::Number),
+    typed("seed", &Shape::Integer),
+    typed("tools", &Shape::List(&Shape::Any)),
+    typed("user", &Shape::Text),
+];
+static MESSAGE_12: [Field; 5] = [
+    field("role", Shape::Text, Absent::Never),
+    typed("name", &Shape::Text),
+    typed("content", &CONTENT),
+    typed("tool_call_id", &Shape::Text),
+    typed("tool_calls", &Shape::List(&Shape::Any)),
+];
+static CONTENT: Shape = Shape::TextOr(&Shape::List(&Shape::Object(&PART)));
+static PART: [Field; 2] = [field("type", Shape::Text, Absent::NeverInPlace), typed("text", &Shape::Text)];
+static OPTIONS: Shape = Shape::Object(&[field("include_usage", Shape::Flag, Absent::Never)]);
+
+/// [`Response`], as far as [`Whole011`] takes it.
+static ANSWER_011: [Field; 3] = [
+    field("model", Shape::Text, Absent::Never),
+    field("usage", Shape::OrNull(&Shape::Object(&USAGE_011)), Absent::As("null")),
+    field("choices", Shape::List(&Shape::Object(&CHOICE_011)), Absent::Never),
+];
+static USAGE_011: [Field; 3] = [
+    field("prompt_tokens", Shape::Count, Absent::Never),
+    field("completion_tokens", Shape::Count, Absent::Never),
+    field("total_tokens", Shape::Count, Absent::Never),
+];
+static CHOICE_011: [Field; 1] = [field("message", Shape::Object(&ANSWER_MESSAGE), Absent::Never)];
 
 /// [`Response`].
-static ANSWER: [Field; 3] = [
-    Field { name: "model", shape: Shape::Text, absent: Absent::Never },
-    Field { name: "usage", shape: Shape::OrNull(&Shape::Object(&USAGE)), absent: Absent::Null },
-    Field { name: "choices", shape: Shape::List(&Shape::Object(&CHOICE)), absent: Absent::Never },
+static ANSWER_12: [Field; 4] = [
+    field("model", Shape::Text, Absent::Never),
+    field("usage", Shape::OrNull(&Shape::Object(&USAGE_12)), Absent::As("null")),
+    field("choices", Shape::List(&Shape::Object(&CHOICE_12)), Absent::As("[]")),
+    typed("service_tier", &Shape::Text),
 ];
-static USAGE: [Field; 3] = [
-    Field { name: "prompt_tokens", shape: Shape::Count, absent: Absent::Never },
-    Field { name: "completion_tokens", shape: Shape::Count, absent: Absent::Never },
-    Field { name: "total_tokens", shape: Shape::Count, absent: Absent::Never },
+static USAGE_12: [Field; 3] = [
+    field("prompt_tokens", Shape::Count, Absent::As("0")),
+    field("completion_tokens", Shape::Count, Absent::As("0")),
+    field("total_tokens", Shape::Count, Absent::As("0")),
 ];
-static CHOICE: [Field; 1] = [Field { name: "message", shape: Shape::Object(&ANSWER_MESSAGE), absent: Absent::Never }];
+static CHOICE_12: [Field; 1] = [field("message", Shape::Object(&ANSWER_MESSAGE), Absent::As("{}"))];
 static ANSWER_MESSAGE: [Field; 2] = [
-    Field { name: "content", shape: Shape::OrNull(&Shape::Text), absent: Absent::Nothing },
-    Field { name: "role", shape: Shape::OrNull(&Shape::Text), absent: Absent::Nothing },
+    field("content", Shape::OrNull(&Shape::Text), Absent::Nothing),
+    field("role", Shape::OrNull(&Shape::Text), Absent::Nothing),
 ];
 
 #[cfg(test)]
@@ -276,8 +489,12 @@ mod tests {
 
     use super::*;
 
+    const BOTH: [Schema; 2] = [Schema::Of011, Schema::Of12];
+
     fn question(body: &[u8], model: Option<&str>) -> Result<Question, Error> {
-        read(body)?.question(model)
+        let question = read(body, Schema::Of011)?.question(model);
+        assert_eq!(read(body, Schema::Of12)?.question(model), question, "none of this differs");
+        question
     }
 
     fn asked(body: &str, model: Option<&str>) -> String {
@@ -338,12 +555,104 @@ mod tests {
     #[test]
     fn an_answers_keys_change_places() {
         let came = r#"{"id":"c-1","object":"chat.completion","created":7,"model":"gpt-4o-2024-08-06","choices":[{"index":0,"message":{"role":"assistant","content":"Four.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7},"service_tier":"default"}"#;
-        let answer = answer(came.as_bytes()).unwrap();
+        let answer = answer(came.as_bytes(), Schema::Of011).unwrap();
+        assert_eq!(super::answer(came.as_bytes(), Schema::Of12).as_ref(), Ok(&answer));
         assert_eq!(
             String::from_utf8(answer.body.to_vec()).unwrap(),
             r#"{"model":"gpt-4o-2024-08-06","usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7},"choices":[{"message":{"content":"Four.","role":"assistant","refusal":null},"index":0,"logprobs":null,"finish_reason":"stop"}],"id":"c-1","object":"chat.completion","created":7,"service_tier":"default"}"#
         );
         assert_eq!(answer.usage, Some(Usage { input: 5, output: 2 }));
+    }
+
+    #[test]
+    fn parameters_and_messages_of_a_wrong_type_are_refused_with_the_parsers_words() {
+        let refusal = |body: &str, schema| match read(body.as_bytes(), schema) {
+            Err(Error::BadRequest(words)) => Some(words),
+            other => other.map(|_| None).unwrap(),
+        };
+        let parameter = |text: &str| format!("{{\"messages\":[],{text}}}");
+        for (body, words) in [
+            (parameter(r#""temperature":"hot""#), "invalid type: string \"hot\", expected f32"),
+            (parameter(r#""top_p":[]"#), "invalid type: sequence, expected f32"),
+            (parameter(r#""max_tokens":"5""#), "invalid type: string \"5\", expected u32"),
+            (parameter(r#""max_tokens":-5"#), "invalid value: integer `-5`, expected u32"),
+            (parameter(r#""max_completion_tokens":4294967296"#), "invalid value: integer `4294967296`, expected u32"),
+            (parameter(r#""seed":1.5"#), "invalid type: floating point `1.5`, expected i64"),
+            (parameter(r#""seed":1,"seed":1"#), "duplicate field `seed`"),
+            (r#"{"messages":[{"role":"user","content":5}]}"#.to_owned(), "did not match any variant"),
+            (r#"{"messages":[{"role":"user","content":[{"text":"x"}]}]}"#.to_owned(), "did not match any variant"),
+            (r#"{"messages":[{"role":"user","name":1}]}"#.to_owned(), "invalid type: integer `1`, expected a string"),
+        ] {
+            for schema in BOTH {
+                let refused = refusal(&body, schema).unwrap_or_default();
+                assert!(refused.contains(words) && refused.contains(" at line 1 column "), "{body}: {refused}");
+            }
+        }
+        for body in [
+            parameter(r#""tools":{}"#),
+            parameter(r#""user":1"#),
+            r#"{"messages":[{"role":"assistant","tool_calls":{}}]}"#.to_owned(),
+            r#"{"messages":[{"role":"tool","tool_call_id":1}]}"#.to_owned(),
+        ] {
+            assert!(refusal(&body, Schema::Of12).is_some(), "{body}");
+            assert_eq!(refusal(&body, Schema::Of011), None, "0.11 does not look at it: {body}");
+        }
+        let fine =
+            parameter(r#""temperature":1,"top_p":null,"seed":-9223372036854775808,"max_tokens":4294967295,"stop":5"#);
+        assert_eq!(BOTH.map(|schema| refusal(&fine, schema)), [None, None]);
+    }
+
+    #[test]
+    fn the_limit_of_tokens_has_openais_new_name_for_openais_models_from_1_2_on() {
+        let written = |client: &str, model: &str, schema| {
+            let question =
+                read(format!("{{{client},\"messages\":[]}}").as_bytes(), schema).unwrap().question(Some(model));
+            let question = question.unwrap();
+            let body = String::from_utf8(question.body.to_vec()).unwrap();
+            let after = body.strip_prefix(&format!("{{\"messages\":[],\"model\":\"{model}\"")).unwrap().to_owned();
+            (after, question.parameters.max_tokens)
+        };
+        for (client, model, schema, expected, logged) in [
+            (r#""max_tokens":5"#, "gpt-4o", Schema::Of12, r#","max_completion_tokens":5}"#, 5),
+            (
+                r#""max_tokens":5,"max_completion_tokens":7"#,
+                "gpt-4o",
+                Schema::Of12,
+                r#","max_completion_tokens":7}"#,
+                7,
+            ),
+            (r#""max_tokens":5,"z":1"#, "mock-gpt-4o", Schema::Of12, r#","max_tokens":5,"z":1}"#, 5),
+            (r#""z":1,"max_tokens":5"#, "gpt-4o", Schema::Of011, r#","max_tokens":5,"z":1}"#, 5),
+            (
+                r#""max_completion_tokens":7,"max_tokens":5"#,
+                "gpt-4o",
+                Schema::Of011,
+                r#","max_tokens":5,"max_completion_tokens":7}"#,
+                7,
+            ),
+        ] {
+            assert_eq!(written(client, model, schema), (expected.to_owned(), Some(logged)), "{client} for {model}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_lack_more_from_1_2_on() {
+        for (came, written) in [
+            (r#"{"model":"m"}"#, r#"{"model":"m","usage":null,"choices":[]}"#),
+            (r#"{"model":"m","choices":[{}]}"#, r#"{"model":"m","usage":null,"choices":[{"message":{}}]}"#),
+            (
+                r#"{"model":"m","choices":[],"usage":{"prompt_tokens":3}}"#,
+                r#"{"model":"m","usage":{"prompt_tokens":3,"completion_tokens":0,"total_tokens":0},"choices":[]}"#,
+            ),
+        ] {
+            let answer = usual_answer(came.as_bytes(), Schema::Of12).unwrap();
+            assert_eq!(answer.body, written);
+            assert_eq!(parsed_answer(came.as_bytes(), Schema::Of12), Ok(answer));
+            assert!(matches!(super::answer(came.as_bytes(), Schema::Of011), Err(Error::BadResponse(_))), "{came}");
+        }
+        for came in [r#"{"choices":[]}"#, r#"{"model":"m","choices":null}"#, r#"{"model":"m","service_tier":1}"#] {
+            assert!(matches!(super::answer(came.as_bytes(), Schema::Of12), Err(Error::BadResponse(_))), "{came}");
+        }
     }
 
     /// Any JSON, and some that is none.
@@ -422,13 +731,20 @@ mod tests {
     }
 
     fn a_request() -> impl Strategy<Value = String> {
-        let message = object(vec![member("role", one_of(&["\"user\"", "\"tool\""]))], value());
+        let part =
+            object(vec![member("type", one_of(&["\"text\""])), member("text", one_of(&["\"a\"", "null"]))], value());
+        let content = prop_oneof![4 => one_of(&["\"hi\"", "null"]), 1 => list(part)];
+        let role = member("role", one_of(&["\"user\"", "\"tool\""]));
+        let message = object(vec![role, member("content", content)], value());
         let fields = vec![
             member("messages", list(message)),
             member("model", one_of(&["\"m\"", "null"])),
             member("stream", one_of(&["true", "false", "null"])),
             member("stream_options", object(vec![member("include_usage", one_of(&["true", "false"]))], value())),
             member("temperature", one_of(&["0.7", "1", "null"])),
+            member("seed", one_of(&["7", "-7", "null"])),
+            member("max_tokens", one_of(&["5", "4294967295", "null"])),
+            member("tools", one_of(&["[]", "[{}]", "null"])),
         ];
         object(fields, value())
     }
@@ -440,14 +756,18 @@ mod tests {
         let (mut answers, mut requests) = (0, 0);
         for _ in 0..8_000 {
             let body = an_answer().new_tree(&mut runner).unwrap().current();
-            if let Some(usual) = usual_answer(body.as_bytes()) {
-                assert_eq!(Ok(usual), parsed_answer(body.as_bytes()), "{body}");
-                answers += 1;
+            for schema in BOTH {
+                if let Some(usual) = usual_answer(body.as_bytes(), schema) {
+                    assert_eq!(Ok(usual), parsed_answer(body.as_bytes(), schema), "{body}");
+                    answers += 1;
+                }
             }
             let body = a_request().new_tree(&mut runner).unwrap().current();
-            if let Some(usual) = usual_request(body.as_bytes()) {
-                assert_eq!(Ok(usual), parsed_request(body.as_bytes()), "{body}");
-                requests += 1;
+            for schema in BOTH {
+                if let Some(usual) = usual_request(body.as_bytes(), schema) {
+                    assert_eq!(Ok(usual), parsed_request(body.as_bytes(), schema), "{body}");
+                    requests += 1;
+                }
             }
         }
         assert!(answers > 400 && requests > 700, "{answers} answers and {requests} requests were usual");
@@ -459,8 +779,15 @@ mod tests {
             r#"{"model":"m","messages":[{"role":"user","content":"hi"},{"content":null,"role":"tool"}]}"#,
             r#"{"temperature":0.7,"messages":[],"stream":true,"max_tokens":5,"stream_options":{"x":1,"include_usage":false}}"#,
             r#"{ "messages" : [ ] , "stream" : null, "model": null }"#,
+            r#"{"messages":[{"role":"user","name":"a","content":[{"text":"hi","type":"text"},{"type":"x","y":1}]}],"seed":-7,"top_p":1,"max_completion_tokens":9,"tools":[{}],"user":"u"}"#,
+            r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{}]},{"role":"tool","tool_call_id":"1"}],"seed":null}"#,
         ] {
-            assert_eq!(usual_request(body.as_bytes()), Some(parsed_request(body.as_bytes()).unwrap()));
+            for schema in BOTH {
+                assert_eq!(
+                    usual_request(body.as_bytes(), schema),
+                    Some(parsed_request(body.as_bytes(), schema).unwrap())
+                );
+            }
         }
     }
 
@@ -471,10 +798,15 @@ mod tests {
             r#"{"model":"m","choices":[]}"#,
             r#"{"model":"m","choices":[],"usage":null}"#,
         ] {
-            assert_eq!(usual_answer(body.as_bytes()), Some(parsed_answer(body.as_bytes()).unwrap()));
+            for schema in BOTH {
+                assert_eq!(
+                    usual_answer(body.as_bytes(), schema),
+                    Some(parsed_answer(body.as_bytes(), schema).unwrap())
+                );
+            }
         }
         for unusual in ["", "{}", r#"{"model":"m","choices":[],"a":1,"a":2}"#, r#"{"model":"m","choices":[]} x"#] {
-            assert_eq!(usual_answer(unusual.as_bytes()), None, "{unusual}");
+            assert_eq!(usual_answer(unusual.as_bytes(), Schema::Of12), None, "{unusual}");
         }
     }
 
@@ -485,7 +817,9 @@ mod tests {
             (r#"{"model":"gpt-4o","choi"#, "EOF while parsing a string at line 1 column 23"),
             ("{}", "missing field `model` at line 1 column 2"),
         ] {
-            assert_eq!(answer(body.as_bytes()), Err(Error::BadResponse(words.to_owned())), "{body}");
+            for schema in BOTH {
+                assert_eq!(answer(body.as_bytes(), schema), Err(Error::BadResponse(words.to_owned())), "{body}");
+            }
         }
     }
 }

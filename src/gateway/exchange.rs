@@ -8,32 +8,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Replica;
 use super::body::Source;
+use super::encoding::Encoding;
 use super::error::Error;
 use super::eviction::Rules;
 use super::group::{Ended, Observed, Seat};
 use super::personality::{Accounting, Retries};
 use super::provider::Target;
-use super::replica::Choice;
+use super::replica::{Choice, Identity};
 use super::route::Found;
 use super::wait::{self, Wait};
-use crate::event::{Answer, Arrival, At, Kind, Outcome, RequestId, Usage, trace::TraceContext};
+use crate::event::trace::TraceContext;
+use crate::event::{Answer, Arrival, At, BODY_LIMIT, Kind, Outcome, OwnRule, Usage, clip_body};
 use crate::topology::HealthPolicy;
 use crate::topology::cel::{RequestFacts, Subject};
 
 /// See the module.
 pub(crate) struct Exchange {
     replica: Arc<Replica>,
-    id: RequestId,
-    id_header: HeaderValue,
+    identity: Identity,
     received: At,
     credential: Option<String>,
     trace: Option<TraceContext>,
     route: Option<Found>,
+    /// Whether its rule has led to a backend.
+    routed: bool,
     /// The request as it came, where a policy may ask for it.
     request: Option<Box<Parts>>,
     attempts: u32,
@@ -50,8 +55,13 @@ pub(crate) struct Exchange {
     response_model: Option<String>,
     usage: Option<Usage>,
     answer: Answer,
+    /// What has left of the answer's body, where somebody wants to see it.
+    body: Option<Vec<u8>>,
     closed: bool,
 }
+
+/// So much is kept of a body that an event shows the beginning of: where that is cut, no credential may be.
+const KEPT: usize = 2 * BODY_LIMIT;
 
 /// The attempt that the client gets the answer of, unless another follows.
 #[derive(Debug, Clone)]
@@ -76,13 +86,14 @@ struct Signs {
 
 impl Exchange {
     /// Begins with a request's head.
-    pub(crate) fn open(replica: &Arc<Replica>, request: &Parts, arrival: Arrival) -> Box<Self> {
+    pub(crate) fn open(replica: &Arc<Replica>, request: &Parts, mut arrival: Arrival) -> Box<Self> {
         let received = replica.world.clock.now();
-        let (id, id_header) = replica.request_id(request);
+        let identity = replica.request_id(request);
         let credential = replica.client_credential(&request.headers);
-        let trace = replica.trace(&id, &request.headers);
+        let (trace, traced) = replica.trace(&identity.id, &request.headers);
+        arrival.traced = traced;
         replica.emit(|| Kind::GatewayRequestReceived {
-            request: id.clone(),
+            request: identity.id.clone(),
             replica: replica.number,
             method: request.method.as_str().to_owned(),
             path: request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
@@ -91,12 +102,12 @@ impl Exchange {
         });
         Box::new(Self {
             replica: replica.clone(),
-            id,
-            id_header,
+            identity,
             received,
             credential,
             trace,
             route: None,
+            routed: false,
             request: replica.policies_ask_for_requests.then(|| Box::new(request.clone())),
             attempts: 0,
             way: Vec::new(),
@@ -109,6 +120,7 @@ impl Exchange {
             response_model: None,
             usage: None,
             answer: Answer::default(),
+            body: replica.world.bus.wants_bodies().then(Vec::new),
             closed: false,
         })
     }
@@ -118,12 +130,12 @@ impl Exchange {
         self.received
     }
 
-    /// The request's id, as a header.
-    pub(crate) fn id_header(&self) -> &HeaderValue {
-        &self.id_header
+    /// What the request goes by.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
-    /// The trace context for the provider, where the client has begun a trace.
+    /// The trace context for the provider, where the request is traced.
     pub(crate) fn traceparent(&self) -> Option<HeaderValue> {
         let context = self.trace?.of_attempt(self.attempts.saturating_sub(1));
         HeaderValue::try_from(context.to_string()).ok()
@@ -135,14 +147,16 @@ impl Exchange {
     }
 
     /// Tells which backend it goes to.
-    pub(crate) fn routed(&self, found: Found, backend: usize) {
+    pub(crate) fn routed(&mut self, found: Found, backend: usize) {
+        self.routed = true;
         self.replica.emit(|| Kind::GatewayRequestRouted {
-            request: self.id.clone(),
+            request: self.identity.id.clone(),
             replica: self.replica.number,
             route: self.replica.route_name(found.route),
             rule: found.rule,
             backend: self.replica.backend_name(backend),
             path_match: Some(self.replica.path_match(found)),
+            rule_name: self.replica.rule(found).and_then(|rule| rule.name.clone()),
         });
     }
 
@@ -153,7 +167,7 @@ impl Exchange {
     pub(crate) fn select(&mut self, backend: usize) -> Result<(u32, Arc<Target>), Error> {
         let number = self.attempts;
         let earlier = self.attempt.as_ref().map(|attempt| attempt.seat);
-        let Choice { seat, probe } = self.replica.select(backend, &self.id, number, earlier)?;
+        let Choice { seat, probe } = self.replica.select(backend, &self.identity.id, number, earlier)?;
         let attempt =
             Attempt { number, backend, seat, probe, status: None, retry_after: None, ended: false, accounted: false };
         // The one before keeps its place until this one has its own.
@@ -179,7 +193,7 @@ impl Exchange {
         self.request_model = Some(model.to_owned());
         let credential = if target.passes_credential() { self.credential.as_ref() } else { target.credential.as_ref() };
         self.replica.emit(|| Kind::AttemptStarted {
-            request: self.id.clone(),
+            request: self.identity.id.clone(),
             replica: self.replica.number,
             attempt: self.attempts.saturating_sub(1),
             provider: target.name.clone(),
@@ -206,7 +220,7 @@ impl Exchange {
         let Attempt { number, backend, seat, status, .. } = *attempt;
         let retry_after = attempt.retry_after.take();
         self.replica.emit(|| Kind::AttemptEnded {
-            request: self.id.clone(),
+            request: self.identity.id.clone(),
             replica: self.replica.number,
             attempt: number,
             provider: self.replica.target(backend, seat).map(|target| target.name.clone()).unwrap_or_default(),
@@ -252,12 +266,30 @@ impl Exchange {
     }
 
     /// Bytes of the answer's body that have left. The first of a stream are its first token.
-    pub(crate) fn sent(&mut self, bytes: usize, stream: bool) {
+    pub(crate) fn sent(&mut self, bytes: &[u8], stream: bool) {
         let so_far = self.answer.bytes.unwrap_or(0);
-        self.answer.bytes = Some(so_far.saturating_add(bytes as u64));
+        self.answer.bytes = Some(so_far.saturating_add(bytes.len() as u64));
+        if let Some(body) = &mut self.body {
+            let room = KEPT.saturating_sub(body.len()).min(bytes.len());
+            body.extend_from_slice(&bytes[..room]);
+        }
         if stream && self.answer.first_token_us.is_none() {
             self.answer.first_token_us = Some(self.replica.world.clock.now());
         }
+    }
+
+    /// What a compressed answer says, where somebody wants to see it: what leaves cannot be read.
+    pub(crate) fn show(&mut self, headers: &HeaderMap, body: &Bytes) {
+        if self.body.is_some() && headers.contains_key(CONTENT_ENCODING) {
+            let plain = Encoding::of(headers).decode(body.clone());
+            self.answer.body = plain.map(|plain| self.shown(&plain));
+        }
+    }
+
+    /// The beginning of a body, without credentials.
+    fn shown(&self, body: &[u8]) -> String {
+        let body = String::from_utf8_lossy(&body[..body.len().min(KEPT)]);
+        clip_body(self.replica.world.credentials.scrub(&body).as_bytes())
     }
 
     /// Bytes of a stream that are here at this moment.
@@ -286,7 +318,7 @@ impl Exchange {
     pub(crate) fn refused_by_limit(&self, backend: Option<usize>) {
         if let (Some(seat), Some(backend)) = (self.replica.broken.blames_for_own_limit(), backend) {
             let until = At::after(self.received.elapsed() + Duration::from_secs(3));
-            self.replica.evict((backend, seat), self.id.clone(), until, "default", 429);
+            self.replica.evict((backend, seat), self.identity.id.clone(), until, "default", 429);
         }
     }
 
@@ -300,6 +332,7 @@ impl Exchange {
         self.status = Some(status);
         self.signs = self.signs(status, headers);
         self.answer.retry_after = retry_after(headers);
+        self.body = self.body.take().filter(|_| !headers.contains_key(CONTENT_ENCODING));
         if self.replica.broken.accounts_at_head() {
             self.account(self.status, self.signs, Ended::Whole);
         }
@@ -374,7 +407,7 @@ impl Exchange {
             latency: self.replica.world.clock.now().since(self.received),
             probe: attempt.probe,
         };
-        self.replica.finish(attempt.backend, attempt.seat, &self.id, &observed);
+        self.replica.finish(attempt.backend, attempt.seat, &self.identity.id, &observed);
     }
 
     fn ended(&mut self, outcome: Outcome) {
@@ -386,8 +419,18 @@ impl Exchange {
         if !self.replica.world.bus.is_heard() {
             return;
         }
+        if let Some(body) = self.body.take().filter(|body| !body.is_empty()) {
+            self.answer.body = Some(self.shown(&body));
+        }
+        if let Some(found) = self.route.filter(|_| !self.routed) {
+            self.answer.rule = Some(Box::new(OwnRule {
+                route: self.replica.route_name(found.route),
+                rule_name: self.replica.rule(found).and_then(|rule| rule.name.clone()),
+                path_match: self.replica.path_match(found),
+            }));
+        }
         let line = Kind::GatewayRequestEnded {
-            request: self.id.clone(),
+            request: self.identity.id.clone(),
             replica: self.replica.number,
             status: self.status.map_or(0, |status| status.as_u16()),
             outcome,
@@ -416,5 +459,8 @@ impl Drop for Exchange {
     /// Dropped before its end: the client has left.
     fn drop(&mut self) {
         self.close(Outcome::Cancelled);
+        if let Some(id) = self.identity.taken.take() {
+            self.replica.world.bus.give_back_id(id);
+        }
     }
 }

@@ -21,17 +21,20 @@ pub(crate) fn name_host(request: &mut Parts) {
 #[must_use]
 pub(crate) fn arrival(topology: &Topology, arrived_at: usize, request: &Parts, host: Option<&str>) -> Arrival {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let listener = host.and_then(|host| choose(&topology.listeners, arrived_at, host)).unwrap_or(arrived_at);
-    let listener = topology.listeners.get(listener);
+    let door = topology.listeners.get(arrived_at);
+    // A host that no listener serves comes to a port, and to no gateway.
+    let listener = host.and_then(|host| choose(&topology.listeners, arrived_at, host));
+    let listener = listener.and_then(|listener| topology.listeners.get(listener));
     Arrival {
         source: request.extensions.get::<Peer>().map(|peer| peer.text.to_string()),
         host: header("host"),
         version: Some(version(request.version)),
-        port: listener.map(|listener| listener.port),
+        port: door.map(|door| door.port),
         gateway: listener.map(|listener| listener.gateway.clone()),
         listener: listener.map(|listener| listener.name.clone()),
-        secure: listener.is_some_and(|listener| listener.tls.is_some()),
+        secure: door.is_some_and(|listener| listener.tls.is_some()),
         traceparent: header("traceparent"),
+        traced: None,
     }
 }
 

@@ -49,6 +49,10 @@ pub struct Behaviour {
     pub client_errors: ClientErrors,
     /// What a stream is that breaks off in the middle.
     pub cut_stream: CutStream,
+    /// What becomes of the client's credential where a provider has none.
+    pub credentials: Credentials,
+    /// What requests and answers must be.
+    pub schema: Schema,
     /// The form of the gateway's own errors.
     pub errors: Errors,
     /// Whose headers a refusal by a limit has.
@@ -255,6 +259,25 @@ pub enum Errors {
     OpenAi,
 }
 
+/// What becomes of the client's `Authorization` where the configuration says nothing of a provider's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// The provider is sent it.
+    PassedOn,
+    /// It goes no further than to a provider that is to have it.
+    Removed,
+}
+
+/// The types of what requests and answers say: what they must be, and what answers may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// As in 0.11: an answer may lack its usage.
+    Of011,
+    /// As in 1.2: more fields of requests have a type, and answers may lack more; `max_tokens` is
+    /// `max_completion_tokens` to OpenAI's models.
+    Of12,
+}
+
 /// Whose headers the answer has of a limit that lets no more requests in; a limit of tokens comes later, and has the
 /// rule's in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,6 +316,8 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     retried_timeout: RetriedTimeout::Request,
     client_errors: ClientErrors::BlameTheProvider,
     cut_stream: CutStream::ByItsStatus,
+    credentials: Credentials::PassedOn,
+    schema: Schema::Of011,
     errors: Errors::PlainText,
     refusals: Refusals::AsTheRuleSays,
     compressed: Compressed::Whole,
@@ -308,6 +333,7 @@ const AGENTGATEWAY_12: Behaviour = Behaviour {
     release: Release::EachAtItsOwn,
     unlogged: Unlogged::Accounted,
     retries: Retries::AsConfigured,
+    schema: Schema::Of12,
     refusals: Refusals::Bare,
     compressed: Compressed::WholeAndStreams,
     broken_body: "failed to encode response: error reading a body from connection",
@@ -339,6 +365,7 @@ const REFERENCE: Behaviour = Behaviour {
     told: Told::FirstBeforeRefusal,
     client_errors: ClientErrors::BlameNobody,
     cut_stream: CutStream::Failure,
+    credentials: Credentials::Removed,
     errors: Errors::OpenAi,
     ..AGENTGATEWAY_14
 };
@@ -352,6 +379,19 @@ impl Behaviour {
             Personality::Agentgateway12 => &AGENTGATEWAY_12,
             Personality::Agentgateway14 => &AGENTGATEWAY_14,
             Personality::Reference => &REFERENCE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_judges_a_run_knows_of_credentials_what_the_table_says() {
+        for personality in Personality::ALL {
+            let passes = Behaviour::of(personality).credentials == Credentials::PassedOn;
+            assert_eq!(personality.passes_credentials(), passes, "{personality}");
         }
     }
 }

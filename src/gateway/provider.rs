@@ -8,7 +8,10 @@ use http_body_util::Full;
 
 use super::encoding;
 use super::error::Error;
+use super::personality::Credentials;
+use super::replica::Identity;
 use super::upstream::Way;
+use crate::event::facts::OWN_ID_HEADER;
 use crate::topology::{Auth, Provider};
 
 /// A provider, made ready to be called.
@@ -38,6 +41,7 @@ enum AuthHeader {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const OWN_REQUEST_ID: HeaderName = HeaderName::from_static(OWN_ID_HEADER);
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
 
@@ -45,7 +49,7 @@ const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("x-retry-attempt");
 #[derive(Debug)]
 pub(crate) struct Marks<'m> {
     /// The request's id.
-    pub(crate) id: &'m HeaderValue,
+    pub(crate) identity: &'m Identity,
     /// The attempt, from 0.
     pub(crate) attempt: u32,
     /// The trace that it belongs to.
@@ -53,17 +57,17 @@ pub(crate) struct Marks<'m> {
 }
 
 impl Target {
-    /// Makes a provider ready.
+    /// Makes a provider ready; where it has no credential, with this for the client's.
     #[must_use]
-    pub(crate) fn new(provider: &Provider) -> Self {
+    pub(crate) fn new(provider: &Provider, credentials: Credentials) -> Self {
         let Provider { name, model, endpoint, path, auth, is_openai, tls, .. } = provider;
         let scheme = if tls.is_some() { "https" } else { "http" };
         // A name is sent as the host, an address is not: the client's host then stays.
         let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
         let own_host = if is_address { None } else { HeaderValue::from_str(&endpoint.host).ok() };
         let (auth, credential) = match auth {
-            Auth::None => (AuthHeader::Remove, None),
-            Auth::Passthrough => (AuthHeader::Keep, None),
+            Auth::None if credentials == Credentials::Removed => (AuthHeader::Remove, None),
+            Auth::None | Auth::Passthrough => (AuthHeader::Keep, None),
             Auth::Credential(credential) => {
                 let header = HeaderValue::from_str(&credential.authorization()).map(|mut value| {
                     value.set_sensitive(true);
@@ -134,7 +138,10 @@ impl Target {
             Some(host) if !host_is_set => drop(headers.insert(HOST, host.clone())),
             _ => {}
         }
-        headers.insert(REQUEST_ID, marks.id.clone());
+        headers.insert(REQUEST_ID, marks.identity.header.clone());
+        if let Some(own) = &marks.identity.own {
+            headers.insert(OWN_REQUEST_ID, own.clone());
+        }
         if marks.attempt > 0 {
             headers.insert(RETRY_ATTEMPT, HeaderValue::from(marks.attempt));
         }

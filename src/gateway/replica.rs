@@ -18,14 +18,16 @@ use super::gate::Term;
 use super::group::{Eviction, Observed, Pool, Seat, Selection};
 use super::health::{self, BackendHealth};
 use super::limit::{Bucket, Exceeded};
-use super::personality::{Behaviour, Comeback, Policies, Unlogged};
+use super::personality::{Behaviour, Comeback, Credentials, Policies, Unlogged};
 use super::provider::Target;
 use super::route::{self, Found, Routes};
 use super::succession::Succession;
 use super::upstream::Upstream;
 use crate::event::trace::TraceContext;
-use crate::event::{At, Candidate, Kind, RequestId};
-use crate::topology::{Auth, Backend, Condition, HealthPolicy, PathMatch, Personality, RateUnit, Rule, Topology};
+use crate::event::{At, Candidate, Kind, RequestId, Taken};
+use crate::topology::{
+    Auth, Backend, Condition, HealthPolicy, PathMatch, Personality, RateUnit, Rule, Sampling, Topology,
+};
 use crate::world::{Random, World, credentials};
 
 /// One replica with one configuration.
@@ -54,6 +56,8 @@ pub(crate) struct State {
     pub(crate) pools: Vec<Pool>,
     pub(crate) balancer: Random,
     pub(crate) weights: Random,
+    /// Which requests are traced.
+    traces: Random,
     /// Rate limits by route and rule.
     pub(crate) buckets: Vec<Vec<Vec<Bucket>>>,
     pub(crate) budget: Budget,
@@ -66,6 +70,19 @@ struct Names {
     /// As `namespace/name`, as are backends.
     routes: Vec<String>,
     backends: Vec<String>,
+}
+
+/// What a request goes by.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// Its id in events.
+    pub(crate) id: RequestId,
+    /// The `x-request-id` that its provider is sent.
+    pub(crate) header: HeaderValue,
+    /// The id in events, where the client's is another request's.
+    pub(crate) own: Option<HeaderValue>,
+    /// The client's id, which it has to itself.
+    pub(crate) taken: Option<Taken>,
 }
 
 /// A provider that was chosen.
@@ -114,6 +131,7 @@ impl Replica {
             pools: broken.inherited(number, pools.collect()),
             balancer: world.seed.stream(&format!("gateway/{number}/balancer")),
             weights: world.seed.stream(&format!("gateway/{number}/routes")),
+            traces: world.seed.stream(&format!("gateway/{number}/traces")),
             buckets: buckets(&topology, world.clock.now()),
             budget: Budget::default(),
         };
@@ -131,7 +149,7 @@ impl Replica {
             routes: Routes::new(&topology),
             upstream,
             policies_ask_for_requests,
-            targets: targets(&topology),
+            targets: targets(&topology, behaviour.credentials),
             names: Names::of(&topology, number),
             state: Mutex::new(state),
             requests,
@@ -157,15 +175,26 @@ impl Replica {
     }
 
     /// The id that came with a request, or one of the gateway's own.
-    pub(crate) fn request_id(&self, request: &Parts) -> (RequestId, HeaderValue) {
+    pub(crate) fn request_id(&self, request: &Parts) -> Identity {
         let header = request.headers.get("x-request-id").filter(|value| !value.is_empty());
         if let Some((text, header)) = header.and_then(|value| Some((value.to_str().ok()?, value))) {
-            return (text.to_owned(), header.clone());
+            let bus = &self.world.bus;
+            let taken = if bus.is_heard() { bus.take_id(text) } else { None };
+            if taken.is_some() || !bus.is_heard() {
+                return Identity { id: text.to_owned(), header: header.clone(), own: None, taken };
+            }
+            let id = [text, "~", &self.next_id()].concat();
+            let own = HeaderValue::from_str(&id).ok();
+            return Identity { id, header: header.clone(), own, taken };
         }
-        let number = self.numbered();
-        let id = [self.names.ids.as_str(), &number.to_string()].concat();
-        let header = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from(number));
-        (id, header)
+        let id = self.next_id();
+        let header = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Identity { id, header, own: None, taken: None }
+    }
+
+    /// An id that no other request has.
+    fn next_id(&self) -> String {
+        [self.names.ids.as_str(), &self.numbered().to_string()].concat()
     }
 
     /// The reference of the credential that came with a request; one that nobody knows is `client`.
@@ -204,11 +233,27 @@ impl Replica {
         self.names.backends.get(backend).cloned().unwrap_or_default()
     }
 
-    /// The client's trace, with this request's span in it; none where the client has begun none.
-    pub(crate) fn trace(&self, id: &str, headers: &HeaderMap) -> Option<TraceContext> {
-        let incoming = TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)?;
+    /// This request's span, in the client's trace where that has begun one. None where it is not traced: that is
+    /// told beside it, where the configuration says which requests are.
+    pub(crate) fn trace(&self, id: &str, headers: &HeaderMap) -> (Option<TraceContext>, Option<bool>) {
+        let incoming = headers.get("traceparent").and_then(|value| TraceContext::parse(value.to_str().ok()?));
+        let traced = self.topology.tracing.as_ref().map(|tracing| {
+            let sampling = if incoming.is_some() { tracing.client } else { tracing.random };
+            self.is_sampled(sampling)
+        });
+        if !traced.unwrap_or(incoming.is_some()) {
+            return (None, traced);
+        }
         let start = self.world.clock.start().as_second();
-        Some(TraceContext::of_request(self.world.seed.0, start, id, Some(&incoming)))
+        (Some(TraceContext::of_request(self.world.seed.0, start, id, incoming.as_ref())), traced)
+    }
+
+    fn is_sampled(&self, sampling: Sampling) -> bool {
+        match sampling {
+            Sampling::NONE => false,
+            Sampling::ALL => true,
+            Sampling(share) => self.state().traces.below(Sampling::ALL.0.into()) < share.into(),
+        }
     }
 
     /// The path match of a rule as the real one names spans: `/*`, `/openai/*`, `/exact`.
@@ -558,8 +603,8 @@ fn conditions(topology: &Topology) -> impl Iterator<Item = &Condition> {
     all.filter_map(|policy| policy.unhealthy.as_ref())
 }
 
-fn targets(topology: &Topology) -> Vec<Vec<Vec<Arc<Target>>>> {
-    let ready = |provider| Arc::new(Target::new(provider));
+fn targets(topology: &Topology, credentials: Credentials) -> Vec<Vec<Vec<Arc<Target>>>> {
+    let ready = |provider| Arc::new(Target::new(provider, credentials));
     let backends = topology.backends.iter();
     backends
         .map(|backend| backend.groups.iter().map(|group| group.providers.iter().map(ready).collect()).collect())

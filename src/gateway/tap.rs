@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::event::Usage;
+use crate::event::facts::TokenDetails;
 
 /// Lines longer than this are let past unread.
 const LONGEST_LINE: usize = 256 * 1024;
@@ -17,6 +18,8 @@ pub(crate) struct Tap {
     pub(crate) model: Option<String>,
     /// Tokens, once it has said.
     pub(crate) usage: Option<Usage>,
+    /// Tokens that it counts apart.
+    pub(crate) details: TokenDetails,
     /// Whether `[DONE]` came.
     pub(crate) done: bool,
 }
@@ -77,8 +80,17 @@ impl Tap {
         }
         if let Some(usage) = Usage::of_json(&chunk) {
             self.usage = Some(usage);
+            self.details = token_details(data);
         }
     }
+}
+
+/// The tokens that an answer or a chunk counts apart.
+pub(crate) fn token_details(json: &[u8]) -> TokenDetails {
+    const KEY: &[u8] = b"\"usage\"";
+    let Some(at) = json.windows(KEY.len()).position(|window| window == KEY) else { return TokenDetails::default() };
+    let after = json[at + KEY.len()..].trim_ascii_start();
+    after.strip_prefix(b":").map(TokenDetails::of_usage).unwrap_or_default()
 }
 
 /// Whether a chunk may have a `usage` that is an object: most have none, or `null`.
@@ -97,7 +109,7 @@ mod tests {
         "data: {\"model\":\"gpt-4o\",\"choices\":[{\"delta\":{\"content\":\"Fo\"}}],\"usage\":null}\n\n",
         ": a comment\r\n\r\n",
         "data: {\"model\":\"other\",\"choices\":[{\"delta\":{\"content\":\"ur \\\"usage\\\"\"}}],\"usage\":null}\r\n\r\n",
-        "data: {\"choices\":[],\"usage\" : {\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n",
+        "data: {\"choices\":[],\"usage\" : {\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":3}}}\n\n",
         "data: [DONE]",
     );
 
@@ -110,6 +122,7 @@ mod tests {
             tap.end();
             assert_eq!(tap.model.as_deref(), Some("gpt-4o"), "in pieces of {size}");
             assert_eq!(tap.usage, Some(Usage { input: 5, output: 2 }));
+            assert_eq!(tap.details, TokenDetails { cached: Some(3), audio: None });
             assert!(tap.done);
         }
     }

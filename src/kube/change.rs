@@ -39,8 +39,10 @@ pub struct ObjectName {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// Where it is called so.
+    /// Where its name stands.
     pub place: Place,
+    /// Where its kind stands.
+    pub kind_place: Place,
 }
 
 /// The manifests of a lab at one moment, and the changes that made them.
@@ -75,8 +77,10 @@ impl Change<Manifest> {
         let mut change = self.map(|file| sources.add(file.name.clone(), file.text.clone()));
         if let Change::Delete(object) = &mut change {
             let text = format!("{}/{}", object.kind, object.name);
-            let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            object.place = Place { file: sources.add("delete", text), start: 0, end };
+            let [slash, end] = [object.kind.len(), text.len()].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+            let file = sources.add("delete", text);
+            object.place = Place { file, start: 0, end };
+            object.kind_place = Place { file, start: 0, end: slash };
         }
         change
     }
@@ -143,7 +147,7 @@ pub(super) fn make<'r>(
                 gone.extend(remove(log, objects, kind, &object.name, &object.namespace, object.place));
                 return;
             }
-            let diagnostic = Diagnostic::error(format!("unknown kind `{}`", object.kind)).at(object.place, "");
+            let diagnostic = Diagnostic::error(format!("unknown kind `{}`", object.kind)).at(object.kind_place, "");
             log.push(diagnostic.suggest(&object.kind, known.map(|kind| kind.name)));
         }
     }

@@ -117,6 +117,9 @@ const NAMES_OF_AUTH: [&str; 9] =
 const CREDENTIAL_WORDS: [&str; 8] =
     ["authorization", "apikey", "token", "secret", "password", "passwd", "cookie", "credentials"];
 
+/// What stands before `token` where a time or a price of what a model says is meant: `time-to-first-token`.
+const WORDS_BEFORE_A_MODELS_TOKEN: [&str; 5] = ["first", "inter", "per", "output", "input"];
+
 fn search(node: &Node, places: &mut Vec<Place>) {
     match &node.value {
         Value::Seq(items) => items.iter().for_each(|item| search(item, places)),
@@ -150,7 +153,13 @@ fn is_secret(node: &Node) -> bool {
 
 fn names_a_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    name.ends_with("-key") || name.split('-').any(|word| CREDENTIAL_WORDS.contains(&word))
+    let mut before = "";
+    name.ends_with("-key")
+        || name.split('-').any(|word| {
+            let token_of_a_model = word == "token" && WORDS_BEFORE_A_MODELS_TOKEN.contains(&before);
+            before = word;
+            CREDENTIAL_WORDS.contains(&word) && !token_of_a_model
+        })
 }
 
 /// Everything below `auth` that is not the name of something.

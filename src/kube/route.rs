@@ -24,7 +24,6 @@ pub(super) struct HttpRoute {
     parents: Vec<Parent>,
     hostnames: Vec<String>,
     rules: Vec<(Rule, Vec<BackendRef>)>,
-    rule_names: Vec<Option<String>>,
 }
 
 /// A reference to a Gateway, or to some of its listeners.
@@ -50,14 +49,7 @@ const MAX_WEIGHT: u64 = 1_000_000;
 /// Reads a route.
 pub(super) fn read(object: Object<'_>) -> HttpRoute {
     let Object { name, namespace, fields, .. } = object;
-    let mut route = HttpRoute {
-        name,
-        namespace,
-        parents: Vec::new(),
-        hostnames: Vec::new(),
-        rules: Vec::new(),
-        rule_names: Vec::new(),
-    };
+    let mut route = HttpRoute { name, namespace, parents: Vec::new(), hostnames: Vec::new(), rules: Vec::new() };
     let Some(spec) = fields.need_map("spec") else { return route };
     let warn = |message: String, label: &str| {
         fields.log().push(Diagnostic::warning(message).at(route.name.place, label));
@@ -73,7 +65,6 @@ pub(super) fn read(object: Object<'_>) -> HttpRoute {
     route.hostnames = spec.texts("hostnames").into_iter().map(|host| hostname(&host, spec.log())).collect();
     if spec.find("rules").is_some() {
         let rules = spec.need_maps("rules", MAX_RULES);
-        route.rule_names = rules.iter().map(|fields| Some(fields.text("name")?.value)).collect();
         route.rules = rules.iter().map(|fields| rule(fields, &route.namespace)).collect();
     } else if !spec.is_any_misspelt(&["rules"]) {
         warn(format!("the route `{}` has no `rules`", route.name.value), "matches every path and leads nowhere");
@@ -85,7 +76,7 @@ pub(super) fn read(object: Object<'_>) -> HttpRoute {
 impl HttpRoute {
     /// The names of its rules, where they have one.
     pub(super) fn rule_names(&self) -> Vec<Option<String>> {
-        self.rule_names.clone()
+        self.rules.iter().map(|(rule, _)| rule.name.clone()).collect()
     }
 }
 
@@ -143,6 +134,7 @@ fn rule(fields: &Fields<'_>, namespace: &str) -> (Rule, Vec<BackendRef>) {
     let timeout_origin = Origin(fields.find("timeouts").map(|entry| entry.key_place));
     let origin = fields.place().into();
     let rule = Rule {
+        name: fields.text("name").map(|name| name.value),
         matches,
         filters,
         request_timeout,

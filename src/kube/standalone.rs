@@ -18,7 +18,7 @@ use super::gateway::no_tls_in_a_lab;
 use super::tls::own_identity;
 use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Node, Place, Value};
-use crate::topology::{Identity, Listener, Topology, Tracing};
+use crate::topology::{Identity, Listener, Sampling, Topology, Tracing};
 
 /// What may stand at the top, as far as it says that a file is such a configuration.
 const TELLING: [&str; 9] =
@@ -100,7 +100,34 @@ fn tracing(frontend: &Fields<'_>) -> Option<Tracing> {
     let protocol = tracing.choice("protocol", &["http", "grpc"]);
     let host = tracing.text("host")?;
     let collector = backend::authority(&host, tracing.log())?;
-    Some(Tracing { collector, grpc: protocol.is_none_or(|protocol| protocol.value == "grpc") })
+    Some(Tracing {
+        collector,
+        grpc: protocol.is_none_or(|protocol| protocol.value == "grpc"),
+        random: sampling(&tracing, "randomSampling").unwrap_or(Sampling::NONE),
+        client: sampling(&tracing, "clientSampling").unwrap_or(Sampling::ALL),
+    })
+}
+
+/// A switch, or a share of the requests; expressions that ask for more are not modelled.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is at most 1")]
+fn sampling(fields: &Fields<'_>, name: &'static str) -> Option<Sampling> {
+    let entry = fields.find(name)?;
+    let share = match &entry.value.value {
+        Value::Bool(on) => Some(f64::from(u8::from(*on))),
+        Value::Int(whole) => Some(if *whole > 0 { 1.0 } else { 0.0 }),
+        Value::Float(share) => Some(*share),
+        Value::String(text) => match text.trim() {
+            "true" => Some(1.0),
+            "false" => Some(0.0),
+            text => text.parse().ok(),
+        },
+        _ => None,
+    };
+    let Some(share) = share.filter(|share| (0.0..=1.0).contains(share)) else {
+        fields.not_modelled(entry);
+        return None;
+    };
+    Some(Sampling((share * f64::from(Sampling::ALL.0)) as u32))
 }
 
 /// Where the access log is turned off, unless traces or fields of metrics have requests looked at nonetheless.

@@ -9,7 +9,7 @@ use crate::scenario::step::Configure;
 use crate::scenario::{LoadError, Scenario, Step};
 use crate::sim::vllm;
 use crate::source::diagnostic::nearest_or_all;
-use crate::source::{Diagnostic, Diagnostics, Place};
+use crate::source::{Diagnostic, Diagnostics, Place, Spanned};
 use crate::topology::{Authority, POD_NAME_PLACEHOLDER, Simulator, Topology};
 
 /// A scenario whose parts have all been checked.
@@ -30,25 +30,22 @@ pub(super) struct Pod {
 impl Prepared {
     /// Checks what only the simulators can check.
     pub(super) fn new(scenario: Scenario) -> Result<Self, LoadError> {
+        let topologies: Vec<&Topology> = scenario.topologies().collect();
         let mut findings = scenario.warnings.clone();
-        let mut seen: Vec<&Simulator> = Vec::new();
-        for simulator in scenario.topologies().flat_map(|topology| &topology.simulators) {
-            // All pods have the same command line; one that has none may be scaled up.
-            if !seen.contains(&simulator) {
-                let _ = pod(simulator, 0, &mut findings);
-                seen.push(simulator);
-            }
-        }
-        for step in &scenario.steps {
-            if let Step::Configure(one) = &step.value {
-                findings.extend(wrong_changes(&scenario, one, step.place));
-            }
-        }
+        findings.extend(judged(&scenario.steps, &topologies));
         if findings.has_errors() {
-            return Err(LoadError::Invalid { sources: scenario.sources, findings });
+            let draft = Box::default();
+            return Err(LoadError::Invalid { sources: scenario.sources, findings, draft });
         }
         let topology = Arc::new(scenario.topology.clone());
         Ok(Self { scenario: Arc::new(scenario), topology, warnings: findings })
+    }
+
+    /// What is wrong with a scenario, and what the simulators find wrong with what of it could be read.
+    pub(super) fn complete(error: LoadError) -> LoadError {
+        let LoadError::Invalid { draft, .. } = &error else { return error };
+        let found = judged(&draft.steps, &draft.topologies.iter().collect::<Vec<_>>());
+        error.and(found)
     }
 
     pub(super) fn warnings(&self) -> &[Diagnostic] {
@@ -73,14 +70,35 @@ impl Pod {
     }
 }
 
+/// What the simulators find wrong with their command lines, and with what steps change of them.
+fn judged(steps: &[Spanned<Step>], topologies: &[&Topology]) -> Vec<Diagnostic> {
+    let mut findings = Diagnostics::default();
+    let mut seen: Vec<&Simulator> = Vec::new();
+    for simulator in topologies.iter().flat_map(|topology| &topology.simulators) {
+        // All pods have the same command line; one that has none may be scaled up.
+        if !seen.contains(&simulator) {
+            let _ = pod(simulator, 0, &mut findings);
+            seen.push(simulator);
+        }
+    }
+    for step in steps {
+        if let Step::Configure(one) = &step.value {
+            findings.extend(wrong_changes(&seen, one, step.place));
+        }
+    }
+    findings.all().to_vec()
+}
+
 /// What is wrong with what a step changes of a simulator, in the simulator's own words: with each argument, or
 /// else with all of them together.
-fn wrong_changes(scenario: &Scenario, one: &Configure, place: Place) -> Vec<Diagnostic> {
-    let simulator = scenario.topologies().flat_map(|all| &all.simulators).find(|it| it.name == one.name);
+fn wrong_changes(simulators: &[&Simulator], one: &Configure, place: Place) -> Vec<Diagnostic> {
+    let simulator = simulators.iter().find(|it| it.name == one.name);
     let Some(pod) = simulator.and_then(|simulator| pod(simulator, 0, &mut Diagnostics::default())) else {
         return Vec::new();
     };
-    let refused = |error| Diagnostic::error(format!("the simulator `{}` does not take this: {error}", one.name));
+    let refused = |error: String| {
+        Diagnostic::error(format!("the simulator `{}` does not take this: {}", one.name, plain(&error)))
+    };
     let wrong = |(name, at): (&String, &(Place, Place))| {
         if !vllm::Config::changeable().any(|known| known == name) {
             let known: Vec<&str> = vllm::Config::changeable().collect();
@@ -93,6 +111,22 @@ fn wrong_changes(scenario: &Scenario, one: &Configure, place: Place) -> Vec<Diag
     let wrong: Vec<Diagnostic> = one.changes.keys().zip(&one.places).filter_map(wrong).collect();
     let together = || pod.config.changed(&one.changes).err().map(|error| refused(error).at(place, "here"));
     if wrong.is_empty() { together().into_iter().collect() } else { wrong }
+}
+
+/// What the simulator says of a value of the wrong type, in the words of people who write YAML.
+fn plain(error: &str) -> String {
+    let wanted = error.rsplit_once("into Go value of type ").map(|(_, wanted)| wanted);
+    let wanted = wanted.or_else(|| error.contains("time: ").then_some("time.Duration"));
+    let words = match wanted {
+        Some("int") => "a whole number",
+        Some("float64") => "a number",
+        Some("string") => "text",
+        Some("time.Duration") => "a duration, such as `200ms`",
+        Some("[]string") => "a list of texts",
+        Some("common.Metrics") => "a map of metrics",
+        _ => return error.to_owned(),
+    };
+    format!("expected {words}")
 }
 
 fn pod(simulator: &Simulator, replica: u32, findings: &mut Diagnostics) -> Option<Pod> {

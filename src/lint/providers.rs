@@ -16,14 +16,14 @@ pub(super) const LINTS: [Lint; 4] = [
     Lint {
         code: "no-credential",
         severity: Severity::Warning,
-        finds: "OpenAI without a credential: it answers 401",
+        finds: "OpenAI without a credential: it answers 401, unless each client brings a key of OpenAI's that is passed on",
         fix: "`policies: { auth: { secretRef: { name: … } } }`",
         check: no_credential,
     },
     Lint {
         code: "key-shared",
         severity: Severity::Warning,
-        finds: "`passthrough` to several hosts of one backend: after a failover the client's key goes to the other",
+        finds: "the client's key goes to several hosts of one backend, with `passthrough` or, to agentgateway, without a credential: after a failover to the other",
         fix: "a credential of its own for each provider",
         check: key_shared,
     },
@@ -59,17 +59,27 @@ fn twins(backend: &Backend) -> Vec<Diagnostic> {
 
 fn no_credential(view: &View<'_>) -> Vec<Diagnostic> {
     let bare = |provider: &&Provider| provider.is_openai && provider.auth == Auth::None;
+    let (sent, so) = if view.personality.passes_credentials() {
+        ("no credential but the client's", "answers 401, unless each client brings its key")
+    } else {
+        ("no credential", "answers 401")
+    };
     let tell = |provider: &Provider| {
-        Diagnostic::warning(format!("`{}` is OpenAI, and is sent no credential", provider.name.value))
-            .at(provider.name.place, "answers 401")
+        Diagnostic::warning(format!("`{}` is OpenAI, and is sent {sent}", provider.name.value))
+            .at(provider.name.place, so)
             .help("write `policies: { auth: { secretRef: { name: openai-secret } } }` for it")
     };
     view.backends().flat_map(|(_, backend)| backend.providers()).map(|(_, one)| one).filter(bare).map(tell).collect()
 }
 
 fn key_shared(view: &View<'_>) -> Vec<Diagnostic> {
+    let passes = view.personality.passes_credentials();
+    let is_sent_it = |one: &&Provider| one.auth == Auth::Passthrough || (passes && one.auth == Auth::None);
     let tell = |backend: &Backend| {
-        let mut passing = backend.providers().map(|(_, one)| one).filter(|one| one.auth == Auth::Passthrough);
+        let all = || backend.providers().map(|(_, one)| one).filter(is_sent_it);
+        // Where nobody is meant to have it, clients will hardly bring one.
+        all().find(|one| one.auth == Auth::Passthrough || one.is_openai)?;
+        let mut passing = all();
         let first = passing.next()?;
         let other = passing.find(|one| one.endpoint.host != first.endpoint.host)?;
         let message = format!("the client's key goes to both `{}` and `{}`", first.name.value, other.name.value);

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Number, Value as Json, json};
 
 use super::exchange::{Exchange, Exchanges};
+use crate::event::facts::TokenDetails;
 use crate::event::log::Header;
 use crate::event::trace::TraceContext;
 use crate::event::{At, Event};
@@ -26,8 +27,8 @@ pub struct AccessLog {
     options: Options,
     seed: u64,
     start: Timestamp,
-    /// agentgateway 0.12 and before have no `reason`.
-    reasons: bool,
+    /// agentgateway 0.12 and before have no `reason`, and no tokens that are counted apart.
+    newer: bool,
     exchanges: Exchanges,
 }
 
@@ -55,8 +56,14 @@ impl AccessLog {
     /// A log for the lab of this header, whose first moment is `start`.
     #[must_use]
     pub fn new(format: Format, header: &Header, start: Timestamp, options: Options) -> Self {
-        let reasons = !header.personality.starts_with("agentgateway-0.");
-        Self { format, options, seed: header.seed, start, reasons, exchanges: Exchanges::default() }
+        let newer = !header.personality.starts_with("agentgateway-0.");
+        Self { format, options, seed: header.seed, start, newer, exchanges: Exchanges::default() }
+    }
+
+    /// Whether its lines show the bodies of answers.
+    #[must_use]
+    pub fn shows_bodies(&self) -> bool {
+        self.options.response_body
     }
 
     /// The line that an event adds, with its line end; mostly none.
@@ -84,17 +91,12 @@ impl AccessLog {
         } else {
             source.map(Field::from)
         };
-        let mut fields = fields(exchange, self.trace(exchange), source, self.reasons);
+        let trace = exchange.trace(self.seed, self.start.as_second());
+        let mut fields = fields(exchange, trace, source, self.newer);
         if let Some(body) = exchange.end.answer.body.as_deref().filter(|_| self.options.response_body) {
             fields.push(("response.body", body.into()));
         }
         fields
-    }
-
-    /// The gateway's span, where the client's request was part of a trace.
-    fn trace(&self, exchange: &Exchange) -> Option<TraceContext> {
-        let client = TraceContext::parse(exchange.arrival.traceparent.as_deref()?)?;
-        Some(TraceContext::of_request(self.seed, self.start.as_second(), &exchange.request, Some(&client)))
     }
 }
 
@@ -103,12 +105,13 @@ pub(super) fn fields<'e>(
     exchange: &'e Exchange,
     trace: Option<TraceContext>,
     source: Option<Field<'e>>,
-    reasons: bool,
+    newer: bool,
 ) -> Vec<(&'static str, Field<'e>)> {
     let (arrival, end) = (&exchange.arrival, &exchange.end);
     let mut fields = Fields(Vec::with_capacity(MOST_FIELDS));
     fields.add("gateway", arrival.gateway.as_deref());
     fields.add("listener", arrival.listener.as_deref());
+    fields.add("route_rule", exchange.route.as_ref().and_then(|route| route.rule_name.as_deref()));
     fields.add("route", exchange.route.as_ref().map(|route| route.name.as_str()));
     fields.add("endpoint", end.endpoint.as_deref());
     fields.add("src.addr", source);
@@ -120,10 +123,10 @@ pub(super) fn fields<'e>(
     fields.add("http.status", Some(end.status).filter(|status| *status > 0));
     fields.add("trace.id", trace.map(|trace| trace.trace_hex()));
     fields.add("span.id", trace.map(|trace| trace.span_hex()));
-    llm_fields(&mut fields, exchange);
+    llm_fields(&mut fields, exchange, newer);
     fields.add("retry.attempt", end.attempts.checked_sub(1).filter(|retries| *retries > 0));
     fields.add("error", end.error.as_deref());
-    fields.add("reason", end.reason.as_deref().filter(|reason| reasons && *reason != "Upstream"));
+    fields.add("reason", end.reason.as_deref().filter(|reason| newer && *reason != "Upstream"));
     fields.add("duration", Some(whole_millis(end.at.since(exchange.received))));
     fields.0
 }
@@ -194,12 +197,12 @@ impl<'e> From<Field<'e>> for Json {
     }
 }
 
-fn llm_fields<'e>(fields: &mut Fields<'e>, exchange: &'e Exchange) {
+fn llm_fields<'e>(fields: &mut Fields<'e>, exchange: &'e Exchange, newer: bool) {
+    let end = &exchange.end;
+    fields.add("protocol", Some(exchange.protocol()));
     if !exchange.is_llm() {
         return;
     }
-    let end = &exchange.end;
-    fields.add("protocol", Some("llm"));
     if let Some(model) = end.request_model.as_deref() {
         // A request that could not be parsed has no model, and none of these.
         fields.add("gen_ai.operation.name", Some("chat"));
@@ -209,7 +212,10 @@ fn llm_fields<'e>(fields: &mut Fields<'e>, exchange: &'e Exchange) {
     let parameters = &end.answer.parameters;
     fields.add("gen_ai.response.model", end.response_model.as_deref());
     fields.add("gen_ai.usage.input_tokens", end.usage.map(|usage| usage.input));
+    let details = if newer { end.answer.details } else { TokenDetails::default() };
+    fields.add("gen_ai.usage.cache_read.input_tokens", details.cached);
     fields.add("gen_ai.usage.output_tokens", end.usage.map(|usage| usage.output));
+    fields.add("gen_ai.usage.output_audio_tokens", details.audio);
     fields.add("gen_ai.request.temperature", parameters.temperature.and_then(Number::from_f64));
     fields.add("gen_ai.request.top_p", parameters.top_p.and_then(Number::from_f64));
     fields.add("gen_ai.request.max_tokens", parameters.max_tokens);

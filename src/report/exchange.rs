@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Answer, Arrival, At, Event, Kind, Outcome, RequestId, Usage};
+use crate::event::trace::TraceContext;
+use crate::event::{Answer, Arrival, At, Event, Kind, Outcome, OwnRule, RequestId, Usage};
 
 /// One request from the gateway's reading its head to its end.
 #[derive(Debug, Clone, Default)]
@@ -20,11 +21,13 @@ pub struct Exchange {
     pub(super) end: End,
 }
 
-/// Where the gateway sent it.
+/// The rule that it took.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) name: String,
-    pub(super) backend: String,
+    pub(super) rule_name: Option<String>,
+    /// Where the gateway sent it; none where the rule answered, or a limit.
+    pub(super) backend: Option<String>,
     pub(super) path_match: Option<String>,
 }
 
@@ -80,7 +83,29 @@ pub(super) struct Exchanges {
 impl Exchange {
     /// Whether it went to a language model: every backend of the lab is one.
     pub(super) fn is_llm(&self) -> bool {
-        self.route.is_some()
+        self.route.as_ref().is_some_and(|route| route.backend.is_some())
+    }
+
+    /// The client's trace.
+    pub(super) fn client_trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.arrival.traceparent.as_deref()?)
+    }
+
+    /// The gateway's span, where the request was traced. `seed` and `start` (in seconds) are the lab's.
+    pub(super) fn trace(&self, seed: u64, start: i64) -> Option<TraceContext> {
+        let client = self.client_trace();
+        let traced = self.arrival.traced.unwrap_or(client.is_some());
+        traced.then(|| TraceContext::of_request(seed, start, &self.request, client.as_ref()))
+    }
+
+    /// Whether its spans are told of: all are, unless the configuration leaves the request out, or the client does.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.arrival.traced != Some(false) && self.client_trace().is_none_or(|client| client.flags & 1 == 1)
+    }
+
+    /// What it speaks with where it went: agentgateway takes every request for plain HTTP at first.
+    pub(super) fn protocol(&self) -> &'static str {
+        if self.is_llm() { "llm" } else { "http" }
     }
 
     /// The attempt whose answer evicted a provider of this name: the latest one at it.
@@ -105,8 +130,13 @@ impl Exchanges {
                 exchange.path.clone_from(path);
                 exchange.arrival = Arrival::clone(arrival);
             }
-            Kind::GatewayRequestRouted { request, replica, route, rule: _, backend, path_match } => {
-                let route = Route { name: route.clone(), backend: backend.clone(), path_match: path_match.clone() };
+            Kind::GatewayRequestRouted { request, replica, route, rule: _, backend, path_match, rule_name } => {
+                let route = Route {
+                    name: route.clone(),
+                    rule_name: rule_name.clone(),
+                    backend: Some(backend.clone()),
+                    path_match: path_match.clone(),
+                };
                 self.entry(request, *replica, at).route = Some(route);
             }
             Kind::ProviderSelected { request, replica, attempt, group, provider, fallback, .. } => {
@@ -135,7 +165,9 @@ impl Exchanges {
                 }
             }
             Kind::GatewayRequestEnded { request, replica, .. } => {
-                self.entry(request, *replica, at).end = End::of(event)?;
+                let ended = self.entry(request, *replica, at);
+                ended.end = End::of(event)?;
+                ended.route = ended.route.take().or_else(|| ended.end.answer.rule.take().map(|rule| Route::own(*rule)));
                 return self.open.remove(request);
             }
             Kind::ReplicaStopped { replica } => self.open.retain(|_, open| open.replica != *replica),
@@ -167,6 +199,13 @@ impl Exchanges {
 
     fn attempt(&mut self, request: &str, number: u32) -> Option<&mut Attempt> {
         self.open.get_mut(request)?.attempts.iter_mut().rev().find(|attempt| attempt.number == number)
+    }
+}
+
+impl Route {
+    fn own(rule: OwnRule) -> Self {
+        let OwnRule { route, rule_name, path_match } = rule;
+        Self { name: route, rule_name, backend: None, path_match: Some(path_match) }
     }
 }
 

@@ -81,7 +81,8 @@ impl Metrics {
 
     fn count(&mut self, exchange: &Exchange) {
         let end = &exchange.end;
-        let texts = Texts::of(exchange);
+        let old = ["agentgateway-0.", "agentgateway-1.2"].iter().any(|old| self.personality.starts_with(old));
+        let texts = Texts::of(exchange, old);
         let places = self.alike.of(|key| texts.write(key));
         let mut count = Count { registry: &mut self.counted, places };
         let labels = || texts.http();
@@ -94,10 +95,10 @@ impl Metrics {
         if end.attempts > 1 && !self.personality.starts_with("agentgateway-0.") {
             count.add(&describe::RETRIES, labels, f64::from(end.attempts - 1));
         }
-        let old = ["agentgateway-0.", "agentgateway-1.2"].iter().any(|old| self.personality.starts_with(old));
         // Before 1.3 only an answer that was understood is timed.
         if end.request_model.is_some() && !(old && end.response_model.is_none()) {
-            count_llm(&mut count, exchange, &texts, duration);
+            let cached = end.answer.details.cached.filter(|_| !self.personality.starts_with("agentgateway-0."));
+            count_llm(&mut count, exchange, &texts, duration, cached);
         }
         self.count_attempts(exchange, texts.backend);
     }
@@ -156,12 +157,13 @@ impl Metrics {
     }
 }
 
-fn count_llm(count: &mut Count<'_>, exchange: &Exchange, texts: &Texts<'_>, duration: f64) {
+fn count_llm(count: &mut Count<'_>, exchange: &Exchange, texts: &Texts<'_>, duration: f64, cached: Option<u64>) {
     let end = &exchange.end;
     let labels = || texts.gen_ai();
     count.observe((&describe::GEN_AI_DURATION, ""), labels, duration);
     if let Some(usage) = end.usage {
-        for (kind, tokens) in [("input", usage.input), ("output", usage.output)] {
+        let cached = cached.map(|tokens| ("input_cache_read", tokens));
+        for (kind, tokens) in [("input", usage.input), ("output", usage.output)].into_iter().chain(cached) {
             let labels = || labels().behind("gen_ai_token_type", kind);
             count.observe((&describe::GEN_AI_TOKENS, kind), labels, as_f64(tokens));
         }
@@ -194,26 +196,37 @@ struct Texts<'e> {
     gateway: &'e str,
     listener: &'e str,
     route: &'e str,
+    route_rule: &'e str,
     request_model: &'e str,
     response_model: &'e str,
 }
 
 impl<'e> Texts<'e> {
-    fn of(exchange: &'e Exchange) -> Self {
+    /// `old` is a version before 1.3, which knows a bind only with its listener.
+    fn of(exchange: &'e Exchange, old: bool) -> Self {
         let known = |text: Option<&'e str>| text.unwrap_or(UNKNOWN);
         let (arrival, end) = (&exchange.arrival, &exchange.end);
-        let answered = if exchange.attempts.is_empty() { "Internal" } else { "Upstream" };
+        // A reason comes with the answer: a client that left before it has none.
+        let answered = match end.status {
+            0 => UNKNOWN,
+            _ if exchange.attempts.is_empty() => "Internal",
+            _ => "Upstream",
+        };
         Self {
             replica: exchange.replica.to_string(),
-            backend: known(exchange.route.as_ref().map(|route| route.backend.as_str())),
-            protocol: if exchange.is_llm() { "llm" } else { UNKNOWN },
+            backend: known(exchange.route.as_ref().and_then(|route| route.backend.as_deref())),
+            protocol: exchange.protocol(),
             method: &exchange.method,
             status: if end.status == 0 { UNKNOWN.into() } else { end.status.to_string().into() },
             reason: end.reason.as_deref().unwrap_or(answered),
-            bind: arrival.port.map_or(UNKNOWN.into(), |port| format!("bind/{port}").into()),
+            bind: arrival
+                .port
+                .filter(|_| !old || arrival.listener.is_some())
+                .map_or(UNKNOWN.into(), |port| format!("bind/{port}").into()),
             gateway: known(arrival.gateway.as_deref()),
             listener: known(arrival.listener.as_deref()),
             route: known(exchange.route.as_ref().map(|route| route.name.as_str())),
+            route_rule: known(exchange.route.as_ref().and_then(|route| route.rule_name.as_deref())),
             request_model: known(end.request_model.as_deref()),
             response_model: known(end.response_model.as_deref()),
         }
@@ -222,11 +235,11 @@ impl<'e> Texts<'e> {
     /// What tells one kind of request from another.
     fn write(&self, key: &mut Vec<u8>) {
         let Self { replica, backend, protocol, method, status, reason, .. } = self;
-        let Self { bind, gateway, listener, route, request_model, response_model, .. } = self;
+        let Self { bind, gateway, listener, route, route_rule, request_model, response_model, .. } = self;
         for text in [replica, *backend, protocol, method, status, reason] {
             alike::put(key, text);
         }
-        for text in [bind, *gateway, listener, route, request_model, response_model] {
+        for text in [bind, *gateway, listener, route, route_rule, request_model, response_model] {
             alike::put(key, text);
         }
     }
@@ -255,7 +268,7 @@ impl<'e> Texts<'e> {
         labels.push("gateway", self.gateway);
         labels.push("listener", self.listener);
         labels.push("route", self.route);
-        labels.push("route_rule", UNKNOWN);
+        labels.push("route_rule", self.route_rule);
         labels.push("replica", &self.replica);
         labels
     }

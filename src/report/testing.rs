@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::event::facts::TokenDetails;
 use crate::event::log::{BackendRecord, FORMAT, Header, ProviderRecord};
 use crate::event::{Answer, Arrival, At, Candidate, Event, Kind, Outcome, Parameters, Usage};
 use crate::report::RunRecord;
@@ -228,7 +229,9 @@ impl Script {
         self.at(token, Kind::ClientFirstToken { request: id.to_owned() });
         self.tries(at, id, &Try { number: 0, provider: OPENAI, status: Some(200), lasts: 1_200_000, fallback: false });
         let parameters = Parameters { temperature: Some(0.2), max_tokens: Some(64), ..Parameters::default() };
-        let answer = Answer { parameters, first_token_us: Some(At(token)), bytes: Some(2_048), ..Answer::default() };
+        let details = TokenDetails { cached: Some(0), audio: Some(3) };
+        let first_token_us = Some(At(token));
+        let answer = Answer { parameters, details, first_token_us, bytes: Some(2_048), ..Answer::default() };
         self.ends(at + 1_200_000, id, 200, OPENAI, 1, answer);
     }
 
@@ -309,6 +312,7 @@ impl Script {
                     listener: Some("http".to_owned()),
                     secure: false,
                     traceparent: ask.traceparent.map(str::to_owned),
+                    traced: None,
                 }),
             },
         );
@@ -322,6 +326,7 @@ impl Script {
                     rule: 0,
                     backend: BACKEND.to_owned(),
                     path_match: Some("/openai*".to_owned()),
+                    rule_name: None,
                 },
             );
         }

@@ -61,7 +61,9 @@ impl Traces {
     /// Takes in the next event.
     pub fn apply(&mut self, event: &Event) {
         if let Some(exchange) = self.exchanges.apply(event) {
-            self.ended.push_back(*exchange);
+            if exchange.is_sampled() {
+                self.ended.push_back(*exchange);
+            }
         } else if let Kind::ProviderEvicted { request, provider, until_us, source, .. } = &event.kind {
             // A gateway may evict a moment after the answer has ended.
             let late = self.ended.iter_mut().rev().find(|ended| ended.request == *request);
@@ -104,7 +106,7 @@ impl Traces {
     }
 
     fn spans(&self, exchange: &Exchange) -> Vec<Span> {
-        let client = exchange.arrival.traceparent.as_deref().and_then(TraceContext::parse);
+        let client = exchange.client_trace();
         let context = TraceContext::of_request(self.seed, self.start.as_second(), &exchange.request, client.as_ref());
         let mut spans = vec![self.request_span(exchange, context, client)];
         spans.extend(exchange.attempts.iter().map(|attempt| self.attempt_span(exchange, attempt, context)));
@@ -116,7 +118,7 @@ impl Traces {
         let path_match = exchange.route.as_ref().and_then(|route| route.path_match.as_deref());
         let name = path_match.map_or_else(|| exchange.method.clone(), |path| format!("{} {path}", exchange.method));
         let fields =
-            access_log::fields(exchange, Some(context), arrival.source.as_deref().map(Into::into), self.has_reasons());
+            access_log::fields(exchange, Some(context), arrival.source.as_deref().map(Into::into), self.is_newer());
         let mut attributes: Attributes = fields.into_iter().map(|(key, value)| Attribute::new(key, value)).collect();
         attributes.push(Attribute::new("url.scheme", if arrival.secure { "https" } else { "http" }));
         attributes.extend(protocol_version(arrival.version.as_deref()));
@@ -157,7 +159,7 @@ impl Traces {
         SpanEvent::new("provider.evicted", self.nanos(eviction.at), attributes)
     }
 
-    fn has_reasons(&self) -> bool {
+    fn is_newer(&self) -> bool {
         !self.personality.starts_with("agentgateway-0.")
     }
 

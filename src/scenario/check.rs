@@ -51,8 +51,10 @@ fn no_route(send: &Send, place: Place, topologies: &[&Topology]) -> Option<Diagn
     if taken || routes().next().is_none() || is_about_the_gateway(send) {
         return None;
     }
-    let known: Vec<&str> =
+    let mut known: Vec<&str> =
         rules().flat_map(|rule| &rule.matches).filter_map(|one| written(one.path.as_ref()?)).collect();
+    known.sort_unstable();
+    known.dedup();
     let diagnostic = Diagnostic::warning(format!("no route takes the path `{path}`"));
     let diagnostic = diagnostic.at(place, "the gateway will answer 404");
     Some(match nearest(path, known.iter().copied()) {

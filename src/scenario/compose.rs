@@ -64,7 +64,7 @@ impl Chain<'_> {
                 let diagnostic = Diagnostic::error(format!("`{name}` holds manifests and no scenario"));
                 diagnostic.at(entry.value.place, "").help("manifests stand under `lab.manifests`").into()
             }
-            stop @ Stop::Invalid(_) => stop,
+            stop @ Stop::Invalid(..) => stop,
         })?;
         Ok(merged(base, own))
     }

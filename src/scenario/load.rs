@@ -8,7 +8,7 @@ use super::expand::{Expansion, Named};
 use super::fields::Reader;
 use super::names::Names;
 use super::redact::{self, Redacted};
-use super::{Scenario, check, expand, read, under};
+use super::{Scenario, Step, check, expand, read, under};
 use crate::kube::{self, Given, Manifests};
 use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostic, Diagnostics, FileId, Node, Place, Sources, Spanned, Value};
@@ -56,16 +56,41 @@ pub enum LoadError {
         sources: Sources,
         /// Everything that is wrong, and the warnings.
         findings: Diagnostics,
+        /// What of it could be read.
+        draft: Box<Draft>,
     },
     /// The file holds Kubernetes manifests and no scenario.
     NotAScenario,
+}
+
+/// The parts of a scenario with mistakes that somebody further down the flow can check all the same.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The steps that could be read.
+    pub steps: Vec<Spanned<Step>>,
+    /// What the manifests describe at one time or another, where they are sound.
+    pub topologies: Vec<Topology>,
+}
+
+impl LoadError {
+    /// The same with what else is wrong.
+    #[must_use]
+    pub fn and(self, more: impl IntoIterator<Item = Diagnostic>) -> Self {
+        match self {
+            Self::Invalid { sources, mut findings, draft } => {
+                findings.extend(more);
+                Self::Invalid { sources, findings: in_order(&findings), draft }
+            }
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(finding) => f.write_str(&finding.render(&Sources::default(), false)),
-            Self::Invalid { sources, findings } => f.write_str(findings.render(sources, false).trim_end()),
+            Self::Invalid { sources, findings, .. } => f.write_str(findings.render(sources, false).trim_end()),
             Self::NotAScenario => {
                 f.write_str("error: the file holds manifests and no scenario; name it under `lab: manifests:` of one")
             }
@@ -132,23 +157,29 @@ pub fn load_from(files: &dyn Files, path: &Path) -> Result<Scenario, LoadError> 
     match loaded(files, path, &mut sources, file) {
         Ok(scenario) => Ok(scenario),
         Err(Stop::NotAScenario) => Err(LoadError::NotAScenario),
-        Err(Stop::Invalid(findings)) => {
+        Err(Stop::Invalid(findings, draft)) => {
             let sources = redact::redacted(&sources, &Expansion::default()).shown;
-            Err(LoadError::Invalid { sources, findings: in_order(&findings) })
+            Err(LoadError::Invalid { sources, findings: in_order(&findings), draft })
         }
     }
 }
 
 pub(super) enum Stop {
     NotAScenario,
-    Invalid(Diagnostics),
+    Invalid(Diagnostics, Box<Draft>),
 }
 
 impl From<Diagnostic> for Stop {
     fn from(diagnostic: Diagnostic) -> Self {
         let mut findings = Diagnostics::default();
         findings.push(diagnostic);
-        Self::Invalid(findings)
+        findings.into()
+    }
+}
+
+impl From<Diagnostics> for Stop {
+    fn from(findings: Diagnostics) -> Self {
+        Self::Invalid(findings, Box::default())
     }
 }
 
@@ -163,7 +194,7 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let others = Others::of(&root, &reader, &personalities);
     under::resolve(&mut root, &reader, personalities[0], &personalities);
 
-    let Some(top) = read::top(&reader, &root) else { return Err(Stop::Invalid(reader.finish())) };
+    let Some(top) = read::top(&reader, &root) else { return Err(reader.finish().into()) };
     let lab = read::lab(&reader, top);
     let (ids, topology) = manifests(files, &reader, &lab.manifests, &lab.given, sources);
     let manifests = Manifests::new(sources, &ids, lab.given.clone());
@@ -178,7 +209,8 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let gateway = read::gateway(&reader, &lab, top, &topology);
     let mut steps = read::steps(&reader, top, &topology);
     let schedule = read::schedule(&reader, top, &topology, &mut steps);
-    let prices = read::prices(top);
+    let all: Vec<&Topology> = std::iter::once(&topology).chain(&later).collect();
+    let prices = read::prices(top, &all, &steps);
     others.check(&reader, &topology);
     let expect = read::run_expectations(&reader, top, &steps);
     let invariants_off = read::invariants_off(top);
@@ -186,7 +218,8 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let mut findings = reader.finish();
     check::steps(&steps, gateway, &topology, &later, &mut findings);
     if findings.has_errors() {
-        return Err(Stop::Invalid(findings));
+        let topologies = std::iter::once(topology).chain(later).collect();
+        return Err(Stop::Invalid(findings, Box::new(Draft { steps, topologies })));
     }
     let Redacted { shown, recorded } = redact::redacted(sources, &variables);
     Ok(Scenario {

@@ -83,9 +83,11 @@ impl Original {
                 Ok(Self { root, sources })
             }
             Err(Stop::NotAScenario) => Err(LoadError::NotAScenario),
-            Err(Stop::Invalid(_)) => {
-                Err(LoadError::Invalid { sources: Sources::default(), findings: Diagnostics::default() })
-            }
+            Err(Stop::Invalid(..)) => Err(LoadError::Invalid {
+                sources: Sources::default(),
+                findings: Diagnostics::default(),
+                draft: Box::default(),
+            }),
         }
     }
 

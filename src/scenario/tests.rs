@@ -81,7 +81,7 @@ fn wrong_file(text: &str) -> String {
 
 fn told(error: &LoadError) -> String {
     match error {
-        LoadError::Invalid { sources, findings } => {
+        LoadError::Invalid { sources, findings, .. } => {
             assert!(findings.has_errors());
             for finding in findings.all() {
                 assert!(finding.primary.is_some(), "without a place: {}", finding.message);

@@ -22,8 +22,12 @@ impl Span {
         if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty() {
             return Err(format!("`{text}` has no unit; {example}"));
         }
-        let signed: jiff::SignedDuration =
-            text.parse().map_err(|_| format!("`{text}` is not a duration; {example}"))?;
+        let signed: jiff::SignedDuration = text.parse().map_err(|_| match text.trim_end_matches(['d', 'w']) {
+            number if number != text && number.parse::<f64>().is_ok() => {
+                format!("`{text}` counts in a unit longer than the hour; write hours, such as `48h`")
+            }
+            _ => format!("`{text}` is not a duration; {example}"),
+        })?;
         let duration =
             Duration::try_from(signed).map_err(|_| format!("`{text}` is negative; time only runs forwards"))?;
         if duration > LONGEST {
@@ -127,8 +131,13 @@ mod tests {
         {
             assert_eq!(Span::parse(text), Ok(Span(Duration::from_millis(millis))), "{text}");
         }
-        for text in ["61", "", "1.5", "fast", "-3s", "60 seconds and a bit", "99999999999999h", "1ns", "1.0000001s"] {
+        for text in
+            ["61", "", "1.5", "fast", "-3s", "60 seconds and a bit", "2d", "99999999999999h", "1ns", "1.0000001s"]
+        {
             assert!(Span::parse(text).is_err(), "{text}");
+        }
+        for text in ["2d", "1.5w"] {
+            assert!(Span::parse(text).unwrap_err().contains("write hours"), "{text}");
         }
     }
 

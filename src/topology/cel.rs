@@ -182,8 +182,22 @@ fn syntax_error(source: &str, errors: &cel::ParseErrors) -> SyntaxError {
         return SyntaxError { message: "not a CEL expression".to_owned(), offset: 0 };
     };
     let message = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
-    let message = message.lines().next().unwrap_or_default().to_owned();
+    let message = in_words(message.lines().next().unwrap_or_default());
     SyntaxError { message, offset: offset_of(source, first.pos) }
+}
+
+/// What the parser says, without its grammar: `mismatched input '<EOF>' expecting {'[', …}`.
+fn in_words(message: &str) -> String {
+    let quoted =
+        |start: &str| Some(message.strip_prefix(start)?.split_once(" expecting").map_or("", |(found, _)| found));
+    let found = ["mismatched input ", "extraneous input "].into_iter().find_map(quoted);
+    let found = found.or_else(|| message.strip_prefix("no viable alternative at input "));
+    match (found, message.strip_prefix("token recognition error at: ")) {
+        (Some("'<EOF>'"), _) => "it ends too early".to_owned(),
+        (Some(found), _) if !found.is_empty() => format!("`{}` does not belong here", found.trim_matches('\'')),
+        (_, Some(letters)) => format!("`{}` means nothing here", letters.trim_matches('\'')),
+        _ => message.to_owned(),
+    }
 }
 
 /// The byte at a line and a column, both from 1, columns in characters.
@@ -274,7 +288,7 @@ mod tests {
         ] {
             let error = Condition::compile(source).unwrap_err();
             assert_eq!(error.offset, offset, "{source}: {error}");
-            assert!(!error.message.is_empty());
+            assert!(!error.message.is_empty() && !error.message.contains("expecting"), "{error}");
         }
         for source in ["", " ", "(((((((((("] {
             assert!(Condition::compile(source).is_err(), "{source}");

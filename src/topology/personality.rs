@@ -58,6 +58,15 @@ impl Personality {
         }
     }
 
+    /// Whether the client's own credential is sent to a provider that has none.
+    #[must_use]
+    pub fn passes_credentials(self) -> bool {
+        match self {
+            Self::Agentgateway012 | Self::Agentgateway12 | Self::Agentgateway14 => true,
+            Self::Reference => false,
+        }
+    }
+
     fn names() -> String {
         Self::ALL.map(|one| format!("`{one}`")).join(", ")
     }

@@ -147,6 +147,7 @@ impl Tape {
             rule: 0,
             backend: BACKEND.into(),
             path_match: None,
+            rule_name: None,
         });
         id
     }

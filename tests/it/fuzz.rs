@@ -223,7 +223,7 @@ fn loader(dice: &mut Dice, (scenarios, manifests): &(Vec<String>, Vec<(PathBuf, 
             // The simulators' own arguments are judged last.
             let _ = Lab::new(scenario);
         }
-        Err(LoadError::Invalid { sources, findings }) => {
+        Err(LoadError::Invalid { sources, findings, .. }) => {
             assert!(findings.has_errors(), "{}", what());
             for finding in findings.all() {
                 let (place, _) = finding.primary.as_ref().unwrap_or_else(|| panic!("no place: {}", finding.message));

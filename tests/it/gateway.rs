@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,8 @@ async fn the_gateway_alone_fails_over_between_real_servers() {
     let scratch = Scratch::new("gateway-alone");
     let log = scratch.path("access.log");
     let log_name = log.display().to_string();
-    let (mut running, url, metrics) = in_front_of_two(&["--access-log", &log_name, "--access-log-format", "json"]);
+    let options = ["--access-log", &log_name, "--access-log-format", "json", "--access-log-body"];
+    let (mut running, url, metrics) = in_front_of_two(&options);
     let ask = || async { client().post(format!("{url}/openai")).body(CHAT).send().await.unwrap().status().as_u16() };
     let health = metrics.replace("/metrics", "/health/providers");
     // Which of the two is drawn first is chance; the eviction takes effect a moment after the failure.
@@ -80,6 +81,9 @@ async fn the_gateway_alone_fails_over_between_real_servers() {
         (&first["gateway"], &first["listener"], &first["route"]),
         (&"default/default".into(), &"listener0".into(), &"default/route0".into())
     );
+    let body = first["response.body"].as_str().unwrap_or_default();
+    assert!(body.starts_with('{'), "{first}");
+    assert!(log.contains(r#""gen_ai.usage.cache_read.input_tokens":0"#), "{log}");
     assert!(!log.contains("sk-primary"));
 }
 
@@ -88,6 +92,100 @@ async fn is_evicted(health: &str, provider: &str) -> bool {
     let told: Value = client().get(health).send().await.unwrap().json().await.unwrap();
     let providers = told["replicas"][0]["backends"][0]["groups"][0]["providers"].as_array();
     providers.into_iter().flatten().any(|one| one["provider"] == provider && one["active"] == false)
+}
+
+/// A gateway with rules that answer themselves, with one that is limited, and a provider that never answers.
+const OWN_ANSWERS: &str = r#"
+binds:
+- port: 3000
+  listeners:
+  - hostname: known.test
+    routes:
+    - name: direct
+      ruleName: forgotten
+      matches: [{path: {pathPrefix: /direct}}]
+      policies: {directResponse: {status: 418, body: short}}
+    - name: moved
+      matches: [{path: {exact: /moved}}]
+      policies: {requestRedirect: {path: {full: /elsewhere}, status: 307}}
+    - name: limited
+      matches: [{path: {pathPrefix: /limited}}]
+      policies: {localRateLimit: [{maxTokens: 1, tokensPerFill: 1, fillInterval: 1h, type: requests}]}
+      backends: [{ai: {name: silent, hostOverride: 127.0.0.1:4101, provider: {openAI: {model: m}}}}]
+"#;
+
+#[tokio::test]
+async fn requests_that_reach_no_backend_are_told_by_their_rule() {
+    for (personality, bind) in [("agentgateway-0.12", "unknown"), ("agentgateway-1.4", "bind/3000")] {
+        let scratch = Scratch::new(&format!("own-answers-{personality}"));
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = scratch.path("config.yaml");
+        fs::write(&config, OWN_ANSWERS).unwrap();
+        let [log, metrics, traces] = ["access.log", "run.prom", "traces.json"].map(|name| scratch.path(name));
+        let resolve = format!("127.0.0.1:4101={}", silent.local_addr().unwrap());
+        let mut args = vec!["gateway", "-f", config.to_str().unwrap(), "--port", "0", "--metrics-port", "0"];
+        args.extend(["--personality", personality, "--resolve", &resolve]);
+        let files = [("--access-log", &log), ("--metrics", &metrics), ("--traces", &traces)];
+        args.extend(files.into_iter().flat_map(|(option, path)| [option, path.to_str().unwrap()]));
+        let (mut gateway, lines) = start_and_read(&args);
+        let line = lines.iter().next().expect("it says where it listens");
+        let url = line[line.find("http://").expect("an address")..].trim().to_owned();
+        drain(lines);
+        let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let ask = |path: &str, host: &str| plain.post(format!("{url}{path}")).header("host", host).body(CHAT);
+        let gone = ask("/limited", "known.test").timeout(std::time::Duration::from_millis(300)).send().await;
+        assert!(gone.is_err(), "the client leaves before the head");
+        let mut came = Vec::new();
+        for (path, host) in [("/direct/a", "known.test"), ("/moved", "known.test"), ("/limited", "known.test")] {
+            came.push(ask(path, host).send().await.unwrap().status().as_u16());
+        }
+        for (path, host) in [("/nowhere", "known.test"), ("/direct", "unknown.test")] {
+            came.push(ask(path, host).send().await.unwrap().status().as_u16());
+        }
+        assert_eq!(came, [418, 307, 429, 404, 404]);
+        gateway.signal("-INT");
+        assert_eq!(gateway.0.wait().unwrap().code(), Some(0));
+
+        let [log, metrics, traces] = [log, metrics, traces].map(|path| fs::read_to_string(path).unwrap());
+        let line = |path: &str, status: u16| {
+            let parts = [format!("http.path={path} "), format!("http.status={status} ")];
+            log.lines().find(|line| parts.iter().all(|part| line.contains(part))).expect(&log)
+        };
+        for (path, status, route) in
+            [("/direct/a", 418, "direct"), ("/moved", 307, "moved"), ("/limited", 429, "limited")]
+        {
+            let line = line(path, status);
+            assert!(line.contains(&format!(" listener=listener0 route=default/{route} src.addr=")), "{line}");
+            assert!(line.contains(" protocol=http "), "{line}");
+        }
+        assert!(line("/nowhere", 404).contains(" listener=listener0 src.addr="), "{log}");
+        assert!(line("/direct", 404).contains("request src.addr="), "no gateway and no listener: {log}");
+
+        let counted = |labels: &[&str]| {
+            let is_it = |line: &&str| {
+                line.starts_with("agentgateway_requests_total{") && labels.iter().all(|label| line.contains(label))
+            };
+            metrics.lines().filter(is_it).count()
+        };
+        let own = [
+            r#"backend="unknown""#,
+            r#"protocol="http""#,
+            r#"status="418""#,
+            r#"route="default/direct""#,
+            r#"route_rule="unknown""#,
+        ];
+        assert_eq!(counted(&own), 1, "{metrics}");
+        let nowhere = format!(r#"bind="{bind}",gateway="unknown",listener="unknown",route="unknown""#);
+        assert_eq!(counted(&[&nowhere, r#"reason="NotFound""#]), 1, "{metrics}");
+        assert_eq!(
+            counted(&[r#"status="unknown",reason="unknown""#, r#"protocol="llm""#]),
+            1,
+            "no answer, no reason: {metrics}"
+        );
+        for name in ["POST /direct/*", "POST /moved", "POST /limited/*"] {
+            assert!(traces.contains(&format!("\"name\":\"{name}\"")), "{name}: {traces}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Access log, metrics, traces and health: what a gateway's operators would look at.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use http::HeaderMap;
@@ -55,6 +57,26 @@ fn a_log_in_a_file_says_the_same() {
     assert_eq!(stdout(&output), stdout(&run(&["run", INTRA])), "the lines for people stay where they are");
     let text = fs::read_to_string(&file).expect("the log");
     assert_eq!(text, stdout(&run(&LOG)));
+}
+
+#[test]
+fn a_log_shows_bodies_where_it_is_asked_to() {
+    let scratch = Scratch::new("bodies");
+    let (asked, not_asked) = (scratch.path("asked.jsonl"), scratch.path("not-asked.jsonl"));
+    let recorded = |path: &Path| fs::read_to_string(path).expect("the recording");
+    let bodies = run(&[&LOG[..], &["--access-log-body", "--record", asked.to_str().unwrap()]].concat());
+    let lines: Vec<Json> = stdout(&bodies).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let body = |line: usize| lines[line]["response.body"].as_str().unwrap_or_default().to_owned();
+    assert!(body(0).contains("Rate limit reached"), "{}", lines[0]);
+    let second: Json = serde_json::from_str(&body(1)).expect("a completion");
+    assert_eq!(second["choices"][0]["message"]["content"], "Four.", "{second}");
+    assert!(!recorded(&asked).contains("sk-"), "no credential is in it");
+    let again = run(&["replay", asked.to_str().unwrap(), "--no-tui", "--access-log", "-", "--access-log-body"]);
+    assert!(stdout(&again).contains(" response.body=\"{"), "{}", stdout(&again));
+
+    let without = run(&[&LOG[..], &["--record", not_asked.to_str().unwrap()]].concat());
+    assert!(!stdout(&without).contains("response.body"));
+    assert!(recorded(&asked).len() > recorded(&not_asked).len() + 1_000, "who does not ask does not pay");
 }
 
 #[test]
@@ -231,6 +253,48 @@ async fn up_tells_metrics_and_health() {
     let text = fs::read_to_string(&traces).expect("the traces");
     let spans: usize = text.lines().map(|line| line.matches("\"spanId\"").count()).sum();
     assert_eq!(spans, 6, "{text}");
+}
+
+/// Clients that give each of their requests the same id: logs, metrics, spans and verdicts count them all the same.
+#[tokio::test]
+async fn requests_that_share_an_id_are_reported_one_by_one() {
+    let scratch = Scratch::new("one-id");
+    let (log, metrics) = (scratch.path("access.log"), scratch.path("run.prom"));
+    let (traces, recording) = (scratch.path("traces.json"), scratch.path("run.jsonl"));
+    let mut args = vec!["up", INTRA, "--port", "0", "--metrics-port", "0", "--access-log-format", "json"];
+    args.push("--access-log-body");
+    let files = [("--access-log", &log), ("--metrics", &metrics), ("--traces", &traces), ("--record", &recording)];
+    args.extend(files.into_iter().flat_map(|(option, path)| [option, path.to_str().unwrap()]));
+    let (mut running, lines) = start_and_read(&args);
+    let line = lines.iter().find(|line| line.starts_with("gateway")).expect("it says where it listens");
+    let gateway = line[line.find("http://").expect("an address")..].to_owned();
+    lines.iter().find(|line| line.starts_with("Ctrl-C")).expect("it is ready");
+    let ask = || {
+        let ask = client().post(format!("{gateway}/openai")).header("content-type", "application/json");
+        ask.header("x-request-id", "abc").body(CHAT).send()
+    };
+    let (one, two, three) = tokio::join!(ask(), ask(), ask());
+    let came = [one.unwrap(), two.unwrap(), three.unwrap()];
+    for answer in came {
+        answer.bytes().await.unwrap();
+    }
+    running.signal("-INT");
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let log = fs::read_to_string(&log).expect("the log");
+    assert_eq!(log.lines().count(), 3, "{log}");
+    assert!(log.lines().all(|line| line.contains("\"http.path\":\"/openai\"")), "{log}");
+    assert!(log.lines().all(|line| line.contains("\"response.body\":\"{")), "{log}");
+    let metrics = fs::read_to_string(&metrics).expect("the metrics");
+    let counted = metrics.lines().filter(|line| line.starts_with("agentgateway_requests_total"));
+    let counted: Vec<_> = counted.collect();
+    assert!(counted.iter().all(|line| line.contains("backend=\"agentgateway-system/")), "{counted:#?}");
+    assert!(!metrics.contains("status=\"unfinished\""), "{metrics}");
+    let spans = fs::read_to_string(&traces).expect("the traces");
+    let ids: BTreeSet<&str> = spans.split("\"spanId\":\"").skip(1).map(|rest| &rest[..16]).collect();
+    assert_eq!(ids.len(), 6, "a span for each request and each attempt: {spans}");
+    let again = run(&["replay", recording.to_str().unwrap(), "--no-tui"]);
+    assert!(!stdout(&again).contains("saw"), "client, gateway and provider agree: {}", stdout(&again));
+    assert_ne!(again.status.code(), Some(1), "{}", stdout(&again));
 }
 
 #[test]

@@ -13,7 +13,14 @@ pub(super) enum Shape {
     Any,
     Text,
     Count,
+    /// A whole number of at most 32 bits, as far as it is short.
+    Small,
+    /// A whole number that may be negative.
+    Integer,
+    Number,
     Flag,
+    /// A text, or such a value.
+    TextOr(&'static Self),
     /// A list of such values.
     List(&'static Self),
     /// An object, with these fields first, in this order.
@@ -36,8 +43,18 @@ pub(super) enum Absent {
     Never,
     /// Nothing; nor for `null`.
     Nothing,
-    /// `null`.
-    Null,
+    /// This.
+    As(&'static str),
+    /// Nothing either, and where it is it stays among the others: of it only the type counts.
+    InPlace,
+    /// The same, but it has to be there.
+    NeverInPlace,
+}
+
+impl Absent {
+    fn stays_in_place(self) -> bool {
+        matches!(self, Self::InPlace | Self::NeverInPlace)
+    }
 }
 
 /// Values in values, at most: as many as the types' parser goes down.
@@ -46,6 +63,8 @@ const DEPTH: usize = 120;
 const MOST_FIELDS: usize = 64;
 /// Of longer numbers some are too large to be whole numbers.
 const MOST_DIGITS: usize = 18;
+/// Of longer numbers some have more than 32 bits.
+const MOST_SMALL_DIGITS: usize = 9;
 
 /// An object that has been written again.
 pub(super) struct Written {
@@ -121,13 +140,20 @@ impl<'j> Again<'j> {
             shape => shape,
         };
         match (self.rest.first()?, shape) {
-            (b'"', Shape::Any | Shape::Text) => self.string().map(drop),
+            (b'"', Shape::Any | Shape::Text | Shape::TextOr(_)) => self.string().map(drop),
             (b'{', Shape::Any) => self.object(&[], depth.checked_sub(1)?),
             (b'{', Shape::Object(fields)) => self.object(fields, depth.checked_sub(1)?),
             (b'[', Shape::Any) => self.list(&Shape::Any, depth.checked_sub(1)?),
             (b'[', Shape::List(shape)) => self.list(shape, depth.checked_sub(1)?),
-            (b'0'..=b'9' | b'-', Shape::Any) => self.number(),
-            (b'0'..=b'9', Shape::Count) => self.whole_number(),
+            (b'[', Shape::TextOr(shape)) => self.value(shape, depth),
+            (b'0'..=b'9' | b'-', Shape::Any | Shape::Number) => self.number(),
+            (b'0'..=b'9', Shape::Count) => self.whole_number(MOST_DIGITS),
+            (b'0'..=b'9', Shape::Small) => self.whole_number(MOST_SMALL_DIGITS),
+            (b'0'..=b'9', Shape::Integer) => self.whole_number(MOST_DIGITS),
+            (b'-', Shape::Integer) => {
+                self.copy(1);
+                (!self.rest.starts_with(b"0")).then(|| self.whole_number(MOST_DIGITS))?
+            }
             (b'n', _) if any => self.word("null"),
             (b't', Shape::Any | Shape::Flag) => self.word("true"),
             (b'f', Shape::Any | Shape::Flag) => self.word("false"),
@@ -187,6 +213,7 @@ impl<'j> Again<'j> {
         let rank = fields.iter().position(|field| field.name.as_bytes() == key);
         let shape = rank.map_or(&Shape::Any, |rank| &fields[rank].shape);
         self.value(shape, depth)?;
+        let rank = rank.filter(|rank| !fields[*rank].absent.stays_in_place());
         let end = self.out.len();
         Some(Member { key, rank: rank.unwrap_or(fields.len()), written: begin..end, value: value..end })
     }
@@ -195,6 +222,10 @@ impl<'j> Again<'j> {
     fn put_in_order(&mut self, fields: &'static [Field], mut members: Vec<Member<'j>>) -> Option<()> {
         let begin = members.first().map_or(self.out.len(), |first| first.written.start);
         let before = self.out.split_off(begin);
+        let lacks = |field: &Field| !members.iter().any(|member| member.key == field.name.as_bytes());
+        if fields.iter().any(|field| field.absent == Absent::NeverInPlace && lacks(field)) {
+            return None;
+        }
         members.sort_by_key(|member| member.rank);
         let mut members = members.into_iter().peekable();
         self.known.clear();
@@ -203,8 +234,11 @@ impl<'j> Again<'j> {
             let value = member.map(|member| &before[member.value.start - begin..member.value.end - begin]);
             match (value, field.absent) {
                 (None, Absent::Never) => return None,
-                (None | Some(b"null"), Absent::Nothing) => self.known.push(0..0),
-                (value, _) => self.put(field.name, value.unwrap_or(b"null")),
+                (None | Some(b"null"), Absent::Nothing) | (None, Absent::InPlace | Absent::NeverInPlace) => {
+                    self.known.push(0..0);
+                }
+                (None, Absent::As(text)) => self.put(field.name, text.as_bytes()),
+                (Some(value), _) => self.put(field.name, value),
             }
         }
         for member in members {
@@ -260,9 +294,9 @@ impl<'j> Again<'j> {
         serde_json::to_writer(&mut self.out, &number).ok()
     }
 
-    fn whole_number(&mut self) -> Option<()> {
+    fn whole_number(&mut self, most_digits: usize) -> Option<()> {
         let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if !is_whole(&self.rest[..length]) {
+        if length > most_digits || !is_whole(&self.rest[..length]) {
             return None;
         }
         self.copy(length);

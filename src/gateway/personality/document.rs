@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Compressed, Conditions, CutStream, DefaultDuration, Errors,
-    Failures, Growth, Handover, Policies, Refusals, Release, Reload, RetriedTimeout, Retries, Told, Trigger, Unlogged,
+    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Compressed, Conditions, Credentials, CutStream,
+    DefaultDuration, Errors, Failures, Growth, Handover, Policies, Refusals, Release, Reload, RetriedTimeout, Retries,
+    Schema, Told, Trigger, Unlogged,
 };
 use crate::topology::Personality;
 
@@ -12,7 +13,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 23] = [
+const ROWS: [(&str, Says); 27] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -32,6 +33,10 @@ const ROWS: [(&str, Says); 23] = [
     ("The timeout that is retried", retried_timeout),
     ("Client errors and clients that leave", client_errors),
     ("A stream that breaks off", cut_stream),
+    ("The client's `Authorization`, where a provider has no credential", credentials),
+    ("Of the wrong type in a request may not be", typed),
+    ("`max_tokens` is called at a provider", token_limit),
+    ("A successful answer may lack", absent),
     ("The gateway's own errors", errors),
     ("The 429 of a limit of requests has", refusals),
     ("A successful answer that is compressed", compressed),
@@ -247,6 +252,36 @@ fn errors(row: &Behaviour) -> &'static str {
     match row.errors {
         Errors::PlainText => "text, mostly 503",
         Errors::OpenAi => "OpenAI's error object: 400, 413, 502, 503, 504",
+    }
+}
+
+fn credentials(row: &Behaviour) -> &'static str {
+    match row.credentials {
+        Credentials::PassedOn => "is sent to it",
+        Credentials::Removed => "is not sent to it, but with `passthrough`",
+    }
+}
+
+fn typed(row: &Behaviour) -> &'static str {
+    match row.schema {
+        Schema::Of011 => {
+            "`temperature`, `top_p`, penalties, `seed`, limits of tokens, `stream`, and a message's `role`, `name`, `content`"
+        }
+        Schema::Of12 => "the same, and `tools`, `user`, and a message's `tool_calls`, `tool_call_id`",
+    }
+}
+
+fn token_limit(row: &Behaviour) -> &'static str {
+    match row.schema {
+        Schema::Of011 => "`max_tokens`",
+        Schema::Of12 => "`max_completion_tokens` where its model begins with `gpt-`",
+    }
+}
+
+fn absent(row: &Behaviour) -> &'static str {
+    match row.schema {
+        Schema::Of011 => "`usage`",
+        Schema::Of12 => "`usage` and its counts, `choices`, a choice's `message`",
     }
 }
 

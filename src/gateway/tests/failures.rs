@@ -14,7 +14,10 @@ use tokio::time::{Instant, sleep};
 
 use super::lab::{Got, Lab, MockBody, adding, answer, at, completion, question, topology, whole};
 use crate::event::{Kind, Outcome};
-use crate::topology::{Auth, Credential, Filter, HeaderChange, PathMatch, Personality, RouteMatch, WeightedBackend};
+use crate::topology::{
+    Auth, Authority, Credential, Filter, HeaderChange, PathMatch, Personality, RouteMatch, Sampling, Tracing,
+    WeightedBackend,
+};
 use crate::world::Net;
 use crate::world::net::Breaker;
 
@@ -276,11 +279,15 @@ async fn response_filters_touch_every_response() {
 
 /// What a provider is sent: headers of its last request.
 async fn sent(auth: Auth, request: Request<Full<Bytes>>) -> (http::HeaderMap, Lab) {
+    sent_by(Personality::Agentgateway012, auth, request).await
+}
+
+async fn sent_by(personality: Personality, auth: Auth, request: Request<Full<Bytes>>) -> (http::HeaderMap, Lab) {
     let seen: Arc<Mutex<http::HeaderMap>> = Arc::default();
     let store = seen.clone();
     let mut topology = topology(&[&["primary"]]);
     topology.backends[0].groups[0].providers[0].auth = auth;
-    let lab = Lab::of(topology, 1)
+    let lab = Lab::with(personality, topology, 1)
         .open()
         .await
         .provider("primary", move |request| {
@@ -307,12 +314,15 @@ fn with_key() -> Request<Full<Bytes>> {
 #[tokio::test(start_paused = true)]
 async fn a_credential_goes_where_it_belongs_and_into_no_event() {
     let own = Credential::new("secret:openai/Authorization", "Bearer sk-of-the-provider");
-    for (auth, expected, reference) in [
-        (Auth::None, None, None),
-        (Auth::Passthrough, Some("Bearer sk-of-the-client"), Some("client")),
-        (Auth::Credential(own), Some("Bearer sk-of-the-provider"), Some("secret:openai/Authorization")),
-    ] {
-        let (headers, lab) = sent(auth, with_key()).await;
+    let clients = (Some("Bearer sk-of-the-client"), Some("client"));
+    let owns = (Some("Bearer sk-of-the-provider"), Some("secret:openai/Authorization"));
+    let each = Personality::ALL.into_iter().flat_map(|personality| {
+        let without = if personality == Personality::Reference { (None, None) } else { clients };
+        [(Auth::None, without), (Auth::Passthrough, clients), (Auth::Credential(own.clone()), owns)]
+            .map(|(auth, expected)| (personality, auth, expected))
+    });
+    for (personality, auth, (expected, reference)) in each {
+        let (headers, lab) = sent_by(personality, auth, with_key()).await;
         assert_eq!(headers.get("authorization").map(|value| value.to_str().unwrap()), expected);
         let references = lab.told(|kind| match kind {
             Kind::AttemptStarted { credential, .. } | Kind::GatewayRequestReceived { credential, .. } => {
@@ -356,10 +366,11 @@ async fn an_answer_that_is_compressed_is_read_and_compressed_again() {
         assert!(text.starts_with(r#"{"model":"dated-primary","usage":{"prompt_tokens":5"#), "{text}");
         assert_eq!(*offered.lock().unwrap(), "gzip, deflate");
         let usage = lab.told(|kind| match kind {
-            Kind::GatewayRequestEnded { usage, .. } => *usage,
+            Kind::GatewayRequestEnded { usage, answer, .. } => Some((*usage, answer.body.clone())),
             _ => None,
         });
-        assert_eq!(usage, [crate::event::Usage { input: 5, output: 4 }]);
+        let shown = Some(completion("primary"));
+        assert_eq!(usage, [(Some(crate::event::Usage { input: 5, output: 4 }), shown)], "a log shows it as it reads");
     }
     for (encoding, personality, status, words) in [
         ("br", Personality::Agentgateway012, 503, "failed to parse response"),
@@ -391,6 +402,90 @@ async fn headers_of_one_hop_stay_behind_and_the_request_id_goes_along() {
     assert_eq!(lab.story("r-1").len(), 7);
     let (headers, _) = sent(Auth::None, question(r#"{"messages":[]}"#)).await;
     assert_eq!(headers["x-request-id"], "gw0-0");
+}
+
+/// Where the configuration says so, the gateway begins a trace itself.
+#[tokio::test(start_paused = true)]
+async fn who_is_traced_is_sent_on_with_its_trace() {
+    const CLIENTS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (all, none, half) = (Sampling::ALL, Sampling::NONE, Sampling(500_000));
+    for (sampling, expected) in [
+        (None, [(0, None), (8, None)]),
+        (Some((none, all)), [(0, Some(false)), (8, Some(true))]),
+        (Some((all, none)), [(8, Some(true)), (0, Some(false))]),
+        (Some((half, all)), [(4, None), (8, Some(true))]),
+    ] {
+        let seen: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+        let store = seen.clone();
+        let mut topology = topology(&[&["primary"]]);
+        let collector = Authority::new("collector", 4317);
+        topology.tracing = sampling.map(|(random, client)| Tracing { collector, grpc: true, random, client });
+        let lab = Lab::of(topology, 1).open().await;
+        let lab = lab
+            .provider("primary", move |request| {
+                let header = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+                store.lock().unwrap().push(header);
+                async { answer("primary", 200, &[]) }
+            })
+            .await;
+        for (traceparent, (count, traced)) in [None, Some(CLIENTS)].into_iter().zip(expected) {
+            for _ in 0..8 {
+                let mut request = question(r#"{"messages":[]}"#);
+                if let Some(traceparent) = traceparent {
+                    request.headers_mut().insert("traceparent", traceparent.parse().unwrap());
+                }
+                lab.send(request).await;
+            }
+            let seen = std::mem::take(&mut *seen.lock().unwrap());
+            let own = seen.iter().filter(|header| header.as_deref() != traceparent);
+            let own: Vec<_> = own.map(|header| header.as_deref().unwrap()).collect();
+            assert_eq!(own.len(), count, "{sampling:?}: {seen:?}");
+            assert!(own.iter().all(|header| header.ends_with("-01")), "{own:?}");
+            let told = lab.told(|kind| match kind {
+                Kind::GatewayRequestReceived { arrival, .. } => Some(arrival.traced),
+                _ => None,
+            });
+            let told = &told[told.len() - 8..];
+            assert!(traced.is_none() || told.iter().all(|one| *one == traced), "{told:?}");
+            assert_eq!(
+                told.iter().filter(|one| **one == Some(true)).count(),
+                if sampling.is_some() { count } else { 0 }
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_share_an_id_are_told_apart() {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let store = seen.clone();
+    let lab = Lab::of(topology(&[&["primary"]]), 1).open().await;
+    let lab = lab
+        .provider("primary", move |request| {
+            let text = |name: &str| request.headers().get(name).map_or("-", |value| value.to_str().unwrap());
+            store.lock().unwrap().push(format!("{} {}", text("x-request-id"), text("x-labsim-request")));
+            async {
+                sleep(Duration::from_secs(1)).await;
+                answer("primary", 200, &[])
+            }
+        })
+        .await;
+    let once = || lab.send(with_key());
+    tokio::join!(once(), once(), once());
+    once().await;
+    let received = lab.told(|kind| match kind {
+        Kind::GatewayRequestReceived { request, .. } => Some(request.clone()),
+        _ => None,
+    });
+    assert_eq!(received, ["r-1", "r-1~gw0-0", "r-1~gw0-1", "r-1~gw0-2"], "also the one that came after the others");
+    for id in &received {
+        let story = lab.story(id);
+        let own: Vec<_> = story.iter().filter(|kind| *kind != "health-changed").collect();
+        assert_eq!((own.len(), own[0].as_str()), (6, "gateway-request-received"), "{id}: {story:?}");
+        assert_eq!(own[5], "gateway-request-ended", "{id}: {story:?}");
+    }
+    let expected = ["r-1 -", "r-1 r-1~gw0-0", "r-1 r-1~gw0-1", "r-1 r-1~gw0-2"];
+    assert_eq!(*seen.lock().unwrap(), expected, "upstream the client's id stays");
 }
 
 /// An impatient client: the provider learns of it at once, and is blamed for it.

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::Incoming;
 use tokio::time::sleep;
 
-use crate::event::{Bus, Event, Kind};
+use crate::event::{Bus, Event, Kind, WithBodies};
 use crate::gateway::Gateway;
 use crate::gateway::upstream::{Upstream, Way};
 use crate::source::{FileId, Place, Spanned};
@@ -165,7 +165,7 @@ impl Lab {
         let sink = move |event: &Event| heard.lock().unwrap().push(event.clone());
         let world = World {
             clock,
-            bus: Bus::new(move || clock.now(), vec![Box::new(sink)]),
+            bus: Bus::new(move || clock.now(), vec![Box::new(WithBodies(Box::new(sink)))]),
             credentials: Credentials::default(),
             seed: Seed(seed),
             net,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::lab::{Lab, answer, at, completion, question, topology, whole};
+use crate::event::Kind;
 use crate::gateway::upstream::{Upstream, Way};
 use crate::topology::{Filter, HeaderChange, PathRewrite, Personality, Topology};
 use crate::world::Net;
@@ -161,9 +162,17 @@ async fn connecting_takes_no_longer_than_is_said() {
 #[tokio::test(start_paused = true)]
 async fn a_rule_may_answer_itself() {
     let direct = Filter::DirectResponse { status: 418, body: "short and stout".to_owned() };
-    let lab = Lab::of(with(direct), 1).open().await;
+    let mut named = with(direct);
+    named.routes[0].rules[0].name = Some("teapot".to_owned());
+    let lab = Lab::of(named, 1).open().await;
     let got = lab.ask().await;
     assert_eq!((got.status, got.body.as_str()), (418, "short and stout"));
+    let told = lab.told(|kind| match kind {
+        Kind::GatewayRequestEnded { answer, .. } => answer.rule.clone(),
+        _ => None,
+    });
+    let [rule] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((rule.route.as_str(), rule.rule_name.as_deref()), ("ns/route", Some("teapot")));
     let redirect = Filter::Redirect {
         scheme: Some("https".to_owned()),
         hostname: None,

@@ -54,6 +54,8 @@ fn rule(matches: Vec<RouteMatch>, own: OfRoute, led: Vec<(Led, u32)>, fields: &F
     let OfRoute { filters, request_timeout, timeout_origin, backend_request_timeout, retry, rate_limits, .. } = own;
     let backends = led.iter().map(|(led, weight)| WeightedBackend { backend: led.backend, weight: *weight }).collect();
     let mut rule = Rule {
+        // agentgateway reads `ruleName`, and forgets it.
+        name: None,
         matches,
         filters,
         backends,

@@ -7,7 +7,7 @@ use crate::kube::tests::{edit, load_with};
 use crate::kube::{Answering, Given, GivenSimulator, load};
 use crate::source::{Diagnostics, FileId, Place, Severity, Sources, Spanned};
 use crate::topology::{
-    Auth, Authority, Filter, HeaderChange, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, TextMatch,
+    Auth, Authority, Filter, HeaderChange, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, Sampling, TextMatch,
 };
 
 /// Everything that labsim reads.
@@ -95,6 +95,23 @@ fn read(text: &str) -> (Topology, String, Vec<Severity>) {
 }
 
 #[test]
+fn which_requests_are_traced_is_a_switch_or_a_share() {
+    for (written, random, warning) in [
+        ("", 0, ""),
+        (", randomSampling: true", 1_000_000, ""),
+        (", randomSampling: '0.25'", 250_000, ""),
+        (", randomSampling: 1", 1_000_000, ""),
+        (", randomSampling: 'request.path == \"/a\"'", 0, "does not model"),
+    ] {
+        let text = WHOLE.replace(", randomSampling: true", written);
+        let (topology, told, _) = read(&text);
+        let tracing = topology.tracing.unwrap();
+        assert_eq!((tracing.random, tracing.client), (Sampling(random), Sampling::ALL), "{written}");
+        assert!(told.is_empty() == warning.is_empty() && told.contains(warning), "{written}: {told}");
+    }
+}
+
+#[test]
 fn everything_that_is_read_comes_into_the_topology() {
     let (topology, text, _) = read(WHOLE);
     assert_eq!(text, "");
@@ -102,7 +119,10 @@ fn everything_that_is_read_comes_into_the_topology() {
     assert_eq!((listener.gateway.as_str(), listener.name.as_str(), listener.port), ("default/default", "llm", 3000));
     assert_eq!(listener.hostname.as_deref(), Some("*.example.com"));
     let collector = Authority::new("127.0.0.1", 4318);
-    assert_eq!(topology.tracing, Some(Tracing { collector, grpc: false }));
+    assert_eq!(
+        topology.tracing,
+        Some(Tracing { collector, grpc: false, random: Sampling::ALL, client: Sampling::ALL })
+    );
 
     let names: Vec<_> = topology.routes.iter().map(|route| route.name.as_str()).collect();
     assert_eq!(names, ["chat", "route1", "route2", "route3"]);

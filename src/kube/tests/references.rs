@@ -188,6 +188,16 @@ fn gateway(listeners: &str) -> String {
 }
 
 #[test]
+fn a_rule_may_have_a_name() {
+    let named = edit(INTER, "  rules:\n    - ", "  rules:\n    - name: chat\n      ");
+    let names = |topology: &Topology| {
+        topology.routes.iter().flat_map(|route| &route.rules).map(|rule| rule.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&load_all(&[MOCK, &named]).clean()), [Some("chat".to_owned())]);
+    assert_eq!(names(&load_all(&[MOCK, INTER]).clean()), [None]);
+}
+
+#[test]
 fn a_listener_that_takes_no_such_route() {
     let parent = |gateway: &str, parent: &str| {
         let from = "- name: agentgateway-proxy\n";

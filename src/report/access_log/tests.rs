@@ -19,6 +19,27 @@ fn lines_are_agentgateways() {
 }
 
 #[test]
+fn a_line_has_its_rules_name_and_what_its_version_counts() {
+    let line = |personality: &str| {
+        let mut header = header();
+        personality.clone_into(&mut header.personality);
+        let mut log = AccessLog::new(Format::Text, &header, header.start.parse().unwrap(), Options::default());
+        let lines = events().into_iter().filter_map(|mut event| {
+            if let crate::event::Kind::GatewayRequestRouted { rule_name, .. } = &mut event.kind {
+                *rule_name = Some("chat".to_owned());
+            }
+            log.line(&event)
+        });
+        lines.collect::<Vec<_>>().remove(2)
+    };
+    let (old, new) = (line("agentgateway-0.12"), line("agentgateway-1.2"));
+    assert!(new.contains(" listener=http route_rule=chat route="), "{new}");
+    let tokens = " gen_ai.usage.input_tokens=14 gen_ai.usage.cache_read.input_tokens=0 gen_ai.usage.output_tokens=8 gen_ai.usage.output_audio_tokens=3 ";
+    assert!(new.contains(tokens), "{new}");
+    assert!(!old.contains("cache_read") && !old.contains("audio"), "{old}");
+}
+
+#[test]
 fn a_body_is_shown_and_a_client_hidden_where_asked_for() {
     let text = log(Format::Json, Options { response_body: true, mask_client: true });
     let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

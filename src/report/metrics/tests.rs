@@ -61,9 +61,35 @@ fn versions_count_what_they_count() {
     };
     assert_eq!(count("agentgateway-0.12", "agentgateway_retries_total"), 0);
     assert_eq!(count("agentgateway-1.2", "agentgateway_retries_total"), 1);
+    let cached = "agentgateway_gen_ai_client_token_usage_count{gen_ai_token_type=\"input_cache_read\"";
+    assert_eq!(count("agentgateway-0.12", cached), 0);
+    assert_eq!(count("agentgateway-1.2", cached), 1, "also where none was read");
     let timed_failures = "agentgateway_gen_ai_server_request_duration_count{gen_ai_operation_name=\"chat\",gen_ai_system=\"openai\",gen_ai_request_model=\"mock-gpt-4o\",gen_ai_response_model=\"unknown\"";
     assert_eq!(count("agentgateway-1.2", timed_failures), 0);
     assert_eq!(count("agentgateway-1.4", timed_failures), 1);
+}
+
+/// A rule by its name, and a client that left before the head.
+#[test]
+fn a_rule_is_told_by_its_name_and_no_answer_has_no_reason() {
+    let mut metrics = Metrics::new(&header());
+    for mut event in events() {
+        match &mut event.kind {
+            Kind::GatewayRequestRouted { rule_name, .. } => *rule_name = Some("chat".to_owned()),
+            Kind::GatewayRequestEnded { request, status, .. } if request == "r2" => *status = 0,
+            _ => {}
+        }
+        metrics.apply(&event);
+    }
+    let text = render(&metrics, At(64_000_000));
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("agentgateway_requests_total{")).collect();
+    let by_rule = lines.iter().filter(|line| line.contains("route_rule=\"chat\"")).count();
+    assert_eq!((by_rule, lines.len()), (4, 5), "all but the one without a route: {lines:#?}");
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("status=\"unknown\",reason=\"unknown\"")).count(),
+        1,
+        "{lines:#?}"
+    );
 }
 
 #[test]

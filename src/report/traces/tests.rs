@@ -82,6 +82,58 @@ fn a_clients_trace_is_continued() {
     assert_eq!(attribute(of_client[2], "http.request.resend_count").unwrap()["intValue"], "1");
 }
 
+/// What the gateway says of the first and the fourth request, which has a client's trace, and what comes of it: how many
+/// spans, and the lines of the access log with a trace.
+fn traced(fresh: Option<bool>, of_client: Option<bool>, flags: &str) -> (usize, Vec<usize>) {
+    let header = header();
+    let mut events = events();
+    for event in &mut events {
+        if let Kind::GatewayRequestReceived { request, arrival, .. } = &mut event.kind {
+            match request.as_str() {
+                "r1" => arrival.traced = fresh,
+                "r4" => {
+                    arrival.traced = of_client;
+                    let traceparent = arrival.traceparent.as_mut().unwrap();
+                    traceparent.truncate(traceparent.len() - 2);
+                    traceparent.push_str(flags);
+                }
+                _ => {}
+            }
+        }
+    }
+    let export: Json = serde_json::from_str(&taken(&header, &events).json()).unwrap();
+    let start = header.start.parse().unwrap();
+    let mut log = access_log::AccessLog::new(access_log::Format::Json, &header, start, access_log::Options::default());
+    let lines: Vec<String> = events.iter().filter_map(|event| log.line(event)).collect();
+    let with_trace = (0..lines.len()).filter(|line| lines[*line].contains("\"trace.id\"")).collect();
+    if fresh == Some(true) {
+        let line: Json = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(
+            (&line["trace.id"], &line["span.id"]),
+            (&spans(&export)[0]["traceId"], &spans(&export)[0]["spanId"])
+        );
+    }
+    (spans(&export).len(), with_trace)
+}
+
+#[test]
+fn which_requests_are_traced_says_the_configuration_and_the_client() {
+    let all = spans(&export("agentgateway-1.4")).len();
+    assert_eq!(traced(None, None, "01"), (all, vec![3]));
+    assert_eq!(
+        traced(Some(true), Some(true), "01"),
+        (all, vec![0, 3]),
+        "a trace that the gateway begins is logged, too"
+    );
+    assert_eq!(traced(Some(false), Some(true), "01"), (all - 2, vec![3]));
+    assert_eq!(traced(None, Some(false), "01"), (all - 3, vec![]));
+    assert_eq!(
+        traced(None, None, "00"),
+        (all - 3, vec![3]),
+        "one that is not sampled is continued, and told to nobody"
+    );
+}
+
 #[test]
 fn only_the_reference_gateway_marks_its_errors() {
     let status = |personality| spans(&export(personality))[9]["status"].clone();

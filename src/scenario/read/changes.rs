@@ -148,7 +148,7 @@ impl Reading<'_> {
         let name = fields.required_text("name", "openai");
         let namespace = fields.get("namespace").unwrap_or_else(|| "default".to_owned());
         let (kind, name) = (kind?, name?);
-        Some(ObjectName { kind: kind.value, place: name.place, name: name.value, namespace })
+        Some(ObjectName { kind: kind.value, place: name.place, kind_place: kind.place, name: name.value, namespace })
     }
 
     /// The file at a path; each is read once.

@@ -105,6 +105,7 @@ pub(super) fn read(reader: &Reader<'_>, node: &Node, scope: &Scope) -> Vec<Expec
     read.evictions(fields);
     read.exercises(fields);
     read.frequencies(fields);
+    read.contradictions();
     read.found
 }
 
@@ -191,6 +192,30 @@ impl Read<'_> {
             let count = self.count(one);
             if let (Some(target), Some(count)) = (target, count) {
                 self.add(whole_entry(one), Check::Reached { target, count });
+            }
+        }
+    }
+
+    /// Two counts of one provider that no run can give at once.
+    fn contradictions(&self) {
+        let counts: Vec<_> = self
+            .found
+            .iter()
+            .filter_map(|one| match &one.check {
+                Check::Reached { target, count } => Some((one.place, target, count)),
+                _ => None,
+            })
+            .collect();
+        let apart = |one: &Bounds<u64>, other: &Bounds<u64>| {
+            one.least.zip(other.most).is_some_and(|(least, most)| least > most)
+        };
+        for (index, (place, target, count)) in counts.iter().enumerate() {
+            let other = counts[..index]
+                .iter()
+                .find(|(_, other, bounds)| other.who == target.who && (apart(count, bounds) || apart(bounds, count)));
+            if let Some((first, ..)) = other {
+                let diagnostic = Diagnostic::error(format!("no run can give both of these about `{target}`"));
+                self.reader.push(diagnostic.at(*place, "").note_at(*first, "the other one"));
             }
         }
     }

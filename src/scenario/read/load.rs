@@ -1,7 +1,7 @@
 //! Nodes → a load: who sends, at which rate, for how long.
 
 use super::steps::request;
-use crate::scenario::fields::{Fields, Reader};
+use crate::scenario::fields::{Fields, Reader, whole_entry};
 use crate::scenario::step::{Load, MAX_TIMES, MAX_USERS, Objective, Pace, Step, Stretch};
 use crate::source::{Diagnostic, Entry, Node, Span};
 
@@ -49,6 +49,12 @@ pub(super) fn load(reader: &Reader<'_>, entry: &Entry) -> Option<Step> {
     }
     let request = request(fields, MAX_TIMES);
     let pace = pace(fields, entry, lasts)?;
+    if let Pace::Rate { profile, .. } = &pace
+        && profile.iter().all(|stretch| stretch.from <= 0.0 && stretch.to <= 0.0)
+    {
+        let at = ["rate", "ramp"].iter().find_map(|key| fields.entry(key)).map_or(entry.key_place, whole_entry);
+        reader.push(Diagnostic::error("this load sends nothing").at(at, "").help("such as `rate: 50`"));
+    }
     if let (Pace::Rate { profile, .. }, Some(lasts)) = (&pace, lasts)
         && request.times == MAX_TIMES
         && expected(profile, lasts) > f64::from(MAX_TIMES)
@@ -88,7 +94,7 @@ fn pace(fields: Fields<'_>, load: &Entry, lasts: Option<Span>) -> Option<Pace> {
     without(fields, &["think"], "rate");
     let arrivals = [("constant", false), ("poisson", true)];
     let poisson = fields.choice("arrivals", &arrivals).unwrap_or(false);
-    let profile = if fields.entry("ramp").is_some() { ramp(fields, lasts)? } else { steady(fields)? };
+    let profile = if fields.entry("ramp").is_some() { ramp(fields, lasts)? } else { steady(fields, lasts)? };
     Some(Pace::Rate { profile, poisson })
 }
 
@@ -115,13 +121,21 @@ fn ramp(fields: Fields<'_>, lasts: Option<Span>) -> Option<Vec<Stretch>> {
 }
 
 /// A rate that stays as it is, except in a spike.
-fn steady(fields: Fields<'_>) -> Option<Vec<Stretch>> {
+fn steady(fields: Fields<'_>, load_lasts: Option<Span>) -> Option<Vec<Stretch>> {
     let base = rate(fields, "rate")?;
     let at = |lasts, rate| Stretch { lasts, from: rate, to: rate };
     let Some(entry) = fields.value("spike") else { return Some(vec![at(None, base)]) };
     let spike = fields.reader().fields(&entry.value, "of a spike", SPIKE)?;
     let (after, lasts) = (required(spike, "after", "10s"), required(spike, "for", "5s"));
     let to = rate(spike, "to")?;
+    if let (Some(after), Some(whole)) = (after, load_lasts)
+        && after >= whole
+    {
+        let diagnostic = Diagnostic::warning("the spike never comes").at(whole_entry(entry), "");
+        fields
+            .reader()
+            .push(diagnostic.help(format!("the load is over after {whole}, the spike begins after {after}")));
+    }
     Some(vec![at(Some(after?), base), at(Some(lasts?), to), at(None, base)])
 }
 

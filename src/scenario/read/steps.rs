@@ -12,6 +12,8 @@ use crate::scenario::step::{MAX_STEPS, Step};
 use crate::source::{Diagnostic, Entry, Node, Place, Span, Spanned, Value};
 use crate::topology::Topology;
 
+#[cfg(test)]
+pub(in crate::scenario) use parts::{INJECT, WINDOW};
 pub(super) use request::request;
 #[cfg(test)]
 pub(in crate::scenario) use request::{RETRIES, SEND};
@@ -220,6 +222,10 @@ impl Steps<'_> {
             for item in items {
                 let begin = steps.read.len();
                 match &item.value {
+                    Value::Seq(sequence) if sequence.is_empty() => {
+                        let empty = Diagnostic::error("there is nothing to do in this branch");
+                        steps.reader.push(empty.at(item.place, "it has no steps"));
+                    }
                     Value::Seq(sequence) => sequence.iter().for_each(|one| steps.step(one)),
                     _ => steps.step(item),
                 }

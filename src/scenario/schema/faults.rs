@@ -18,7 +18,7 @@ pub(super) const INJECT: &[Key] = &[
 pub(super) const WINDOW: &[Key] = &[
     ("after", "How long after its injection it begins", duration),
     ("for", "How long it lasts from there", duration),
-    ("first", "How often it strikes at most", whole),
+    ("first", "How often it strikes at most", from_one),
     ("every", "Of those that it meets it strikes only every Nth", from_one),
 ];
 

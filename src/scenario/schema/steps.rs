@@ -204,6 +204,8 @@ pub(super) fn known() -> Vec<(Vec<Key>, &'static [&'static str])> {
         (OBJECTIVE.to_vec(), load::OBJECTIVE),
         (WAIT.to_vec(), steps::WAIT),
         (REPEAT.to_vec(), steps::REPEAT),
+        (super::faults::INJECT.to_vec(), steps::INJECT),
+        (super::faults::WINDOW.to_vec(), steps::WINDOW),
         (OBJECT.to_vec(), crate::scenario::read::OBJECT),
     ]
 }

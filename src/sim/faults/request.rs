@@ -13,6 +13,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value as Json;
 use tokio::time::{Instant, timeout_at};
 
+use crate::event::facts::request_id;
+
 /// How much of a request's body is read ahead, in bytes, and for how long.
 const LIMIT: usize = 32 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,7 +68,7 @@ impl Incoming {
         let field = |name: &str| self.json.as_ref().and_then(|json| json.get(name));
         let count = |name: &str| field(name).and_then(Json::as_u64).unwrap_or(0);
         Shown {
-            request: text("x-request-id"),
+            request: request_id(&self.head.headers).map(str::to_owned),
             attempt: text("x-retry-attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0),
             model: field("model").and_then(Json::as_str).map(str::to_owned),
             stream: field("stream").and_then(Json::as_bool).unwrap_or(false),

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::Value as Json;
 
-use crate::event::facts::hop_by_hop;
+use crate::event::facts::{hop_by_hop, request_id};
 use crate::event::{Digest, Kind, Outcome, Usage};
 use crate::world::World;
 
@@ -29,7 +29,7 @@ impl Record {
             return None;
         }
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let request = text("x-request-id");
+        let request = request_id(headers).map(str::to_owned);
         let attempt = text("x-retry-attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
         let field = |name: &str| body.and_then(|body| body.get(name));
         world.bus.emit(Kind::ProviderRequestReceived {

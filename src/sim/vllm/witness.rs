@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::event::facts::hop_by_hop;
+use crate::event::facts::{hop_by_hop, request_id};
 use crate::event::{Digest, Kind, Outcome, Usage};
 use crate::world::World;
 
@@ -35,7 +35,7 @@ impl Witness {
             return None;
         }
         let text = |name: &str| seen.headers.get(name).and_then(|value| value.to_str().ok());
-        let request = text("x-request-id").map(|id| world.credentials.scrub(id));
+        let request = request_id(seen.headers).map(|id| world.credentials.scrub(id));
         let attempt = text("x-retry-attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
         world.bus.emit(Kind::ProviderRequestReceived {
             request: request.clone(),

@@ -75,6 +75,10 @@ impl de::Error for Mistake {
         mistake
     }
 
+    fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::custom(format!("unknown `{variant}`; {}", nearest_or_all(variant, expected)))
     }
@@ -89,6 +93,7 @@ fn in_words(expected: &dyn de::Expected) -> String {
     match text.as_str() {
         "a string" => "text".to_owned(),
         "a sequence" => "a list".to_owned(),
+        text if text.starts_with("a nonzero u") => "a whole number from 1".to_owned(),
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0".to_owned(),
         "i8" | "i16" | "i32" | "i64" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),

@@ -148,6 +148,7 @@ impl Stream {
             rule: 0,
             backend: BACKEND.to_owned(),
             path_match: None,
+            rule_name: None,
         });
         let candidate = |name: &str, score: f64| Candidate {
             provider: name.to_owned(),

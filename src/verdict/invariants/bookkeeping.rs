@@ -107,8 +107,8 @@ pub(super) fn credential_isolation(run: &Run<'_>) -> Vec<Breach> {
         };
         let came = request.gateway.as_ref().and_then(|gateway| gateway.credential.as_deref());
         let own = run.provider(&attempt.backend, &attempt.provider).map(|provider| match &provider.auth {
-            Auth::None => name(None),
-            Auth::Passthrough => name(came),
+            Auth::None if !run.personality.passes_credentials() => name(None),
+            Auth::None | Auth::Passthrough => name(came),
             Auth::Credential(credential) => name(Some(&credential.reference)),
         });
         // An attempt that was never sent has no credential.

@@ -163,6 +163,18 @@ fn a_credential_that_goes_astray_is_found() {
         _ => {}
     });
     assert_eq!(broken(&passed), [""; 0]);
+    // Where the provider has none, the versions of agentgateway pass it on too.
+    let without = |personality| {
+        broken_in(&passed, |scenario| {
+            scenario.gateway.personality = personality;
+            for backend in &mut scenario.topology.backends {
+                let providers = backend.groups.iter_mut().flat_map(|group| &mut group.providers);
+                providers.filter(|one| one.name.value == MOCK).for_each(|one| one.auth = crate::topology::Auth::None);
+            }
+        })
+    };
+    assert!(!without(Personality::Agentgateway14).contains(&"credential-isolation"));
+    assert!(without(Personality::Reference).contains(&"credential-isolation"));
 }
 
 #[test]

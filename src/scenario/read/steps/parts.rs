@@ -1,10 +1,16 @@
 //! Steps that change parts of the lab: restart, scale, configure, inject, clear, stop.
 
 use super::Steps;
-use crate::fault::{Clear, Injection};
+use crate::fault::answer::Stall;
+use crate::fault::{Clear, Fault, Injection, Window};
 use crate::scenario::fields::{Reader, not_among, whole_number};
 use crate::scenario::step::{Configure, Inject, Restart, Scale, Scaled, Step};
 use crate::source::{Diagnostic, Entry, Spanned, Value};
+
+/// What stands under `inject`, where it is no name.
+pub(in crate::scenario) const INJECT: &[&str] = &["fault", "target", "probability", "window", "name"];
+/// What stands under its `window`.
+pub(in crate::scenario) const WINDOW: &[&str] = &["after", "for", "first", "every"];
 
 impl Steps<'_> {
     pub(super) fn scale(&self, entry: &Entry) -> Option<Step> {
@@ -63,19 +69,23 @@ impl Steps<'_> {
     }
 
     pub(super) fn inject(&self, entry: &Entry) -> Option<Step> {
-        let injection: Injection = match &entry.value.value {
-            Value::String(_) => self.reader.decode(&entry.value).map(Injection::new)?,
-            _ => self.reader.decode(&entry.value)?,
+        let at = |keys: &[&str]| {
+            let found = keys.iter().try_fold(&entry.value, |node, key| node.get(key));
+            found.map_or(entry.key_place, |value| value.place)
         };
-        let at = |key: &str| entry.value.get(key).map_or(entry.key_place, |value| value.place);
-        if let Some((key, finding)) = injection.mistake() {
-            self.reader.push(finding.at(at(key), ""));
+        let injection = match &entry.value.value {
+            Value::String(_) => self.reader.decode(&entry.value).map(Injection::new)?,
+            _ => self.injection(entry)?,
+        };
+        let mistakes = injection.mistakes();
+        if !mistakes.is_empty() {
+            self.reader.extend(mistakes.into_iter().map(|(keys, finding)| finding.at(at(keys), "")));
             return None;
         }
         if self.topology.listeners.is_empty() {
             return None;
         }
-        let place = at("target");
+        let place = at(&["target"]);
         // Beside the steps, in the schedule, it may be about the lab as it is at any time.
         let aim = injection.aim(self.topology).or_else(|finding| {
             let others = std::iter::once(self.begin).chain(self.reader.changes().topologies());
@@ -83,6 +93,52 @@ impl Steps<'_> {
         });
         let aim = aim.map_err(|finding| self.reader.push(finding.at(place, ""))).ok()?;
         Some(Step::Inject(Box::new(Inject { injection, aim })))
+    }
+
+    /// A fault with what goes around it, each read for itself, so that all mistakes are found.
+    fn injection(&self, entry: &Entry) -> Option<Injection> {
+        let fields = self.reader.fields(&entry.value, "of what fails", INJECT)?;
+        if fields.entry("fault").is_none() {
+            let missing = Diagnostic::error("`fault` is missing here").at(fields.first_line(), "");
+            self.reader.push(missing.help("such as `fault: stall`"));
+        }
+        let fault = fields.get::<Fault>("fault");
+        let whole = |key: &str, read: bool| read || fields.entry(key).is_none();
+        let (target, probability, name) = (fields.get("target"), fields.get("probability"), fields.get("name"));
+        let window = match fields.value("window") {
+            Some(entry) => self.window(entry),
+            None => Some(Window::default()),
+        };
+        let complete = whole("target", target.is_some()) && whole("probability", probability.is_some());
+        // What can be judged without the rest is, also where the rest is wrong.
+        let injection = Injection {
+            target: target.filter(|_| fault.is_some()).unwrap_or_default(),
+            probability: probability.unwrap_or(1.0),
+            window: window.clone().unwrap_or_default(),
+            name,
+            ..Injection::new(fault.clone().or_else(|| Fault::named(Stall::NAME))?)
+        };
+        if complete && fault.is_some() && window.is_some() {
+            return Some(injection);
+        }
+        for (keys, finding) in injection.mistakes() {
+            let place =
+                keys.iter().try_fold(&entry.value, |node, key| node.get(key)).map_or(entry.key_place, |it| it.place);
+            self.reader.push(finding.at(place, ""));
+        }
+        None
+    }
+
+    fn window(&self, entry: &Entry) -> Option<Window> {
+        let fields = self.reader.fields(&entry.value, "of a window", WINDOW)?;
+        let window = Window {
+            after: fields.get("after"),
+            r#for: fields.get("for"),
+            first: fields.get("first"),
+            every: fields.get("every"),
+        };
+        let read = [window.after.is_some(), window.r#for.is_some(), window.first.is_some(), window.every.is_some()];
+        WINDOW.iter().zip(read).all(|(key, read)| read || fields.entry(key).is_none()).then_some(window)
     }
 
     pub(super) fn clear(&self, entry: &Entry) -> Option<Step> {

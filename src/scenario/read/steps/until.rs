@@ -18,8 +18,8 @@ impl Steps<'_> {
             let missing = Diagnostic::error("`until` is missing here").at(fields.first_line(), "");
             self.reader.push(missing.help("such as `wait: { until: { active: mock-provider }, at-most: 90s }`"));
         }
-        let condition = self.condition(until?)?;
-        Some(Step::Until(Until { condition, at_most: fields.get("at-most").unwrap_or(AT_MOST) }))
+        let at_most = fields.get("at-most").unwrap_or(AT_MOST);
+        Some(Step::Until(Until { condition: self.condition(until?)?, at_most }))
     }
 
     fn condition(&self, entry: &Entry) -> Option<Condition> {
@@ -63,12 +63,14 @@ impl Steps<'_> {
 
     /// The one entry of a map from something to how often it is waited for.
     fn counted<'n>(&self, entry: &'n Entry) -> Option<(&'n Entry, u64)> {
-        if let [one] = entry.value.entries()
-            && let Some(count) = whole_number(&one.value).filter(|count| *count > 0)
-        {
-            return Some((one, count));
+        if let [one] = entry.value.entries() {
+            let count = whole_number(&one.value).filter(|count| *count > 0);
+            if count.is_none() {
+                self.reader.push(self.reader.expected(&one.value, "how often, a whole number from 1"));
+            }
+            return count.map(|count| (one, count));
         }
-        let diagnostic = self.reader.expected(&entry.value, "a map with one entry, and how often");
+        let diagnostic = self.reader.expected(&entry.value, "a map with one entry, from what to how often");
         self.reader.push(diagnostic.help(format!("such as `{}: {{ 429: 3 }}`", entry.key)));
         None
     }
