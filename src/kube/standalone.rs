@@ -136,13 +136,11 @@ fn sampling(fields: &Fields<'_>, name: &'static str) -> Option<Sampling> {
         },
         _ => None,
     };
-    match share.filter(|share| (0.0..=1.0).contains(share)) {
-        Some(share) => Some(Sampling((share * f64::from(Sampling::ALL.0)) as u32)),
-        None => {
-            fields.not_modelled(entry);
-            None
-        }
-    }
+    let Some(share) = share.filter(|share| (0.0..=1.0).contains(share)) else {
+        fields.not_modelled(entry);
+        return None;
+    };
+    Some(Sampling((share * f64::from(Sampling::ALL.0)) as u32))
 }
 
 /// Where the access log is turned off, unless traces or fields of metrics have requests looked at nonetheless.
