@@ -3,7 +3,9 @@
 //! A fold is small whatever the length of the run: requests that are over live in [`Rows`](super::rows::Rows), which
 //! never change, and only those under way live here. So it can be kept for many moments.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
+use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,10 @@ use super::lineup::Lineup;
 use super::row::{Names, Row};
 use super::tally::Tally;
 use crate::event::{At, Kind, Outcome, ProviderName};
+
+/// What is known by a request's id.
+#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
+type ById<T> = HashMap<Arc<str>, T>;
 
 /// The state of a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +46,9 @@ pub(super) struct Fold {
     /// Attempts per provider, for as many as there are at this moment.
     pub(super) chosen: Vec<u32>,
     open: BTreeMap<u32, Arc<Row>>,
-    ids: HashMap<Arc<str>, u32>,
+    ids: ById<u32>,
     /// Those under way, by request.
-    attempts: HashMap<Arc<str>, Vec<Attempt>>,
+    attempts: ById<Vec<Attempt>>,
     closed: VecDeque<Arc<str>>,
 }
 
@@ -109,8 +115,8 @@ impl Fold {
             faults: Vec::new(),
             chosen: vec![0; lineup.providers.len()],
             open: BTreeMap::new(),
-            ids: HashMap::new(),
-            attempts: HashMap::new(),
+            ids: ById::default(),
+            attempts: ById::default(),
             closed: VecDeque::new(),
         }
     }
