@@ -457,7 +457,9 @@ async fn who_is_traced_is_sent_on_with_its_trace() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_share_an_id_are_told_apart() {
-    let seen: Arc<Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+    /// The client's id, and the gateway's own if it has one.
+    type Ids = (String, Option<String>);
+    let seen: Arc<Mutex<Vec<Ids>>> = Arc::default();
     let store = seen.clone();
     let lab = Lab::of(topology(&[&["primary"]]), 1).open().await;
     let lab = lab
@@ -479,10 +481,10 @@ async fn requests_that_share_an_id_are_told_apart() {
     });
     assert_eq!(received, ["r-1", "r-1~gw0-0", "r-1~gw0-1", "r-1~gw0-2"], "also the one that came after the others");
     for id in &received {
-        let story = lab.story(id);
-        let own: Vec<_> = story.iter().filter(|kind| *kind != "health-changed").collect();
-        assert_eq!((own.len(), own[0].as_str()), (6, "gateway-request-received"), "{id}: {story:?}");
-        assert_eq!(own[5], "gateway-request-ended", "{id}: {story:?}");
+        let told = lab.story(id);
+        let own: Vec<_> = told.iter().filter(|kind| *kind != "health-changed").collect();
+        assert_eq!((own.len(), own[0].as_str()), (6, "gateway-request-received"), "{id}: {told:?}");
+        assert_eq!(own[5], "gateway-request-ended", "{id}: {told:?}");
     }
     let expected = received.iter().map(|id| ("r-1".to_owned(), Some(id.clone()).filter(|id| id != "r-1")));
     assert_eq!(*seen.lock().unwrap(), expected.collect::<Vec<_>>(), "upstream the client's id stays");
