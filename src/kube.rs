@@ -32,6 +32,7 @@ mod secret;
 mod service;
 mod simulators;
 mod standalone;
+mod target;
 mod tls;
 
 use std::collections::BTreeMap;

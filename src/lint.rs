@@ -110,7 +110,8 @@ pub fn stuck(topology: &Topology, personality: Personality) -> Vec<&Backend> {
 }
 
 fn told(lint: &Lint, view: &View<'_>) -> Vec<Diagnostic> {
-    let mut found = (lint.check)(view);
+    let found = (lint.check)(view);
+    let mut found: Vec<Diagnostic> = found.into_iter().map(|one| view.in_words_of_its_file(one)).collect();
     for finding in &mut found {
         finding.code = Some(lint.code);
         finding.severity = lint.severity;

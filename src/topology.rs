@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Origin, Place, Spanned};
+use crate::source::{FileId, Origin, Place, Spanned};
 pub use bug::{BUGS, Bug};
 pub use cel::Condition;
 pub use personality::{Personality, UnknownPersonality};
@@ -54,6 +54,10 @@ pub struct Topology {
     /// Where the configuration turns the access log off and nothing else looks at requests: some versions
     /// then account none.
     pub unlogged: Option<Place>,
+    /// Whether the access log is JSON, where such a configuration says so.
+    pub json_log: bool,
+    /// The files that are agentgateway's own configuration, and no manifests.
+    pub own_files: Vec<FileId>,
 }
 
 /// Where the gateway sends its traces.

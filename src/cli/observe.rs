@@ -30,9 +30,10 @@ pub(super) struct Args {
     /// Write the gateway's access log; `-` is standard output, and what people read goes to standard error
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
-    /// How a line of the access log is written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text, requires = "access_log")]
-    access_log_format: LogFormat,
+    /// How a line of the access log is written. Where absent: as `config.logging.format` of agentgateway's own
+    /// configuration says, else as text
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "access_log")]
+    access_log_format: Option<LogFormat>,
     /// Put the bodies of answers into the access log
     #[arg(long, requires = "access_log")]
     access_log_body: bool,
@@ -66,6 +67,12 @@ impl Args {
     /// Whether anything is asked for.
     pub(super) fn any(&self) -> bool {
         self.access_log.is_some() || self.metrics.is_some() || self.traces.is_some()
+    }
+
+    /// The same, with the access log in JSON where a configuration says so and nobody else anything.
+    pub(super) fn or_json_log(mut self, json: bool) -> Self {
+        self.access_log_format = self.access_log_format.or(json.then_some(LogFormat::Json));
+        self
     }
 
     /// The same, with traces sent where a configuration says, unless they go elsewhere.
@@ -128,8 +135,8 @@ impl Args {
 
     fn access_log(&self, header: &Header, start: Timestamp) -> AccessLog {
         let format = match self.access_log_format {
-            LogFormat::Text => access_log::Format::Text,
-            LogFormat::Json => access_log::Format::Json,
+            None | Some(LogFormat::Text) => access_log::Format::Text,
+            Some(LogFormat::Json) => access_log::Format::Json,
         };
         let options = access_log::Options { response_body: self.access_log_body, mask_client: self.access_log_mask };
         AccessLog::new(format, header, start, options)

@@ -90,7 +90,7 @@ pub(crate) fn token_details(json: &[u8]) -> TokenDetails {
     const KEY: &[u8] = b"\"usage\"";
     let Some(at) = json.windows(KEY.len()).position(|window| window == KEY) else { return TokenDetails::default() };
     let after = json[at + KEY.len()..].trim_ascii_start();
-    after.strip_prefix(b":").map_or_else(TokenDetails::default, TokenDetails::of_usage)
+    after.strip_prefix(b":").map(TokenDetails::of_usage).unwrap_or_default()
 }
 
 /// Whether a chunk may have a `usage` that is an object: most have none, or `null`.

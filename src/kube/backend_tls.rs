@@ -8,6 +8,7 @@ use super::kinds::{AGENTGATEWAY, ENTERPRISE};
 use super::object::{self, Object};
 use super::policy::Sections;
 use super::service::Service;
+use super::target::{self, Target};
 use super::tls::{self, Wish};
 use crate::source::{Diagnostic, Place, Spanned};
 use crate::topology::{Provider, Topology};
@@ -15,16 +16,9 @@ use crate::topology::{Provider, Topology};
 /// A policy.
 pub(super) struct TlsPolicy {
     namespace: String,
-    targets: Vec<Target>,
+    targets: Vec<Target<TargetKind>>,
     wish: Option<Wish>,
     place: Place,
-}
-
-/// What a policy is for.
-struct Target {
-    kind: TargetKind,
-    name: Spanned<String>,
-    section: Option<Spanned<String>>,
 }
 
 /// The kinds of things that a policy can be for.
@@ -53,13 +47,12 @@ pub(super) fn read(object: Object<'_>) -> TlsPolicy {
     policy
 }
 
-fn target(fields: &Fields<'_>) -> Option<Target> {
-    let (group, kind, name) = (fields.text("group"), fields.need_text("kind"), fields.need_text("name"));
-    let section = fields.need_text_if_there("sectionName");
-    let (kind, name) = (kind?, name?);
-    let group = group.map(|group| group.value).unwrap_or_default();
-    if let Some((_, _, kind)) = KINDS.into_iter().find(|one| (one.0, one.1) == (group.as_str(), kind.value.as_str())) {
-        return Some(Target { kind, name, section });
+fn target(fields: &Fields<'_>) -> Option<Target<TargetKind>> {
+    let (group, target) = target::read(fields)?;
+    let (kind, group) = (&target.kind, group.map(|group| group.value).unwrap_or_default());
+    let found = KINDS.into_iter().find(|one| (one.0, one.1) == (group.as_str(), kind.value.as_str()));
+    if let Some((_, _, kind)) = found {
+        return Some(target.of_kind(kind));
     }
     let known = KINDS.map(|(_, kind, _)| kind);
     let message =
@@ -79,7 +72,7 @@ pub(super) fn apply(policies: &[TlsPolicy], sections: &Sections, links: &Links<'
         }
         return;
     }
-    let mut all: Vec<(&TlsPolicy, &Target)> =
+    let mut all: Vec<(&TlsPolicy, &Target<TargetKind>)> =
         policies.iter().flat_map(|policy| policy.targets.iter().map(move |target| (policy, target))).collect();
     all.sort_by_key(|(_, target)| target.section.is_none());
     for (policy, target) in all {
@@ -104,7 +97,7 @@ pub(super) fn apply(policies: &[TlsPolicy], sections: &Sections, links: &Links<'
 /// The providers behind a Service, or behind one of its ports.
 fn behind_service<'t>(
     policy: &TlsPolicy,
-    target: &Target,
+    target: &Target<TargetKind>,
     links: &Links<'_>,
     topology: &'t mut Topology,
 ) -> Vec<&'t mut Provider> {
@@ -163,7 +156,7 @@ fn port(
 /// The providers of a backend, or the one that is named.
 fn of_backend<'t>(
     policy: &TlsPolicy,
-    target: &Target,
+    target: &Target<TargetKind>,
     is_of_kind: impl Fn(usize) -> bool,
     links: &Links<'_>,
     topology: &'t mut Topology,

@@ -14,7 +14,8 @@ use super::fields::{Fields, list};
 use super::kinds::{AGENTGATEWAY, ENTERPRISE, GATEWAY_API};
 use super::object::Object;
 use super::route::HttpRoute;
-use crate::source::{Diagnostic, Origin, Place, Spanned};
+use super::target::{self, Target};
+use crate::source::{Diagnostic, Origin, Place};
 use crate::topology::{Filter, HealthPolicy, RateLimit, Retry};
 
 pub(super) use apply::apply;
@@ -25,16 +26,9 @@ pub(super) use traffic::{codes, direct_response, retry};
 /// A policy.
 pub(super) struct Policy {
     namespace: String,
-    targets: Vec<Target>,
+    targets: Vec<Target<TargetKind>>,
     backend: BackendPart,
     traffic: TrafficPart,
-}
-
-/// What a policy is for.
-struct Target {
-    kind: TargetKind,
-    name: Spanned<String>,
-    section: Option<Spanned<String>>,
 }
 
 /// The kinds of things that a policy can be for.
@@ -131,7 +125,7 @@ pub(super) fn backend_part(fields: &Fields<'_>) -> BackendPart {
     }
 }
 
-fn targets(spec: &Fields<'_>) -> Vec<Target> {
+fn targets(spec: &Fields<'_>) -> Vec<Target<TargetKind>> {
     if spec.find("targetRefs").is_none() && spec.find_even_null("targetSelectors").is_some() {
         if let Some(entry) = spec.find_even_null("targetSelectors") {
             let message = "labsim does not model `targetSelectors`; this policy has no effect here";
@@ -154,7 +148,7 @@ fn targets(spec: &Fields<'_>) -> Vec<Target> {
     found.into_iter().flatten().map(|(target, _)| target).collect()
 }
 
-fn target(fields: &Fields<'_>) -> Option<(Target, &'static str)> {
+fn target(fields: &Fields<'_>) -> Option<(Target<TargetKind>, &'static str)> {
     const KINDS: [(&str, &str, TargetKind); 4] = [
         (GATEWAY_API, "Gateway", TargetKind::Gateway),
         (GATEWAY_API, "HTTPRoute", TargetKind::Route),
@@ -162,9 +156,8 @@ fn target(fields: &Fields<'_>) -> Option<(Target, &'static str)> {
         (ENTERPRISE, "EnterpriseAgentgatewayBackend", TargetKind::Backend("EnterpriseAgentgatewayBackend")),
     ];
     const OTHERS: [&str; 4] = ["Service", "GRPCRoute", "ListenerSet", "InferencePool"];
-    let (group, kind, name) = (fields.text("group"), fields.need_text("kind"), fields.need_text("name"));
-    let section = fields.need_text_if_there("sectionName");
-    let (kind, name) = (kind?, name?);
+    let (group, target) = target::read(fields)?;
+    let kind = &target.kind;
     let Some((right, text, found)) = KINDS.into_iter().find(|(_, text, _)| *text == kind.value) else {
         let log = fields.log();
         if OTHERS.contains(&kind.value.as_str()) {
@@ -189,7 +182,7 @@ fn target(fields: &Fields<'_>) -> Option<(Target, &'static str)> {
                 .help(format!("write `group: {right}`")),
         );
     }
-    Some((Target { kind: found, name, section }, text))
+    Some((target.of_kind(found), text))
 }
 
 #[cfg(test)]

@@ -64,7 +64,11 @@ struct Target<'t, 'l> {
 pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topology: &mut Topology) {
     let top = Fields::document(log, node, first_line(node), "Standalone");
     let mut target = Target { links, topology, shared: Vec::new() };
-    drop(top.map("config"));
+    if let Some(logging) = top.map("config").and_then(|config| config.map("logging")) {
+        let format = logging.choice("format", &["text", "json"]);
+        target.topology.json_log |= format.is_some_and(|format| format.value == "json");
+    }
+    target.topology.own_files.push(node.place.file);
     target.topology.unlogged = unlogged(node).or(target.topology.unlogged);
     if let Some(frontend) = top.map("frontendPolicies") {
         target.topology.tracing = tracing(&frontend).or(target.topology.tracing.take());
@@ -79,7 +83,16 @@ pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topol
     let gateways = gateways(&top, &mut target);
     for (index, fields) in top.maps("routes").iter().enumerate() {
         let listeners = attached(fields, &gateways, &target);
-        route::add(fields, index, &listeners, "", &mut target);
+        if listeners.is_empty() {
+            route::add(fields, index, &[], "", &mut target);
+        }
+        // A route at several listeners is one route at each of them, with backends of its own.
+        for listener in listeners {
+            let before = target.topology.routes.iter().filter(|route| route.listeners == [listener]).count();
+            let name = gateways.iter().find(|(_, one)| *one == listener).map_or("", |(name, _)| name.as_str());
+            let scope = if gateways.len() > 1 { format!("gateway/{name}/") } else { String::new() };
+            route::add(fields, before, &[listener], &scope, &mut target);
+        }
     }
     if top.find_any(&["binds", "gateways"]).is_empty() && !top.is_any_misspelt(&["binds", "gateways"]) {
         log.push(
@@ -123,13 +136,11 @@ fn sampling(fields: &Fields<'_>, name: &'static str) -> Option<Sampling> {
         },
         _ => None,
     };
-    match share.filter(|share| (0.0..=1.0).contains(share)) {
-        Some(share) => Some(Sampling((share * f64::from(Sampling::ALL.0)) as u32)),
-        None => {
-            fields.not_modelled(entry);
-            None
-        }
-    }
+    let Some(share) = share.filter(|share| (0.0..=1.0).contains(share)) else {
+        fields.not_modelled(entry);
+        return None;
+    };
+    Some(Sampling((share * f64::from(Sampling::ALL.0)) as u32))
 }
 
 /// Where the access log is turned off, unless traces or fields of metrics have requests looked at nonetheless.

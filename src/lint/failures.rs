@@ -54,7 +54,7 @@ pub(super) fn holds(view: &View<'_>, policy: &HealthPolicy, status: u16) -> Opti
         });
     };
     let depends = condition.needs_request() || condition.source().contains("headers");
-    if depends || !condition.not_modelled().is_empty() {
+    if depends || !condition.doubts().is_empty() {
         return None;
     }
     let headers = HeaderMap::new();

@@ -3,27 +3,17 @@
 //! A condition that cannot be evaluated (a header that is not there, no response at all) does not
 //! hold, as agentgateway has it.
 
+mod doubt;
+mod functions;
+
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map};
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, IdedExpr, Value};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-/// Names to which agentgateway gives a value and labsim does not.
-const NOT_MODELLED: [&str; 12] = [
-    "apiKey",
-    "backend",
-    "basicAuth",
-    "destination",
-    "env",
-    "extauthz",
-    "extproc",
-    "jwt",
-    "llm",
-    "mcp",
-    "metadata",
-    "source",
-];
+pub use doubt::Doubt;
+use functions::Default;
 
 /// The longest expression, in bytes: what the published schema allows.
 const LONGEST: usize = 16_384;
@@ -36,10 +26,11 @@ const MOST_OPERATORS: usize = 300;
 #[derive(Clone)]
 pub struct Condition {
     source: String,
-    program: Arc<Program>,
+    expression: Arc<IdedExpr>,
+    defaults: Arc<[Default]>,
     needs_request: bool,
     is_about_response: bool,
-    not_modelled: Vec<&'static str>,
+    doubts: Vec<Doubt>,
 }
 
 /// Why a text is no condition.
@@ -92,13 +83,17 @@ impl Condition {
         let references = program.references();
         let needs_request = references.has_variable("request");
         let is_about_response = references.has_variable("response");
-        let not_modelled = NOT_MODELLED.into_iter().filter(|name| references.has_variable(name)).collect();
+        let doubts = doubt::doubts(source, program.expression());
+        let mut expression = program.expression().clone();
+        let mut defaults = Vec::new();
+        functions::take_defaults(&mut expression, &mut defaults);
         Ok(Self {
             source: source.to_owned(),
-            program: Arc::new(program),
+            expression: Arc::new(expression),
+            defaults: defaults.into(),
             needs_request,
             is_about_response,
-            not_modelled,
+            doubts,
         })
     }
 
@@ -120,11 +115,10 @@ impl Condition {
         self.is_about_response
     }
 
-    /// Names in it to which labsim, unlike agentgateway, gives no value: what depends on them does not
-    /// hold.
+    /// What in it has no value, here or anywhere: what depends on that does not hold.
     #[must_use]
-    pub fn not_modelled(&self) -> &[&'static str] {
-        &self.not_modelled
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.doubts
     }
 
     /// Whether it holds.
@@ -138,13 +132,15 @@ impl Condition {
         if let Some(request) = subject.request.filter(|_| self.needs_request) {
             context.add_variable_from_value("request", request.value());
         }
-        matches!(self.program.execute(&context), Ok(Value::Bool(true)))
+        functions::add(&mut context, &self.defaults);
+        matches!(Value::resolve(&self.expression, &context), Ok(Value::Bool(true)))
     }
 }
 
 impl RequestFacts<'_> {
     fn value(&self) -> Value {
-        let host = self.uri.host().or_else(|| self.headers.get(http::header::HOST)?.to_str().ok());
+        let authority = self.uri.authority().map(http::uri::Authority::as_str);
+        let host = authority.or_else(|| self.headers.get(http::header::HOST)?.to_str().ok());
         map([
             ("method", text(self.method.as_str())),
             ("path", text(self.uri.path())),
@@ -264,7 +260,72 @@ mod tests {
         let nothing = Subject::default();
         assert!(!Condition::compile("response.code != 200").unwrap().holds(&nothing));
         assert!(!Condition::compile("!(response.code == 200)").unwrap().holds(&nothing));
-        assert_eq!(Condition::compile("llm.x == 1 && jwt.y").unwrap().not_modelled(), ["jwt", "llm"]);
+    }
+
+    #[test]
+    fn what_never_has_a_value_is_told_of_at_its_place() {
+        for (source, word, offset, said) in [
+            ("llm.x == 1", "llm", 0, "labsim gives `llm` no value"),
+            ("foo.bar == 1", "foo", 0, "nothing is called `foo`"),
+            ("respnse.code == 1", "respnse", 0, "did you mean `response`?"),
+            ("response.cod == 429", "cod", 9, "did you mean `code`?"),
+            ("response.code == 1 && request.mthod == 'x'", "mthod", 30, "did you mean `method`?"),
+            ("response.body == b''", "body", 9, "labsim gives `response.body` no value"),
+            ("nosuchfn(response.code)", "nosuchfn", 0, "there is no function `nosuchfn`"),
+            ("request.path.startWith('/')", "startWith", 13, "did you mean `startsWith`?"),
+            ("request.path.lowerAscii() == ''", "lowerAscii", 13, "does not model the function `lowerAscii`"),
+            ("base64.encode(request.path) == ''", "base64", 0, "no value"),
+            ("response.code == '429'", "'429'", 17, "write `429` without quotes"),
+        ] {
+            let condition = Condition::compile(source).unwrap();
+            let first = condition.doubts().first().unwrap_or_else(|| panic!("{source}: nothing"));
+            assert_eq!((first.word.as_str(), first.offset), (word, offset), "{source}");
+            let told = format!("{} {}", first.message, first.help.as_deref().unwrap_or_default());
+            assert!(told.contains(said), "{source}: {told}");
+        }
+        for source in [
+            "response.code == 429 || response.headers['x'] == 'y'",
+            "has(response.headers.x) && [1, 2].exists(n, n == response.code)",
+            "string(response.code) == '429' && int('1') == 1",
+            "default(response.headers['x'], '') == json('{}').a && request.host == 'h'",
+        ] {
+            assert_eq!(Condition::compile(source).unwrap().doubts(), [], "{source}");
+        }
+    }
+
+    #[test]
+    fn agentgateways_own_functions_are_there() {
+        for (source, expected) in [
+            ("default(response.headers['x-evict'], '') == 'true'", false),
+            ("default(response.headers['x-none'], 'true') == 'true'", true),
+            ("default(response.headers['x-by'], '') == 'primary'", true),
+            ("default(nobody.there, default(response.headers['none'], 'x')) == 'x'", true),
+            ("default(response.code, 1) == 503", true),
+            ("default(null, 1) == 1", true),
+            ("default(1 / 0, 1) == 1", false),
+            ("json(response.headers['x-json']).error.code == '503'", true),
+            ("json(response.headers['x-json']).error.tries == 2", true),
+            ("default(json(response.headers['x-json']).error.kind, 'none') == 'none'", true),
+            ("json(response.headers['x-by']).a == 1", false),
+            ("json('[1, true, null, 1.5]') == [1, true, null, 1.5]", true),
+        ] {
+            let headers = [("x-by", "primary"), ("x-json", r#"{"error": {"code": "503", "tries": 2}}"#)];
+            assert_eq!(holds(source, 503, &headers), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_the_authority_or_else_the_header() {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", "a.example:8080".parse().unwrap());
+        let holds = |uri: &'static str, host: &str| {
+            let (method, uri) = (Method::POST, Uri::from_static(uri));
+            let request = Some(RequestFacts { method: &method, uri: &uri, headers: &headers });
+            let condition = Condition::compile(&format!("request.host == '{host}'")).unwrap();
+            condition.holds(&Subject { request, response: None })
+        };
+        assert!(holds("/x", "a.example:8080") && holds("http://b.example:1/x", "b.example:1"));
+        assert!(!holds("/x", "a.example"));
     }
 
     #[test]

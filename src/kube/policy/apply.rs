@@ -10,7 +10,7 @@ use crate::topology::{Auth, Filter, Provider, Rule, Topology};
 
 /// Gives each policy to its targets: backends first, Gateways last, and parts of one before the whole.
 pub(in crate::kube) fn apply(policies: &[Policy], sections: &Sections, links: &Links<'_>, topology: &mut Topology) {
-    let rank = |target: &Target| match (target.kind, &target.section) {
+    let rank = |target: &Target<TargetKind>| match (target.kind, &target.section) {
         (TargetKind::Backend(_), Some(_)) => 0,
         (TargetKind::Backend(_), None) => 1,
         (TargetKind::Route, Some(_)) => 2,
@@ -18,7 +18,7 @@ pub(in crate::kube) fn apply(policies: &[Policy], sections: &Sections, links: &L
         (TargetKind::Gateway, Some(_)) => 4,
         (TargetKind::Gateway, None) => 5,
     };
-    let mut all: Vec<(&Policy, &Target)> =
+    let mut all: Vec<(&Policy, &Target<TargetKind>)> =
         policies.iter().flat_map(|policy| policy.targets.iter().map(move |target| (policy, target))).collect();
     // A stable sort: equals stay in the order of the manifests.
     all.sort_by_key(|(_, target)| rank(target));
@@ -35,7 +35,7 @@ pub(in crate::kube) fn apply(policies: &[Policy], sections: &Sections, links: &L
 /// A policy on its way to one of its targets.
 struct Application<'a, 'l> {
     policy: &'a Policy,
-    target: &'a Target,
+    target: &'a Target<TargetKind>,
     sections: &'a Sections,
     links: &'a Links<'l>,
     topology: &'a mut Topology,

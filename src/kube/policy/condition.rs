@@ -22,9 +22,12 @@ pub(in crate::kube) fn of_request(fields: &Fields<'_>, name: &'static str) -> Op
     let log = fields.log();
     match Condition::compile(&text.value) {
         Ok(condition) => {
-            if let [first, ..] = condition.not_modelled() {
-                let message = format!("labsim gives `{first}` no value; what depends on it does not hold");
-                log.push(Diagnostic::warning(message).at(text.place, "not modelled"));
+            for doubt in condition.doubts() {
+                let raw = log.text_at(text.place);
+                let whole = |start: Place| Place { end: start.start + width(&doubt.word), ..start };
+                let place = place_in(&text, raw, doubt.offset).map_or(text.place, whole);
+                let diagnostic = Diagnostic::warning(doubt.message.clone()).at(place, "");
+                log.push(doubt.help.iter().fold(diagnostic, Diagnostic::help));
             }
             Some(condition)
         }
@@ -41,6 +44,10 @@ pub(in crate::kube) fn of_request(fields: &Fields<'_>, name: &'static str) -> Op
             None
         }
     }
+}
+
+fn width(word: &str) -> u32 {
+    u32::try_from(word.len()).unwrap_or(u32::MAX)
 }
 
 /// Where the byte at `offset` of a text stands in the file. None where the file writes it otherwise:

@@ -246,13 +246,34 @@ routes:
     let listeners: Vec<_> = topology.listeners.iter().map(|one| (one.name.as_str(), one.port)).collect();
     assert_eq!(listeners, [("default", 3000), ("inner/a", 3001), ("inner/b", 3001)]);
     let attached: Vec<_> = topology.routes.iter().map(|one| &one.listeners[..]).collect();
-    assert_eq!(attached, [&[0][..], &[1, 2], &[2]]);
+    assert_eq!(attached, [[0], [1], [2], [2]]);
+    let backends: Vec<_> = topology.backends.iter().map(|one| one.name.as_str()).collect();
+    let expected = ["default/route0", "inner/a/both", "inner/b/both", "inner/b/one"];
+    assert_eq!(backends, expected.map(|name| format!("gateway/{name}/backend0")), "each has a health of its own");
     let wrong = text.replace("inner/b", "inner/c");
     assert!(
         read(&wrong).1.contains("did you mean `inner/a`?") || read(&wrong).1.contains("inner/b"),
         "{}",
         read(&wrong).1
     );
+}
+
+#[test]
+fn of_the_log_the_format_is_heeded_and_what_else_is_asked_for_is_told() {
+    let with = |config: &str| {
+        read(&format!("{config}\n{}", WHOLE.split_once("\nbackends:").unwrap().1.replacen('\n', "backends:\n", 1)))
+    };
+    let (topology, told, _) = with("config: { logging: { format: json, level: info } }");
+    assert!(topology.json_log && !told.contains("logging") && !told.contains("format"), "{told}");
+    assert!(!with("config: { logging: { level: info } }").0.json_log);
+    for (config, name) in [
+        ("config: { logging: { fields: { add: { a: 'request.path' } } } }", "fields"),
+        ("config: { logging: { filter: 'true' } }", "filter"),
+        ("frontendPolicies: { accessLog: { filter: 'true' } }", "accessLog"),
+    ] {
+        let told = with(config).1;
+        assert!(told.contains(&format!("does not model `{name}`")), "{config}: {told}");
+    }
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl Model {
             let more = match (story.is_whole(), curl.contains("$API_KEY")) {
                 (true, false) => "",
                 (true, true) => "; $API_KEY stands for its key",
-                (false, _) => "; its body and its key are not known here: put them in",
+                (false, _) => "; put in its body and its key",
             };
             // Nobody answers: whether the terminal takes it is its own affair.
             let number = story.request.number;

@@ -379,3 +379,34 @@ fn a_name_that_is_proposed_is_free() {
     }
     std::fs::remove_dir_all(&folder).expect("it goes");
 }
+
+#[test]
+fn every_line_of_the_file_can_be_read_whole() {
+    let (mut model, _commands) = resting(None);
+    model.act(&Action::Show(Tab::Scenario));
+    for size in [(80, 24), (100, 30)] {
+        model.act(&Action::First);
+        let seen = shown(&model, size);
+        let file: Vec<&str> = seen.lines().filter_map(|line| line.rsplit_once("││")).map(|(_, line)| line).collect();
+        assert!(file.iter().any(|line| line.contains("2 about: The preferred")), "{seen}");
+        assert!(file.iter().any(|line| line.contains("minute.")), "{seen}");
+        assert!(file.iter().all(|line| !line.contains('…')), "{seen}");
+    }
+}
+
+#[test]
+fn an_answer_on_its_way_back_covers_no_replica() {
+    let mut stream = Stream::default();
+    stream.emit(Kind::ReplicaStarted { replica: 0 });
+    stream.ask(0, 0, (0, BAD), 429, 60);
+    let mut model = Model::new(builder::header(), Source::Replay, None);
+    model.feed(stream.events);
+    for millis in 60..90 {
+        model.seek(At(millis * 1_000));
+        let seen = shown(&model, (100, 30));
+        let line = seen.lines().find(|line| line.contains("1 taken")).expect("the replica");
+        assert!(line.contains("│    1 taken│"), "{line}");
+        let line = seen.lines().find(|line| line.contains("0 open│")).expect("the client");
+        assert!(line.matches(" open│").count() == 2, "{line}");
+    }
+}

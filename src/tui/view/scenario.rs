@@ -240,10 +240,11 @@ fn draw(lines: &[Line], canvas: &mut Canvas<'_>, scrolled: impl FnOnce(usize, us
 /// to an end, so has the other. Tells in `scroll` how far.
 pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>, scroll: &mut (isize, isize)) -> usize {
     let (width, height) = (canvas.width(), canvas.height());
-    let (wanted, most) = file_rests(model, usize::from(height.saturating_sub(2)));
+    let left = if width >= 76 { width / 2 } else { width };
+    let laid = laid(model, (width - left).saturating_sub(7).max(20));
+    let (wanted, most) = file_rests(model, &laid, usize::from(height.saturating_sub(2)));
     let by = Scrolled { by: model.scenario_scroll, up: wanted.max(20), down: (most - wanted).max(20) };
     *scroll = (-by.up.cast_signed(), by.down.cast_signed());
-    let left = if width >= 76 { width / 2 } else { width };
     {
         let mut part = canvas.part(0, 0, left, height);
         let mut inside = part.framed(&title(model, left), Role::Border);
@@ -263,7 +264,7 @@ pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>, scroll: &mut (isize, 
         draw(&lines(model, width, true), &mut below, |wanted, most| by.of(wanted, most));
     }
     if left < width {
-        file(model, by.of(wanted, most), &mut canvas.part(left, 0, width - left, height));
+        file(model, &laid, by.of(wanted, most), &mut canvas.part(left, 0, width - left, height));
     }
     usize::from(height.saturating_sub(2))
 }
@@ -293,27 +294,53 @@ fn current_lines(model: &Model) -> Option<(usize, usize)> {
     model.fold.step.and_then(|step| model.plan.steps.get(step)).map(|step| step.lines)
 }
 
-/// The line of the file that stands at the top by itself, and the last one that can.
-fn file_rests(model: &Model, height: usize) -> (usize, usize) {
-    let most = model.plan.lines.len().saturating_sub(height);
-    (current_lines(model).map_or(0, |(first, _)| first.saturating_sub(height / 3)).min(most), most)
+/// A line of the pane with the file: the file's line, whether it begins there, and what is seen of it.
+type Laid = (usize, bool, String);
+
+/// The file in lines that fit: one that is too long goes on below.
+fn laid(model: &Model, room: u16) -> Vec<Laid> {
+    let mut laid = Vec::new();
+    for (number, text) in model.plan.lines.iter().enumerate() {
+        let text = text.replace('\t', "    ");
+        if super::canvas::width(&text) <= room {
+            laid.push((number, true, text));
+            continue;
+        }
+        let bare = text.trim_start();
+        let indent = (text.len() - bare.len()).min(usize::from(room / 3));
+        let pieces = wrapped(bare, room.saturating_sub(u16::try_from(indent).unwrap_or(0) + 2)).into_iter().enumerate();
+        laid.extend(pieces.map(|(place, piece)| {
+            let indent = if place == 0 { indent } else { indent + 2 };
+            (number, place == 0, " ".repeat(indent) + &piece)
+        }));
+    }
+    laid
+}
+
+/// The line that stands at the top by itself, and the last one that can.
+fn file_rests(model: &Model, laid: &[Laid], height: usize) -> (usize, usize) {
+    let most = laid.len().saturating_sub(height);
+    let first = current_lines(model).and_then(|(first, _)| laid.iter().position(|(number, ..)| *number == first));
+    (first.map_or(0, |first| first.saturating_sub(height / 3)).min(most), most)
 }
 
 /// The scenario file from a line on, with the current step's lines marked.
-fn file(model: &Model, top: usize, canvas: &mut Canvas<'_>) {
+fn file(model: &Model, laid: &[Laid], top: usize, canvas: &mut Canvas<'_>) {
     let mut inside = canvas.framed(&model.plan.file, Role::Border);
     let (width, height) = (inside.width(), usize::from(inside.height()));
     let current = current_lines(model);
-    for (offset, text) in model.plan.lines.iter().enumerate().skip(top).take(height) {
-        let Ok(y) = u16::try_from(offset - top) else { break };
-        let here = current.is_some_and(|(first, last)| (first..=last).contains(&offset));
-        inside.right(4, y, (offset + 1).to_string(), Role::Faint);
-        let role = match text.trim_start() {
-            comment if comment.starts_with('#') => Role::Faint,
-            _ if here => Role::Strong,
-            _ => Role::Text,
+    for (y, (number, begins, text)) in (0u16..).zip(laid.iter().skip(top).take(height)) {
+        let here = current.is_some_and(|(first, last)| (first..=last).contains(number));
+        if *begins {
+            inside.right(4, y, (number + 1).to_string(), Role::Faint);
+        }
+        let is_comment = model.plan.lines.get(*number).is_some_and(|line| line.trim_start().starts_with('#'));
+        let role = match (is_comment, here) {
+            (true, _) => Role::Faint,
+            (false, true) => Role::Strong,
+            (false, false) => Role::Text,
         };
-        inside.field(5, y, width.saturating_sub(5), &text.replace('\t', "    "), role);
+        inside.field(5, y, width.saturating_sub(5), text, role);
         if here {
             inside.dress(0, y, width, 1, Role::Selected);
         }
