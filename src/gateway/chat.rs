@@ -371,6 +371,7 @@ struct Whole011 {
 
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "as above")]
+#[expect(clippy::struct_field_names, reason = "they are the API's")]
 struct WholeUsage {
     prompt_tokens: u64,
     completion_tokens: u64,

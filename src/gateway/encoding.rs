@@ -212,7 +212,7 @@ impl Decoder {
 mod tests {
     use super::*;
 
-    fn headers(name: http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &http::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
@@ -227,7 +227,7 @@ mod tests {
             ("gzip, gzip", Encoding::Unknown),
             ("br", Encoding::Unknown),
         ] {
-            assert_eq!(Encoding::of(&headers(CONTENT_ENCODING, &[said])), encoding, "{said}");
+            assert_eq!(Encoding::of(&headers(&CONTENT_ENCODING, &[said])), encoding, "{said}");
         }
         assert_eq!(Encoding::of(&HeaderMap::new()), Encoding::Identity);
     }
@@ -276,7 +276,7 @@ mod tests {
             (&["gzip", "deflate"], &["gzip", "deflate"]),
             (&[], &[]),
         ] {
-            let mut sent = headers(ACCEPT_ENCODING, takes);
+            let mut sent = headers(&ACCEPT_ENCODING, takes);
             offer_what_can_be_read(&mut sent);
             let sent: Vec<_> = sent.get_all(ACCEPT_ENCODING).iter().map(|value| value.to_str().unwrap()).collect();
             assert_eq!(sent, offered, "{takes:?}");

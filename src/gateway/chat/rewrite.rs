@@ -147,9 +147,8 @@ impl<'j> Again<'j> {
             (b'[', Shape::List(shape)) => self.list(shape, depth.checked_sub(1)?),
             (b'[', Shape::TextOr(shape)) => self.value(shape, depth),
             (b'0'..=b'9' | b'-', Shape::Any | Shape::Number) => self.number(),
-            (b'0'..=b'9', Shape::Count) => self.whole_number(MOST_DIGITS),
+            (b'0'..=b'9', Shape::Count | Shape::Integer) => self.whole_number(MOST_DIGITS),
             (b'0'..=b'9', Shape::Small) => self.whole_number(MOST_SMALL_DIGITS),
-            (b'0'..=b'9', Shape::Integer) => self.whole_number(MOST_DIGITS),
             (b'-', Shape::Integer) => {
                 self.copy(1);
                 (!self.rest.starts_with(b"0")).then(|| self.whole_number(MOST_DIGITS))?

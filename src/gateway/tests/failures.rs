@@ -479,10 +479,10 @@ async fn requests_that_share_an_id_are_told_apart() {
     });
     assert_eq!(received, ["r-1", "r-1~gw0-0", "r-1~gw0-1", "r-1~gw0-2"], "also the one that came after the others");
     for id in &received {
-        let story = lab.story(id);
-        let own: Vec<_> = story.iter().filter(|kind| *kind != "health-changed").collect();
-        assert_eq!((own.len(), own[0].as_str()), (6, "gateway-request-received"), "{id}: {story:?}");
-        assert_eq!(own[5], "gateway-request-ended", "{id}: {story:?}");
+        let told = lab.story(id);
+        let own: Vec<_> = told.iter().filter(|kind| *kind != "health-changed").collect();
+        assert_eq!((own.len(), own[0].as_str()), (6, "gateway-request-received"), "{id}: {told:?}");
+        assert_eq!(own[5], "gateway-request-ended", "{id}: {told:?}");
     }
     let expected = ["r-1 -", "r-1 r-1~gw0-0", "r-1 r-1~gw0-1", "r-1 r-1~gw0-2"];
     assert_eq!(*seen.lock().unwrap(), expected, "upstream the client's id stays");
