@@ -88,6 +88,8 @@ the two was not measured, and it is a mix-up of names rather than a decision: la
 `labsim check` tells of them (`backend-shared`).\n\
 - That they account nothing without an access log (`config: { logging: { level: warn } }`) is modelled, and told of\n  \
 (`nothing-accounted`); whether labsim itself writes one (`--access-log`) has no bearing on it.\n\
+- Expressions know `request` with its `method`, `path`, `uri`, `host` and `headers`, `response` with its `code` and `headers`, and\n  \
+agentgateway's own functions `default` and `json`. Bodies have no value. What depends on anything else does not hold, and is told of.\n\
 - agentgateway checks limits of tokens, unlike those of requests, after it has chosen a provider. So there its own 429 is accounted\n  \
 to that provider, and may evict it: in 0.11 and 0.12 with the `Retry-After` of a rule, later under a policy that takes 429\n  \
 for a failure. In labsim no limit of the gateway's own is blamed on anybody.\n";
