@@ -13,9 +13,11 @@ pub(super) struct Target<K> {
     pub(super) section: Option<Spanned<String>>,
 }
 
-/// Reads a reference: the group of its kind where one is named, and whom it means. None where a part is missing,
-/// which is told.
-pub(super) fn read(fields: &Fields<'_>) -> Option<(Option<Spanned<String>>, Target<Spanned<String>>)> {
+/// The group of a kind, where one is named.
+type Group = Option<Spanned<String>>;
+
+/// Reads a reference: the group of its kind, and whom it means. None where a part is missing, which is told.
+pub(super) fn read(fields: &Fields<'_>) -> Option<(Group, Target<Spanned<String>>)> {
     let (group, kind, name) = (fields.text("group"), fields.need_text("kind"), fields.need_text("name"));
     let section = fields.need_text_if_there("sectionName");
     Some((group, Target { kind: kind?, name: name?, section }))

@@ -190,11 +190,11 @@ fn gateway(listeners: &str) -> String {
 #[test]
 fn a_rule_may_have_a_name() {
     let named = edit(INTER, "  rules:\n    - ", "  rules:\n    - name: chat\n      ");
-    let names = |topology: &Topology| {
+    let of_rules = |topology: &Topology| {
         topology.routes.iter().flat_map(|route| &route.rules).map(|rule| rule.name.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&load_all(&[MOCK, &named]).clean()), [Some("chat".to_owned())]);
-    assert_eq!(names(&load_all(&[MOCK, INTER]).clean()), [None]);
+    assert_eq!(of_rules(&load_all(&[MOCK, &named]).clean()), [Some("chat".to_owned())]);
+    assert_eq!(of_rules(&load_all(&[MOCK, INTER]).clean()), [None]);
 }
 
 #[test]

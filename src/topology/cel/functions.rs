@@ -30,9 +30,13 @@ pub(super) fn take_defaults(one: &mut IdedExpr, found: &mut Vec<Default>) {
                 found.push(Default { wanted, otherwise });
             }
         }
-        // What stands within one of these may depend on names that only it has.
-        Expr::Comprehension(_) | Expr::Map(_) | Expr::Struct(_) => {}
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
+        // What stands within one of the first three may depend on names that only it has.
+        Expr::Comprehension(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Ident(_)
+        | Expr::Literal(_)
+        | Expr::Unspecified => {}
     }
 }
 
@@ -44,7 +48,7 @@ fn name(number: usize) -> String {
 /// Adds what the functions of this module give. One that fails has no value, and what depends on it none.
 pub(super) fn add(context: &mut Context<'_, '_>, defaults: &[Default]) {
     // Only a name that is taken could be refused.
-    let _ = context.add_function("json", json);
+    let _ = context.add_function("json", |text: Value| json(&text));
     for (number, one) in defaults.iter().enumerate() {
         let value = match Value::resolve(&one.wanted, context) {
             Ok(Value::Null) | Err(ExecutionError::NoSuchKey(_) | ExecutionError::UndeclaredReference(_)) => {
@@ -58,8 +62,8 @@ pub(super) fn add(context: &mut Context<'_, '_>, defaults: &[Default]) {
     }
 }
 
-fn json(text: Value) -> Result<Value, ExecutionError> {
-    let parsed = match &text {
+fn json(text: &Value) -> Result<Value, ExecutionError> {
+    let parsed = match text {
         Value::String(text) => serde_json::from_str(text),
         Value::Bytes(bytes) => serde_json::from_slice(bytes),
         _ => return Err(ExecutionError::function_error("json", "neither text nor bytes")),
