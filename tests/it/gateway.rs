@@ -95,7 +95,7 @@ async fn is_evicted(health: &str, provider: &str) -> bool {
 }
 
 /// A gateway with rules that answer themselves, with one that is limited, and a provider that never answers.
-const OWN_ANSWERS: &str = r#"
+const OWN_ANSWERS: &str = r"
 binds:
 - port: 3000
   listeners:
@@ -112,7 +112,7 @@ binds:
       matches: [{path: {pathPrefix: /limited}}]
       policies: {localRateLimit: [{maxTokens: 1, tokensPerFill: 1, fillInterval: 1h, type: requests}]}
       backends: [{ai: {name: silent, hostOverride: 127.0.0.1:4101, provider: {openAI: {model: m}}}}]
-"#;
+";
 
 #[tokio::test]
 async fn requests_that_reach_no_backend_are_told_by_their_rule() {
