@@ -294,6 +294,8 @@ pub struct Backend {
     pub health: Option<HealthPolicy>,
     /// The part of that which stands in the backend itself, and not in a policy aimed at it.
     pub own_health: Option<HealthPolicy>,
+    /// What metrics call it since 1.2, where that is not its full name.
+    pub label: Option<String>,
     /// Where its name stands.
     pub place: Place,
 }

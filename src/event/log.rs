@@ -61,6 +61,9 @@ pub struct BackendRecord {
     pub name: String,
     /// Groups, the preferred one first.
     pub groups: Vec<Vec<ProviderRecord>>,
+    /// What metrics call it since 1.2, where that is not its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// A provider, for those who draw it.

@@ -161,6 +161,7 @@ fn lab() -> Topology {
             namespace: "lab".to_owned(),
             health: None,
             own_health: None,
+            label: None,
             groups: vec![
                 group(vec![
                     provider("small", "mock.lab.svc.cluster.local", 80, "m-small"),

@@ -125,7 +125,7 @@ pub fn record(backend: &Backend) -> BackendRecord {
         model: provider.model.clone(),
     };
     let groups = backend.groups.iter().map(|group| group.providers.iter().map(provider).collect()).collect();
-    BackendRecord { name: backend.full_name(), groups }
+    BackendRecord { name: backend.full_name(), groups, label: backend.label.clone() }
 }
 
 /// Seats of the same provider in two versions of a backend.

@@ -331,6 +331,7 @@ pub(super) fn link(backends: &[Backend], links: &Links<'_>) -> Vec<topology::Bac
             groups: groups(backend),
             health: backend.health.clone(),
             own_health: backend.health.clone(),
+            label: None,
             place: backend.name.place,
         })
         .collect()

@@ -20,6 +20,8 @@ use crate::source::diagnostic::nearest;
 use crate::source::{Diagnostic, Node, Place, Value};
 use crate::topology::{Identity, Listener, Sampling, Topology, Tracing};
 
+use route::Spot;
+
 /// What may stand at the top, as far as it says that a file is such a configuration.
 const TELLING: [&str; 9] =
     ["binds", "gateways", "routes", "frontendPolicies", "routeGroups", "tcpRoutes", "llm", "config", "backends"];
@@ -84,14 +86,16 @@ pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topol
     for (index, fields) in top.maps("routes").iter().enumerate() {
         let listeners = attached(fields, &gateways, &target);
         if listeners.is_empty() {
-            route::add(fields, index, &[], "", &mut target);
+            route::add(fields, index, Spot::default(), &mut target);
         }
         // A route at several listeners is one route at each of them, with backends of its own.
         for listener in listeners {
             let before = target.topology.routes.iter().filter(|route| route.listeners == [listener]).count();
             let name = gateways.iter().find(|(_, one)| *one == listener).map_or("", |(name, _)| name.as_str());
             let scope = if gateways.len() > 1 { format!("gateway/{name}/") } else { String::new() };
-            route::add(fields, before, &[listener], &scope, &mut target);
+            let label = format!("gateway/{name}");
+            let spot = Spot { listeners: &[listener], scope: &scope, label: Some(&label) };
+            route::add(fields, before, spot, &mut target);
         }
     }
     if top.find_any(&["binds", "gateways"]).is_empty() && !top.is_any_misspelt(&["binds", "gateways"]) {
@@ -160,12 +164,15 @@ fn bind(fields: &Fields<'_>, several: bool, target: &mut Target<'_, '_>) {
     let several = several || listeners.len() > 1;
     for (index, fields) in listeners.iter().enumerate() {
         let name = fields.need_text_if_there("name").map_or_else(|| format!("listener{index}"), |name| name.value);
-        let scope = if several { format!("bind/{}/{name}/", port.unwrap_or_default()) } else { String::new() };
+        let bind = format!("bind/{}/{name}", port.unwrap_or_default());
+        let scope = if several { format!("{bind}/") } else { String::new() };
+        let label = format!("{GATEWAY}/{bind}");
         let (serves, tls) = serves_http(fields, target.links);
         let listener = port.map(|port| listener(fields, (name, port), tls, target));
         let listeners: Vec<usize> = listener.filter(|_| serves).into_iter().collect();
         for (index, fields) in fields.maps("routes").iter().enumerate() {
-            route::add(fields, index, &listeners, &scope, target);
+            let spot = Spot { listeners: &listeners, scope: &scope, label: Some(&label) };
+            route::add(fields, index, spot, target);
         }
     }
 }

@@ -9,12 +9,13 @@
 //! state goes with it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::exchange::{Exchange, Exchanges};
 use super::prometheus::{Labels, Registry};
 use super::providers::Providers;
 use crate::event::log::Header;
-use crate::event::{At, Event, Kind};
+use crate::event::{At, BackendRecord, Event, Kind};
 
 pub use describe::CONTENT_TYPE;
 
@@ -28,6 +29,8 @@ mod describe;
 pub struct Metrics {
     version: String,
     personality: String,
+    /// What agentgateway's metrics call backends, where that is not their name.
+    labels: BTreeMap<String, String>,
     counted: Registry,
     alike: Alike,
     providers: Providers,
@@ -38,13 +41,33 @@ impl Metrics {
     /// Counts for the lab of this header.
     #[must_use]
     pub fn new(header: &Header) -> Self {
-        Self {
+        let mut metrics = Self {
             version: header.version.clone(),
             personality: header.personality.clone(),
+            labels: BTreeMap::new(),
             counted: Registry::default(),
             alike: Alike::default(),
             providers: Providers::new(header),
             exchanges: Exchanges::default(),
+        };
+        metrics.name(&header.backends);
+        metrics
+    }
+
+    /// Takes note of what backends are called.
+    fn name(&mut self, backends: &[BackendRecord]) {
+        for backend in backends {
+            let label = backend.label.clone().map(|label| match label.split_once("/bind/") {
+                // Before 1.2 a backend of a bind is named without it.
+                Some((before, bind)) if self.personality.starts_with("agentgateway-0.") => {
+                    bind.split_once('/').map_or(label.clone(), |(_, after)| format!("{before}/{after}"))
+                }
+                _ => label,
+            });
+            match label {
+                Some(label) => self.labels.insert(backend.name.clone(), label),
+                None => self.labels.remove(&backend.name),
+            };
         }
     }
 
@@ -53,6 +76,7 @@ impl Metrics {
         self.providers.apply(event);
         match &event.kind {
             Kind::ReplicaStarted { replica } => self.announce(*replica),
+            Kind::ReplicaConfigured { backends, .. } => self.name(backends),
             Kind::ProviderEvicted { replica, backend, group, provider, .. } => {
                 let labels = provider_labels(*replica, backend, *group, provider);
                 self.counted.add(&describe::EVICTIONS, &labels, 1.0);
@@ -82,7 +106,7 @@ impl Metrics {
     fn count(&mut self, exchange: &Exchange) {
         let end = &exchange.end;
         let old = ["agentgateway-0.", "agentgateway-1.2"].iter().any(|old| self.personality.starts_with(old));
-        let texts = Texts::of(exchange, old);
+        let texts = Texts::of(exchange, old, &self.labels);
         let places = self.alike.of(|key| texts.write(key));
         let mut count = Count { registry: &mut self.counted, places };
         let labels = || texts.http();
@@ -100,10 +124,11 @@ impl Metrics {
             let cached = end.answer.details.cached.filter(|_| !self.personality.starts_with("agentgateway-0."));
             count_llm(&mut count, exchange, &texts, duration, cached);
         }
-        self.count_attempts(exchange, texts.backend);
+        self.count_attempts(exchange);
     }
 
-    fn count_attempts(&mut self, exchange: &Exchange, backend: &str) {
+    fn count_attempts(&mut self, exchange: &Exchange) {
+        let backend = backend_of(exchange).unwrap_or(UNKNOWN);
         for attempt in &exchange.attempts {
             let status = match (attempt.status, attempt.outcome) {
                 (Some(status), _) => Cow::Owned(status.to_string()),
@@ -184,6 +209,11 @@ pub fn render(metrics: &Metrics, now: At) -> String {
     metrics.counted.render_with(&metrics.gauges(now))
 }
 
+/// The name of the backend that a request went to.
+fn backend_of(exchange: &Exchange) -> Option<&str> {
+    exchange.route.as_ref()?.backend.as_deref()
+}
+
 /// Values of labels, as text.
 struct Texts<'e> {
     replica: String,
@@ -203,7 +233,7 @@ struct Texts<'e> {
 
 impl<'e> Texts<'e> {
     /// `old` is a version before 1.3, which knows a bind only with its listener.
-    fn of(exchange: &'e Exchange, old: bool) -> Self {
+    fn of(exchange: &'e Exchange, old: bool, labels: &'e BTreeMap<String, String>) -> Self {
         let known = |text: Option<&'e str>| text.unwrap_or(UNKNOWN);
         let (arrival, end) = (&exchange.arrival, &exchange.end);
         // A reason comes with the answer: a client that left before it has none.
@@ -214,7 +244,7 @@ impl<'e> Texts<'e> {
         };
         Self {
             replica: exchange.replica.to_string(),
-            backend: known(exchange.route.as_ref().and_then(|route| route.backend.as_deref())),
+            backend: known(backend_of(exchange).map(|name| labels.get(name).map_or(name, String::as_str))),
             protocol: exchange.protocol(),
             method: &exchange.method,
             status: if end.status == 0 { UNKNOWN.into() } else { end.status.to_string().into() },

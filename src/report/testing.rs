@@ -67,6 +67,7 @@ pub(super) fn header() -> Header {
         backends: vec![BackendRecord {
             name: BACKEND.to_owned(),
             groups: vec![vec![provider(MOCK)], vec![provider(OPENAI)]],
+            label: None,
         }],
     }
 }

@@ -92,7 +92,10 @@ the two was not measured, and it is a mix-up of names rather than a decision: la
 agentgateway's own functions `default` and `json`. Bodies have no value. What depends on anything else does not hold, and is told of.\n\
 - agentgateway checks limits of tokens, unlike those of requests, after it has chosen a provider. So there its own 429 is accounted\n  \
 to that provider, and may evict it: in 0.11 and 0.12 with the `Retry-After` of a rule, later under a policy that takes 429\n  \
-for a failure. In labsim no limit of the gateway's own is blamed on anybody.\n";
+for a failure. In labsim no limit of the gateway's own is blamed on anybody.\n\
+- A provider with a host and no path is asked at `/v1/chat/completions`. agentgateway's code leaves the client's path as it is there, which a\n  \
+server that answers at that path alone tells with 404: give such a provider its `path` (`pathOverride`).\n\
+- From 1.4 on names of headers reach the client in the case in which the provider writes them. labsim writes all in lower case.\n";
 
 fn line(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
     let cells: Vec<String> = cells.collect();

@@ -80,6 +80,7 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
             groups: groups.iter().map(|group| Group { providers: group.iter().map(provider).collect() }).collect(),
             health: None,
             own_health: None,
+            label: None,
             place: PLACE,
         }],
         ..Topology::default()

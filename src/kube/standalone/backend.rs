@@ -38,16 +38,17 @@ pub(super) fn shared(fields: &Fields<'_>, target: &mut Target<'_, '_>) {
         return;
     }
     let Some(ai) = fields.map("ai") else { return };
-    let backend = backend(&ai, name.clone(), &policies, &BackendPart::default(), target);
+    let label = Some(format!("/{}", name.value));
+    let backend = Backend { label, ..backend(&ai, name.clone(), &policies, &BackendPart::default(), target) };
     target.topology.backends.push(backend);
     target.shared.push((name.value, target.topology.backends.len() - 1));
 }
 
-/// Reads one of a route's backends and adds it. `name` is its name where it stands in the route itself,
-/// `above` what its route says of the way to providers where neither it nor a provider does.
+/// Reads one of a route's backends and adds it. `name` is its name where it stands in the route itself, with what
+/// metrics call it then, `above` what its route says of the way to providers where neither it nor a provider does.
 pub(super) fn of_route(
     fields: &Fields<'_>,
-    name: String,
+    (name, label): (String, Option<String>),
     above: &BackendPart,
     target: &mut Target<'_, '_>,
 ) -> Option<Led> {
@@ -57,7 +58,8 @@ pub(super) fn of_route(
     match kind.key.as_str() {
         "ai" => {
             let ai = fields.map("ai")?;
-            let backend = backend(&ai, Spanned::new(name, kind.key_place), &policies, above, target);
+            let name = Spanned::new(name, kind.key_place);
+            let backend = Backend { label, ..backend(&ai, name, &policies, above, target) };
             target.topology.backends.push(backend);
             policies.part.health = None;
             Some(Led { backend: target.topology.backends.len() - 1, policies })
@@ -107,6 +109,7 @@ fn backend(
         groups: groups.into_iter().map(|providers| Group { providers }).collect(),
         health: policies.part.health.clone(),
         own_health: policies.part.health.clone(),
+        label: None,
         place: name.place,
     }
 }

@@ -9,9 +9,20 @@ use crate::kube::route::{METHODS, check_path, every_path, header_name, hostname,
 use crate::source::{Diagnostic, Spanned};
 use crate::topology::{PathMatch, Route, RouteMatch, Rule, TextMatch, WeightedBackend};
 
-/// Adds a route, the `index`th of its listener. `scope` tells its backends from those of routes of the
-/// same name elsewhere.
-pub(super) fn add(fields: &Fields<'_>, index: usize, listeners: &[usize], scope: &str, target: &mut Target<'_, '_>) {
+/// Where a route is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spot<'a> {
+    /// Its listeners.
+    pub(super) listeners: &'a [usize],
+    /// What tells its backends from those of routes of the same name elsewhere.
+    pub(super) scope: &'a str,
+    /// What metrics call the listener.
+    pub(super) label: Option<&'a str>,
+}
+
+/// Adds a route, the `index`th of its listener.
+pub(super) fn add(fields: &Fields<'_>, index: usize, spot: Spot<'_>, target: &mut Target<'_, '_>) {
+    let Spot { listeners, scope, label } = spot;
     let name =
         fields.need_text_if_there("name").unwrap_or_else(|| Spanned::new(format!("route{index}"), fields.place()));
     let namespace = fields.need_text_if_there("namespace").map_or_else(|| NAMESPACE.to_owned(), |one| one.value);
@@ -28,8 +39,9 @@ pub(super) fn add(fields: &Fields<'_>, index: usize, listeners: &[usize], scope:
         .enumerate()
         .filter_map(|(position, fields)| {
             let weight = fields.number("weight", 0..=u64::from(u32::MAX)).map_or(1, |weight| weight.value);
+            let label = label.map(|label| format!("/{label}/{namespace}/{}/backend{position}", name.value));
             let name = format!("{scope}{}/backend{position}", name.value);
-            let led = backend::of_route(fields, name, &own.part, target)?;
+            let led = backend::of_route(fields, (name, label), &own.part, target)?;
             Some((led, u32::try_from(weight).unwrap_or(u32::MAX)))
         })
         .collect();

@@ -250,12 +250,31 @@ routes:
     let backends: Vec<_> = topology.backends.iter().map(|one| one.name.as_str()).collect();
     let expected = ["default/route0", "inner/a/both", "inner/b/both", "inner/b/one"];
     assert_eq!(backends, expected.map(|name| format!("gateway/{name}/backend0")), "each has a health of its own");
+    let labels: Vec<_> = topology.backends.iter().filter_map(|one| one.label.as_deref()).collect();
+    let expected = ["default/default/route0", "inner/a/default/both", "inner/b/default/both", "inner/b/default/one"];
+    assert_eq!(labels, expected.map(|name| format!("/gateway/{name}/backend0")));
     let wrong = text.replace("inner/b", "inner/c");
     assert!(
         read(&wrong).1.contains("did you mean `inner/a`?") || read(&wrong).1.contains("inner/b"),
         "{}",
         read(&wrong).1
     );
+}
+
+/// As agentgateway's metrics were seen to name one.
+#[test]
+fn metrics_name_a_backend_by_its_way() {
+    let ai = "ai: { name: p, hostOverride: 127.0.0.1:4101, provider: { openAI: {} } }";
+    let text = format!(
+        "backends:\n- {{ name: shared, {ai} }}\nbinds:\n- port: 3000\n  listeners:\n  - routes:\n    - backends: [{{ {ai} }}]\n    \
+         - {{ name: rt, namespace: rns, backends: [{{ {ai} }}, {{ backend: /shared }}] }}\n"
+    );
+    let (topology, told, _) = read(&text);
+    assert_eq!(told, "");
+    let labels: Vec<_> = topology.backends.iter().filter_map(|one| one.label.as_deref()).collect();
+    let own = ["default/route0/backend0", "rns/rt/backend0"];
+    let own = own.map(|name| format!("/default/default/bind/3000/listener0/{name}"));
+    assert_eq!(labels, ["/shared", own[0].as_str(), own[1].as_str()]);
 }
 
 #[test]

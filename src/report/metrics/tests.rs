@@ -92,6 +92,30 @@ fn a_rule_is_told_by_its_name_and_no_answer_has_no_reason() {
     );
 }
 
+/// agentgateway's own families have its name for a backend, labsim's have labsim's.
+#[test]
+fn a_backend_is_called_what_its_version_calls_it() {
+    let families = |personality: &str| {
+        let mut header = header();
+        personality.clone_into(&mut header.personality);
+        header.backends[0].label = Some("/default/default/bind/3000/listener0/default/route0/backend0".to_owned());
+        let mut metrics = Metrics::new(&header);
+        events().iter().for_each(|event| drop(metrics.apply(event)));
+        render(&metrics, At(64_000_000))
+    };
+    for (personality, name) in [
+        ("agentgateway-1.4", "/default/default/bind/3000/listener0/default/route0/backend0"),
+        ("agentgateway-0.12", "/default/default/listener0/default/route0/backend0"),
+    ] {
+        let text = families(personality);
+        for line in text.lines().filter(|line| line.contains("backend=\"") && !line.contains("backend=\"unknown\"")) {
+            let is_own = line.starts_with("labsim_");
+            assert_eq!(line.contains(&format!("backend=\"{name}\"")), !is_own, "{line}");
+        }
+        assert!(text.contains(&format!("agentgateway_requests_total{{backend=\"{name}\"")), "{text}");
+    }
+}
+
 #[test]
 fn a_restart_takes_state_away_and_leaves_counts() {
     let mut metrics = metrics_of("agentgateway-1.4", 2_163_000);

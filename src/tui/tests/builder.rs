@@ -63,6 +63,7 @@ pub(super) fn header() -> Header {
                 vec![provider(BAD, "mock-gpt-4o-svc.agentgateway-system.svc.cluster.local:8000", "mock-gpt-4o")],
                 vec![provider(GOOD, "api.openai.com:443", "gpt-4o-mini")],
             ],
+            label: None,
         }],
     }
 }

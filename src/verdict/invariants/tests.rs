@@ -535,7 +535,7 @@ fn a_replica_that_misses_new_manifests_is_found() {
         tape(|tape| {
             tape.success(0);
             for replica in replicas {
-                let backends = vec![BackendRecord { name: "ns/new".into(), groups: Vec::new() }];
+                let backends = vec![BackendRecord { name: "ns/new".into(), groups: Vec::new(), label: None }];
                 tape.emit(Kind::ReplicaConfigured { replica: *replica, backends, reset: Vec::new() });
             }
             tape.pass(500);
