@@ -173,6 +173,7 @@ fn topology(openai: bool) -> Topology {
             groups: vec![Group { providers }],
             health: None,
             own_health: None,
+            label: None,
             place: PLACE,
         }],
         ..Topology::default()
