@@ -451,10 +451,7 @@ impl Attempt<'_> {
             let plain = encoding.decode(body);
             let plain = plain.ok_or(Error::BrokenResponse(behaviour.broken_body))?;
             let answer = chat::answer(&plain, behaviour.schema)?;
-            if answer.usage.is_some() && self.call.replica.world.bus.is_heard() {
-                // Written again, it has its usage at the beginning.
-                exchange.facts().details = tap::token_details(&answer.body);
-            }
+            exchange.facts().details = answer.details;
             exchange.learn(Some(answer.model), answer.usage);
             body = encoding.encode(answer.body);
         }

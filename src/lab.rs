@@ -241,6 +241,7 @@ impl Lab {
                 None => scenario.gateway.personality.to_string(),
                 Some(bug) => format!("{}, broken: {bug}", scenario.gateway.personality),
             },
+            json_log: scenario.topology.json_log,
             clock: self.mode.to_string(),
             start: self.start_time().to_string(),
             sources: scenario.redacted_sources(),

@@ -17,6 +17,7 @@ mod standalone;
 mod timeouts;
 mod view;
 mod waits;
+mod words;
 
 use crate::scenario::Scenario;
 use crate::source::{Diagnostic, Severity};
@@ -110,8 +111,7 @@ pub fn stuck(topology: &Topology, personality: Personality) -> Vec<&Backend> {
 }
 
 fn told(lint: &Lint, view: &View<'_>) -> Vec<Diagnostic> {
-    let found = (lint.check)(view);
-    let mut found: Vec<Diagnostic> = found.into_iter().map(|one| view.in_words_of_its_file(one)).collect();
+    let mut found = (lint.check)(view);
     for finding in &mut found {
         finding.code = Some(lint.code);
         finding.severity = lint.severity;

@@ -29,3 +29,8 @@ pub mod traces;
 mod xml;
 
 pub use record::RunRecord;
+
+/// Whether a personality is of a version before 1.2, by its name in a recording's header.
+fn is_before_1_2(personality: &str) -> bool {
+    personality.starts_with("agentgateway-0.")
+}

@@ -103,7 +103,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = gateway.header();
     let observe = args.observe.clone().or_traces_to(gateway.topology.tracing.as_ref());
-    let observe = observe.or_json_log(gateway.topology.json_log);
     let watch = match observe.open_in_heaps().and_then(|outputs| outputs.watch(&header, None)) {
         Ok(watch) => watch,
         Err(exit) => return Ok(exit),

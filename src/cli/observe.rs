@@ -69,12 +69,6 @@ impl Args {
         self.access_log.is_some() || self.metrics.is_some() || self.traces.is_some()
     }
 
-    /// The same, with the access log in JSON where a configuration says so and nobody else anything.
-    pub(super) fn or_json_log(mut self, json: bool) -> Self {
-        self.access_log_format = self.access_log_format.or(json.then_some(LogFormat::Json));
-        self
-    }
-
     /// The same, with traces sent where a configuration says, unless they go elsewhere.
     pub(super) fn or_traces_to(mut self, tracing: Option<&Tracing>) -> Self {
         if let (None, Some(tracing)) = (&self.traces, tracing) {
@@ -135,6 +129,7 @@ impl Args {
 
     fn access_log(&self, header: &Header, start: Timestamp) -> AccessLog {
         let format = match self.access_log_format {
+            None if header.json_log => access_log::Format::Json,
             None | Some(LogFormat::Text) => access_log::Format::Text,
             Some(LogFormat::Json) => access_log::Format::Json,
         };

@@ -93,8 +93,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = Header { unplayed: !args.play, ..lab.header() };
-    let observe = args.observe.clone().or_json_log(lab.scenario().topology.json_log);
-    let opened = recorder(args, &header).and_then(|recorder| Ok((recorder, observe.open()?.watch(&header, None)?)));
+    let opened =
+        recorder(args, &header).and_then(|recorder| Ok((recorder, args.observe.open()?.watch(&header, None)?)));
     let (recorder, watch) = match opened {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),

@@ -3,7 +3,7 @@
 //! These ride along in the gateway's events. Each field may be absent: an older recording lacks
 //! them, and nothing but a report reads them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::At;
@@ -85,11 +85,10 @@ pub struct TokenDetails {
 }
 
 impl TokenDetails {
-    /// Reads a `usage` object, or the JSON that begins with it.
+    /// Reads a `usage` object.
     #[must_use]
-    pub fn of_usage(json: &[u8]) -> Self {
-        let mut values = serde_json::Deserializer::from_slice(json).into_iter::<UsageDetails>();
-        let Some(Ok(usage)) = values.next() else { return Self::default() };
+    pub fn of_usage<'de>(usage: impl Deserializer<'de>) -> Self {
+        let Ok(usage) = UsageDetails::deserialize(usage) else { return Self::default() };
         Self {
             cached: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
             audio: usage.completion_tokens_details.and_then(|details| details.audio_tokens),
@@ -342,8 +341,8 @@ mod tests {
 
     #[test]
     fn tokens_that_are_counted_apart_are_read_from_a_usage() {
-        let of = |json: &str| TokenDetails::of_usage(json.as_bytes());
-        let usage = r#"{"prompt_tokens":5,"prompt_tokens_details":{"audio_tokens":9,"cached_tokens":0},"x":[{}],"completion_tokens_details":{"audio_tokens":2}},"choices":[]}"#;
+        let of = |json| TokenDetails::of_usage(&mut serde_json::Deserializer::from_str(json));
+        let usage = r#"{"prompt_tokens":5,"prompt_tokens_details":{"audio_tokens":9,"cached_tokens":0},"x":[{}],"completion_tokens_details":{"audio_tokens":2}}"#;
         assert_eq!(of(usage), TokenDetails { cached: Some(0), audio: Some(2) });
         for none in [r#"{"prompt_tokens":5}"#, "null", "", r#"{"prompt_tokens_details":null}"#] {
             assert_eq!(of(none), TokenDetails::default(), "{none}");

@@ -32,6 +32,9 @@ pub struct Header {
     pub batch: Option<Batch>,
     /// Personality of the gateway.
     pub personality: String,
+    /// Whether the configuration has the access log be JSON.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub json_log: bool,
     /// `virtual` or `real`.
     pub clock: String,
     /// Wall-clock time of the lab's start, RFC 3339.

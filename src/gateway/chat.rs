@@ -14,6 +14,7 @@ use rewrite::{Absent, Field, Shape};
 
 use super::error::Error;
 use super::personality::Schema;
+use crate::event::facts::TokenDetails;
 use crate::event::{Parameters, Usage};
 
 /// A request that is ready for its provider.
@@ -38,6 +39,8 @@ pub(crate) struct Answer {
     pub(crate) model: String,
     /// Tokens, if it says.
     pub(crate) usage: Option<Usage>,
+    /// Tokens that it counts apart.
+    pub(crate) details: TokenDetails,
 }
 
 /// A request as it came, ready to be written for one provider or another.
@@ -183,11 +186,11 @@ fn usual_answer(body: &[u8], schema: Schema) -> Option<Answer> {
     };
     let written = rewrite::rewrite(body, fields)?;
     let model = text(written.known(0))?;
-    let usage = match written.known(1) {
-        b"null" => None,
-        usage => Some(tokens(usage)?),
+    let (usage, details) = match written.known(1) {
+        b"null" => (None, TokenDetails::default()),
+        usage => (Some(tokens(usage)?), TokenDetails::of_usage(&mut serde_json::Deserializer::from_slice(usage))),
     };
-    Some(Answer { body: written.into_json().into(), model, usage })
+    Some(Answer { body: written.into_json().into(), model, usage, details })
 }
 
 /// What stands in a JSON string.
@@ -220,8 +223,9 @@ fn parsed_answer(body: &[u8], schema: Schema) -> Result<Answer, Error> {
     }
     let response: Response = serde_json::from_slice(body).map_err(bad)?;
     let body = serde_json::to_vec(&response).map_err(bad)?;
+    let details = response.usage.as_ref().map(|usage| TokenDetails::of_usage(&usage.rest)).unwrap_or_default();
     let usage = response.usage.map(|usage| Usage { input: usage.prompt_tokens, output: usage.completion_tokens });
-    Ok(Answer { body: body.into(), model: response.model, usage })
+    Ok(Answer { body: body.into(), model: response.model, usage, details })
 }
 
 /// What is written of a request.

@@ -80,17 +80,9 @@ impl Tap {
         }
         if let Some(usage) = Usage::of_json(&chunk) {
             self.usage = Some(usage);
-            self.details = token_details(data);
+            self.details = chunk.get("usage").map(TokenDetails::of_usage).unwrap_or_default();
         }
     }
-}
-
-/// The tokens that an answer or a chunk counts apart.
-pub(crate) fn token_details(json: &[u8]) -> TokenDetails {
-    const KEY: &[u8] = b"\"usage\"";
-    let Some(at) = json.windows(KEY.len()).position(|window| window == KEY) else { return TokenDetails::default() };
-    let after = json[at + KEY.len()..].trim_ascii_start();
-    after.strip_prefix(b":").map(TokenDetails::of_usage).unwrap_or_default()
 }
 
 /// Whether a chunk may have a `usage` that is an object: most have none, or `null`.

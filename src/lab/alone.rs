@@ -63,6 +63,7 @@ impl GatewayAlone {
             unplayed: false,
             batch: None,
             personality: self.personality.to_string(),
+            json_log: self.topology.json_log,
             clock: Mode::Real.to_string(),
             start: self.start.to_string(),
             sources: Sources::default(),

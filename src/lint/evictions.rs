@@ -2,6 +2,7 @@
 
 use super::failures::holds;
 use super::view::{InForce, View, retry};
+use super::words::Words;
 use super::{Lint, waits};
 use crate::gateway::personality::{DefaultDuration, Trigger};
 use crate::source::{Diagnostic, Severity};
@@ -53,14 +54,15 @@ pub(super) fn stuck<'s>(view: &View<'s>) -> Vec<&'s Backend> {
 fn no_failover(view: &View<'_>) -> Vec<Diagnostic> {
     let tell = |backend: &Backend| {
         let message = format!("under {} the backend `{}` never fails over", view.personality, backend.name);
-        Diagnostic::error(message)
+        let diagnostic = Diagnostic::error(message)
             .at(backend.place, "has no health policy")
-            .note("from 1.0 on only a health policy evicts a provider, whatever its status and its `Retry-After`")
-            .help(
-                "give the backend one in an AgentgatewayPolicy, such as `health: { unhealthyCondition: \"response.code \
-                 == 429 || response.code >= 500\", eviction: { duration: 30s, consecutiveFailures: 1 } }`, or name an \
-                 earlier personality",
-            )
+            .note("from 1.0 on only a health policy evicts a provider, whatever its status and its `Retry-After`");
+        let Words { in_a_policy, condition, .. } = view.words(&diagnostic);
+        diagnostic.help(format!(
+            "give the backend one {in_a_policy}, such as `health: {{ {condition}: \"response.code == 429 || \
+             response.code >= 500\", eviction: {{ duration: 30s, consecutiveFailures: 1 }} }}`, or name an earlier \
+             personality"
+        ))
     };
     stuck(view).into_iter().map(tell).collect()
 }

@@ -42,7 +42,6 @@ pub(super) const LINTS: [Lint; 4] = [
 
 /// What clients get wrong; credentials are the gateway's.
 const CLIENT_ERRORS: [u16; 5] = [400, 404, 413, 415, 422];
-const BOTH: &str = "write `unhealthyCondition: \"response.code == 429 || response.code >= 500\"`";
 
 /// Whether a policy takes a status for a failure; none where that depends on more than the status.
 pub(super) fn holds(view: &View<'_>, policy: &HealthPolicy, status: u16) -> Option<bool> {
@@ -69,7 +68,9 @@ fn each(view: &View<'_>, tell: impl Fn(&InForce<'_>) -> Option<(String, &'static
         let expression = one.policy.unhealthy_origin;
         let origin = if expression.0.is_some() { expression } else { one.policy.origin };
         let diagnostic = View::at(Diagnostic::warning(message), origin, one.backend.place, label);
-        Some(diagnostic.note(note).help(BOTH))
+        let condition = view.words(&diagnostic).condition;
+        let help = format!("write `{condition}: \"response.code == 429 || response.code >= 500\"`");
+        Some(diagnostic.note(note).help(help))
     });
     told.collect()
 }

@@ -39,10 +39,8 @@ fn of_providers(view: &View<'_>) -> Vec<Diagnostic> {
                 Some(_) => format!("the policy of the backend `{}` counts in its place", backend.name),
                 None => "it is accepted without a word; the provider is never evicted by it".to_owned(),
             };
-            found.push(diagnostic.note(instead).help(format!(
-                "let the policy be for the whole backend `{}` (no `sectionName`), or run 1.3 or later",
-                backend.name
-            )));
+            let for_the_whole = (view.words(&diagnostic).for_the_whole)(&backend.name);
+            found.push(diagnostic.note(instead).help(format!("{for_the_whole}, or run 1.3 or later")));
         }
     }
     found

@@ -65,9 +65,10 @@ fn no_credential(view: &View<'_>) -> Vec<Diagnostic> {
         ("no credential", "answers 401")
     };
     let tell = |provider: &Provider| {
-        Diagnostic::warning(format!("`{}` is OpenAI, and is sent {sent}", provider.name.value))
-            .at(provider.name.place, so)
-            .help("write `policies: { auth: { secretRef: { name: openai-secret } } }` for it")
+        let message = format!("`{}` is OpenAI, and is sent {sent}", provider.name.value);
+        let diagnostic = Diagnostic::warning(message).at(provider.name.place, so);
+        let credential = view.words(&diagnostic).credential;
+        diagnostic.help(format!("write `policies: {{ {credential} }}` for it"))
     };
     view.backends().flat_map(|(_, backend)| backend.providers()).map(|(_, one)| one).filter(bare).map(tell).collect()
 }
@@ -85,7 +86,8 @@ fn key_shared(view: &View<'_>) -> Vec<Diagnostic> {
         let message = format!("the client's key goes to both `{}` and `{}`", first.name.value, other.name.value);
         let diagnostic = Diagnostic::warning(message).at(other.name.place, "gets it after a failover");
         let diagnostic = diagnostic.note_at(first.name.place, "gets it first");
-        Some(diagnostic.help("give each provider a credential of its own: `auth: { secretRef: … }`"))
+        let credential = view.words(&diagnostic).credential;
+        Some(diagnostic.help(format!("give each provider a credential of its own: `{credential}`")))
     };
     view.with_alternatives().filter_map(|(_, backend)| tell(backend)).collect()
 }
@@ -93,9 +95,10 @@ fn key_shared(view: &View<'_>) -> Vec<Diagnostic> {
 fn unrouted(view: &View<'_>) -> Vec<Diagnostic> {
     let unused = view.backends().filter(|(index, _)| view.rules_to(*index).is_empty());
     let tell = |backend: &Backend| {
-        Diagnostic::warning(format!("no request comes to the backend `{}`", backend.name))
-            .at(backend.place, "no rule leads here")
-            .help("name it under `backendRefs` of an HTTPRoute, with a weight above 0")
+        let message = format!("no request comes to the backend `{}`", backend.name);
+        let diagnostic = Diagnostic::warning(message).at(backend.place, "no rule leads here");
+        let in_a_route = view.words(&diagnostic).in_a_route;
+        diagnostic.help(format!("name it {in_a_route}, with a weight above 0"))
     };
     unused.map(|(_, backend)| tell(backend)).collect()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Lint;
 use super::view::{View, retry};
+use super::words::Words;
 use crate::gateway::personality::RetriedTimeout;
 use crate::source::duration::human;
 use crate::source::{Diagnostic, Severity};
@@ -47,7 +48,8 @@ fn none(view: &View<'_>) -> Vec<Diagnostic> {
                 View::at(Diagnostic::warning(message), rule.origin, backend.place, "this rule has no timeouts");
             let diagnostic =
                 diagnostic.note("a request without an answer is no failure until it ends, and so evicts nobody");
-            found.push(diagnostic.help("write `timeouts: { request: 60s, backendRequest: 20s }`"));
+            let timeouts = view.words(&diagnostic).timeouts;
+            found.push(diagnostic.help(format!("write `{timeouts}`")));
         }
     }
     found
@@ -70,7 +72,8 @@ fn outlasts_eviction(view: &View<'_>) -> Vec<Diagnostic> {
                 Some(place) => diagnostic.note_at(place, "this eviction"),
                 None => diagnostic,
             };
-            found.push(diagnostic.help("write a shorter `backendRequest`, or a longer `duration`"));
+            let timeout = view.words(&diagnostic).attempt_timeout;
+            found.push(diagnostic.help(format!("write a shorter `{timeout}`, or a longer `duration`")));
         }
     }
     found
@@ -88,10 +91,12 @@ fn not_retried(view: &View<'_>) -> Vec<Diagnostic> {
             let message = "a provider that hangs leaves no time for another attempt";
             let diagnostic = View::at(Diagnostic::warning(message), retry.origin, backend.place, "not after a timeout");
             let (why, help) = if never {
-                (format!("{} retries no timeout that has time left", view.personality), "run 1.3 or later")
+                let why = format!("{} retries no timeout that has time left", view.personality);
+                (why, "run 1.3 or later".to_owned())
             } else {
                 let why = "the timeout of the request is over all attempts, and final".to_owned();
-                (why, "add a `backendRequest` timeout that is shorter than `request`")
+                let Words { request_timeout, attempt_timeout, .. } = view.words(&diagnostic);
+                (why, format!("add a `{attempt_timeout}` timeout that is shorter than `{request_timeout}`"))
             };
             found.push(diagnostic.note(why).help(help));
         }

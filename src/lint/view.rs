@@ -2,6 +2,7 @@
 //! rules lead to a backend.
 
 use super::Subject;
+use super::words::{KUBERNETES, STANDALONE, Words};
 use crate::gateway::personality::{Behaviour, Policies};
 use crate::scenario::Scenario;
 use crate::source::{Diagnostic, Origin, Place};
@@ -99,19 +100,10 @@ impl<'s> View<'s> {
         found
     }
 
-    /// A finding in the words of the file that it is about: agentgateway's own configuration calls some things
-    /// otherwise than Kubernetes does.
-    pub(super) fn in_words_of_its_file(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+    /// The words of the file that a finding is about.
+    pub(super) fn words(&self, diagnostic: &Diagnostic) -> &'static Words {
         let file = diagnostic.primary.as_ref().map(|(place, _)| place.file);
-        if file.is_some_and(|file| self.topology.own_files.contains(&file)) {
-            let texts = diagnostic.notes.iter_mut().chain(&mut diagnostic.help).chain([&mut diagnostic.message]);
-            for text in texts {
-                for (kubernetes, own) in OWN_WORDS {
-                    *text = text.replace(kubernetes, own);
-                }
-            }
-        }
-        diagnostic
+        if file.is_some_and(|file| self.topology.own_files.contains(&file)) { &STANDALONE } else { &KUBERNETES }
     }
 
     /// A finding at an origin, or at a backend where that is nowhere.
@@ -119,21 +111,6 @@ impl<'s> View<'s> {
         diagnostic.at(origin.0.unwrap_or(otherwise), label)
     }
 }
-
-/// What Kubernetes calls so, and what agentgateway's own configuration does.
-const OWN_WORDS: [(&str, &str); 11] = [
-    ("unhealthyCondition", "unhealthyExpression"),
-    ("timeouts: { request: 60s, backendRequest: 20s }", "timeout: { requestTimeout: 60s, backendRequestTimeout: 20s }"),
-    ("`backendRequest`", "`backendRequestTimeout`"),
-    ("`request`", "`requestTimeout`"),
-    ("give the backend one in an AgentgatewayPolicy, such as", "give the backend one under its `policies`, such as"),
-    ("let the policy be for the whole backend", "let the policy stand under the `policies` of the whole backend"),
-    (" (no `sectionName`)", ""),
-    ("`policies: { auth: { secretRef: { name: openai-secret } } }`", "`policies: { backendAuth: { key: … } }`"),
-    ("`auth: { secretRef: … }`", "`backendAuth: { key: … }`"),
-    ("name it under `backendRefs` of an HTTPRoute", "name it under the `backends` of a route"),
-    ("with a ResponseHeaderModifier", "with `responseHeaderModifier`"),
-];
 
 /// The changes that a rule makes to headers of responses.
 pub(super) fn response_headers(rule: &Rule) -> impl Iterator<Item = &HeaderChange> {

@@ -162,10 +162,11 @@ fn none_added(view: &View<'_>) -> Vec<Diagnostic> {
     });
     let tell = |backend: &Backend| {
         let message = format!("nothing here makes the backend `{}` fail over", backend.name);
-        Diagnostic::warning(message)
+        let diagnostic = Diagnostic::warning(message)
             .at(backend.place, "no filter adds a wait")
-            .note(format!("under {} only a 429 that says how long to wait evicts; a 503 never does", view.personality))
-            .help("add `Retry-After` with a ResponseHeaderModifier, unless the providers send it themselves")
+            .note(format!("under {} only a 429 that says how long to wait evicts; a 503 never does", view.personality));
+        let filter = view.words(&diagnostic).response_filter;
+        diagnostic.help(format!("add `Retry-After` with {filter}, unless the providers send it themselves"))
     };
     without.map(|(_, backend)| tell(backend)).collect()
 }

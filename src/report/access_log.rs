@@ -56,7 +56,7 @@ impl AccessLog {
     /// A log for the lab of this header, whose first moment is `start`.
     #[must_use]
     pub fn new(format: Format, header: &Header, start: Timestamp, options: Options) -> Self {
-        let newer = !header.personality.starts_with("agentgateway-0.");
+        let newer = !super::is_before_1_2(&header.personality);
         Self { format, options, seed: header.seed, start, newer, exchanges: Exchanges::default() }
     }
 

@@ -59,7 +59,7 @@ impl Metrics {
         for backend in backends {
             let label = backend.label.clone().map(|label| match label.split_once("/bind/") {
                 // Before 1.2 a backend of a bind is named without it.
-                Some((before, bind)) if self.personality.starts_with("agentgateway-0.") => {
+                Some((before, bind)) if super::is_before_1_2(&self.personality) => {
                     bind.split_once('/').map_or(label.clone(), |(_, after)| format!("{before}/{after}"))
                 }
                 _ => label,
@@ -116,12 +116,12 @@ impl Metrics {
         if let Some(bytes) = end.answer.bytes.filter(|bytes| *bytes > 0) {
             count.add(&describe::RESPONSE_BYTES, labels, as_f64(bytes));
         }
-        if end.attempts > 1 && !self.personality.starts_with("agentgateway-0.") {
+        if end.attempts > 1 && !super::is_before_1_2(&self.personality) {
             count.add(&describe::RETRIES, labels, f64::from(end.attempts - 1));
         }
         // Before 1.3 only an answer that was understood is timed.
         if end.request_model.is_some() && !(old && end.response_model.is_none()) {
-            let cached = end.answer.details.cached.filter(|_| !self.personality.starts_with("agentgateway-0."));
+            let cached = end.answer.details.cached.filter(|_| !super::is_before_1_2(&self.personality));
             count_llm(&mut count, exchange, &texts, duration, cached);
         }
         self.count_attempts(exchange);

@@ -160,7 +160,7 @@ impl Traces {
     }
 
     fn is_newer(&self) -> bool {
-        !self.personality.starts_with("agentgateway-0.")
+        !super::is_before_1_2(&self.personality)
     }
 
     /// Nanoseconds since 1970.

@@ -1,6 +1,7 @@
 //! A screen over a lab or a recording: its thread, what flows to it, and how it is opened and closed.
 
 mod driver;
+mod frames;
 mod gate;
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::event::log::{Header, ReadError};
 use crate::event::{At, Event, Sink};
 
 use driver::{Driver, READ_FIRST, Recording};
+use frames::Frames;
 pub use gate::Gate;
 
 /// What a screen is told.
@@ -126,6 +128,7 @@ impl Screen {
                 gate: Some((gate_of_screen.clone(), from_screen, commands)),
                 rest: None,
                 drawn: Drawn::default(),
+                frames: Frames::default(),
                 sliding: false,
                 began: Instant::now(),
                 lab_began: None,
@@ -234,6 +237,7 @@ pub fn replay(
         gate: None,
         rest: Some(Box::new(events) as Recording),
         drawn: Drawn::default(),
+        frames: Frames::default(),
         sliding: false,
         began: Instant::now(),
         lab_began: None,

@@ -220,8 +220,10 @@ impl Timeline {
     /// Tells that nothing more will come: what is still open is decided, by `verdict` where somebody
     /// has judged the whole.
     pub(super) fn conclude(&mut self, verdict: Option<Vec<Finding>>) {
-        let found = verdict.or_else(|| self.judge.as_mut().and_then(|judge| judge.conclude()));
-        self.note_findings(found);
+        match verdict {
+            None => self.rest(),
+            found => self.note_findings(found),
+        }
         self.judge = None;
     }
 

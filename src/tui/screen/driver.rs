@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossterm::event::{self as terminal_event, MouseButton, MouseEvent, MouseEventKind};
 use tokio::time::Instant;
 
+use super::frames::{Effort, FRAME, Frames};
 use super::{Gate, Inbox, Options};
 use crate::event::log::ReadError;
 use crate::event::{At, Event};
@@ -19,12 +20,6 @@ use crate::tui::model::{Effect, Model, Source};
 use crate::tui::terminal::{self, Guard, Input};
 use crate::tui::view::{self, Drawn};
 
-/// A frame, thirty in a second.
-const FRAME: Duration = Duration::from_millis(33);
-/// A frame while a lab keeps the machine busy: ten in a second.
-const SLOW_FRAME: Duration = Duration::from_millis(100);
-/// How much of its time a screen over a lab in real time is at work, as long as it shows ten frames a second.
-const SHARE: f64 = 0.25;
 /// How long events are taken at most between two frames.
 const TAKE: Duration = Duration::from_millis(50);
 /// How long to wait for a key while nothing moves.
@@ -47,6 +42,7 @@ pub(super) struct Driver {
     pub(super) gate: Option<(Gate, mpsc::Receiver<Command>, mpsc::Sender<Command>)>,
     pub(super) rest: Option<Recording>,
     pub(super) drawn: Drawn,
+    pub(super) frames: Frames,
     /// Whether the mouse holds the bar of time.
     pub(super) sliding: bool,
     pub(super) began: Instant,
@@ -71,7 +67,7 @@ impl Driver {
 
     fn show(&mut self, guard: &mut Guard) -> io::Result<()> {
         loop {
-            let woke = Instant::now();
+            let effort = Effort::begin();
             self.take_events();
             self.take_notices();
             self.read_on(READ_ON);
@@ -86,7 +82,8 @@ impl Driver {
             if self.is_done() {
                 return Ok(());
             }
-            if !self.wait_for_input(self.pause(woke.elapsed()))? {
+            let pause = self.pause(effort);
+            if !self.wait_for_input(pause)? {
                 // Nobody can see or press anything any more.
                 self.pass(Command::Quit);
                 return Ok(());
@@ -177,18 +174,16 @@ impl Driver {
         goes_on || self.model.message.is_some()
     }
 
-    /// How long to wait for a key before the next frame.
-    ///
-    /// Over a lab in real time the work of a frame, `busy`, may only take so much of the time: a machine
-    /// that is busy gets fewer frames, so that the lab keeps its cores.
-    fn pause(&self, busy: Duration) -> Duration {
+    /// How long to wait for a key before the next frame, after one that took this.
+    fn pause(&mut self, effort: Effort) -> Duration {
+        let took = effort.took();
         let whole = match self.model.source {
             _ if self.rest.is_some() => return Duration::ZERO,
             _ if !self.moves() => return IDLE,
-            Source::Real => busy.div_f64(SHARE).clamp(FRAME, SLOW_FRAME),
+            Source::Real => self.frames.next(took, effort.worked()),
             Source::Virtual | Source::Replay => FRAME,
         };
-        whole.saturating_sub(busy)
+        whole.saturating_sub(took)
     }
 
     fn is_done(&mut self) -> bool {

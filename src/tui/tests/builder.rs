@@ -53,6 +53,7 @@ pub(super) fn header() -> Header {
         unplayed: false,
         batch: None,
         personality: "agentgateway-1.4".to_owned(),
+        json_log: false,
         clock: "virtual".to_owned(),
         start: "2026-01-01T00:00:00Z".to_owned(),
         sources,
