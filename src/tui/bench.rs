@@ -22,6 +22,9 @@ pub trait Workbench: Send {
     /// Whether the lab has done all that it was told to, and stands still.
     fn is_resting(&self) -> bool;
 
+    /// How many steps were asked for and have not begun.
+    fn waiting(&self) -> usize;
+
     /// Whether the scenario's own steps are played.
     fn plays_steps(&self) -> bool;
 

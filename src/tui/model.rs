@@ -16,6 +16,7 @@ use super::filter::Filter;
 use super::fold::Fold;
 use super::kept::Batch;
 use super::keys::{Context, Keys};
+use super::landmarks::Sort;
 use super::lineup::Lineup;
 use super::listing::{Chooser, Column};
 use super::menu::Menu;
@@ -51,6 +52,10 @@ pub(super) struct Model {
     /// Whether the lab has done everything and waits for somebody to act.
     pub(super) resting: bool,
     has_rested: bool,
+    /// What was asked for and has not begun: it waits for time to go on.
+    pub(super) waiting: usize,
+    /// The landmark that the lab goes on to, and how many events there were when that was asked.
+    awaited: Option<(usize, Option<Sort>)>,
     /// How many events there were when a lab that rests was judged last.
     judged: usize,
     /// Where a lab on real ports can be reached: what, and its address.
@@ -171,6 +176,8 @@ impl Model {
             over: false,
             resting: false,
             has_rested: false,
+            waiting: 0,
+            awaited: None,
             judged: 0,
             addresses: Vec::new(),
             tab: Tab::default(),
@@ -234,6 +241,7 @@ impl Model {
     pub(super) fn conclude(&mut self, verdict: Option<Vec<Finding>>) {
         self.over = true;
         self.timeline.conclude(verdict);
+        self.miss_awaited();
         if self.attached {
             self.catch_up();
         }
@@ -275,7 +283,7 @@ impl Model {
 
     /// Whether the run has done everything and its end is shown.
     pub(super) fn is_at_end(&self) -> bool {
-        (self.over || self.resting) && self.at >= self.latest()
+        (self.over || self.resting && self.waiting == 0) && self.at >= self.latest()
     }
 
     /// What has become of the run so far: the worst of its findings, and nothing while one is open.

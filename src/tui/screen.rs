@@ -71,10 +71,11 @@ pub struct Screen {
 }
 
 /// Hands events to a screen. It never waits, and drops nothing.
-pub struct ScreenSink(Arc<Inbox>);
+pub struct ScreenSink(Arc<Inbox>, Gate);
 
 impl Sink for ScreenSink {
     fn event(&mut self, event: &Event) {
+        self.1.hear(&event.kind);
         self.0.events.push(event);
     }
 }
@@ -152,7 +153,7 @@ impl Screen {
     /// Where the lab puts its events.
     #[must_use]
     pub fn sink(&self) -> ScreenSink {
-        ScreenSink(self.inbox.clone())
+        ScreenSink(self.inbox.clone(), self.gate.clone())
     }
 
     /// A way to tell the person something.

@@ -8,3 +8,4 @@ mod manual;
 mod panics;
 pub(crate) mod screens;
 mod taken_away;
+mod time;

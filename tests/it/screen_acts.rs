@@ -92,7 +92,7 @@ fn a_session_is_watched_broken_wound_back_written_down_and_run_again() {
     session.press("\u{15}");
     session.press(&written);
     session.press("\r");
-    session.sees("written to");
+    session.sees("written: `labsim run");
     let run = ["run", &*written, "--no-tui", "--record", &*again];
     let status =
         std::process::Command::new(env!("CARGO_BIN_EXE_labsim")).args(run).output().expect("labsim runs").status;

@@ -127,6 +127,10 @@ impl Workbench for Bench {
         self.acting.as_ref().is_some_and(|acting| acting.0.ends && acting.0.commands.is_idle())
     }
 
+    fn waiting(&self) -> usize {
+        self.acting.as_ref().map_or(0, |acting| acting.0.commands.waiting())
+    }
+
     fn plays_steps(&self) -> bool {
         self.played
     }

@@ -1,7 +1,7 @@
 //! The first line (what this is, and the tabs) and the last (what the keys do here and now).
 
 use super::canvas::{Canvas, fitted, width};
-use crate::tui::action::{Action, TABS};
+use crate::tui::action::{Action, TABS, Tab};
 use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
@@ -96,6 +96,9 @@ pub(super) fn keys(model: &Model, canvas: &mut Canvas<'_>) {
     if let Some((message, _)) = &model.message {
         let room = canvas.width().saturating_sub(at + 10);
         at = canvas.text(at, 0, fitted(message, room), Role::Note) + 2;
+    } else if let Some(acts) = model.told_of_waiting() {
+        let word = format!("{acts} for time to go on");
+        at = canvas.text(at, 0, word, Role::Note) + 2;
     }
     if model.context() != Context::Form {
         hint(model, canvas, canvas.width().saturating_sub(8), &Action::Help, "help");
@@ -156,7 +159,10 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
             }
             wanted.push((Action::StepTime(-1_000), "back"));
             wanted.extend((!is_last).then_some((Action::StepTime(1_000), "forward")));
-            wanted.extend([(next, "next happening"), (Action::Open, "open"), (Action::Filter, "filter")]);
+            wanted.extend((!is_last).then_some((next, "next happening")));
+            if !matches!(model.tab, Tab::Charts | Tab::Scenario) {
+                wanted.extend([(Action::Open, "open"), (Action::Filter, "filter")]);
+            }
             if model.source == Source::Replay || model.source == Source::Virtual {
                 wanted.extend([(Action::Faster, "faster"), (Action::Slower, "slower")]);
             }

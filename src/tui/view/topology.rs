@@ -267,11 +267,16 @@ impl<'f> Seen<'f> {
         let views = || fold.replicas.iter().filter_map(|replica| replica.health.get(provider));
         let state = views().map(|health| health.state(now)).max()?;
         let agreeing = views().filter(|health| health.state(now) == state);
-        let until = |health: &&Health| health.eviction.as_ref().map_or(At(0), |eviction| eviction.until);
+        let until = |health: &Health| health.eviction.as_ref().map_or(At(0), |eviction| eviction.until);
+        let is_worse = |one: &&Health, other: &&Health| {
+            let latency = || one.latency_seconds.total_cmp(&other.latency_seconds);
+            let score = || other.score.total_cmp(&one.score);
+            until(one).cmp(&until(other)).then_with(score).then(one.failures.cmp(&other.failures)).then_with(latency)
+        };
         Some(Self {
             state,
             agreeing: agreeing.clone().count(),
-            worst: agreeing.max_by_key(until)?,
+            worst: agreeing.max_by(is_worse)?,
             replicas: views().count(),
             pending: views().map(|health| health.pending).sum(),
         })
