@@ -240,7 +240,8 @@ mod tests {
         }
         let act = Kind::StepEnded { step: own, failed: None };
         judging.judge(Some(&Event { seq: 0, at_us: events[ends[0]].at_us, kind: act }));
-        let of_steps = |judging: &Judging| judging.shown.iter().filter(|one| one.step > Some(0)).cloned().collect::<Vec<_>>();
+        let of_steps =
+            |judging: &Judging| judging.shown.iter().filter(|one| one.step > Some(0)).cloned().collect::<Vec<_>>();
         assert!(!of_steps(&judging).is_empty());
         assert!(of_steps(&judging).iter().all(|one| one.decision == Decision::Open), "{:?}", of_steps(&judging));
         for event in &events[ends[0] + 1..] {

@@ -339,6 +339,7 @@ impl Fold {
         let path = names.id(path);
         let row = self.entry(request, position);
         row.replica = Some(replica);
+        row.arrived = true;
         if !row.has_client {
             row.path = path;
         }

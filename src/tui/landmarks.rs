@@ -37,9 +37,7 @@ impl Sort {
             Kind::ProviderEvicted { .. } => Self::Eviction,
             Kind::ProviderReturned { .. } => Self::Return,
             Kind::StepStarted { .. } => Self::Step,
-            Kind::ClientRequestEnded { status, outcome, .. }
-                if Class::of(*status, Some(*outcome)) != Class::Good =>
-            {
+            Kind::ClientRequestEnded { status, outcome, .. } if Class::of(*status, Some(*outcome)) != Class::Good => {
                 Self::Failure
             }
             _ => return None,

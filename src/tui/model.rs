@@ -74,6 +74,8 @@ pub(super) struct Model {
     pub(super) events: Scrolled,
     /// How far the scenario is scrolled from where it would stand.
     pub(super) scenario_scroll: isize,
+    /// How far the providers are scrolled where there are more than can be seen.
+    pub(super) topology_scroll: usize,
     pub(super) filter_text: String,
     pub(super) filter: Filter,
     pub(super) typing: bool,
@@ -190,6 +192,7 @@ impl Model {
             table: Table::default(),
             events: Scrolled::default(),
             scenario_scroll: 0,
+            topology_scroll: 0,
             filter_text: String::new(),
             filter: Filter::default(),
             typing: false,
@@ -337,8 +340,25 @@ impl Model {
         }
     }
 
+    /// Whether an action does anything over what is open: the lists below that are out of reach.
+    pub(super) fn means_something(&self, action: &Action) -> bool {
+        let open = if self.open == Open::Help { self.below.0 } else { self.open };
+        match open {
+            Open::Nothing | Open::Help => true,
+            Open::Story(_) => !action.is_about_lists() && *action != Action::Compare,
+            Open::Compare(..) => !action.is_about_lists(),
+            Open::Menu => {
+                *action == Action::Open
+                    || !action.is_about_lists() && !matches!(action, Action::Compare | Action::CopyCurl)
+            }
+        }
+    }
+
     /// Does what a person wants.
     pub(super) fn act(&mut self, action: &Action) {
+        if !self.means_something(action) {
+            return;
+        }
         if *action != Action::Nothing {
             // What was said was about what was done before.
             self.message = None;

@@ -4,6 +4,7 @@ mod acts;
 mod builder;
 mod chance;
 mod long;
+mod looks;
 mod manual;
 mod panics;
 pub(crate) mod screens;

@@ -174,6 +174,25 @@ fn a_recording_of_a_lab_that_was_up_expects_nothing_of_its_scenario() {
 }
 
 #[test]
+fn a_session_of_more_replicas_is_written_with_them() {
+    let scratch = Scratch::new("screen-up-replicas");
+    let written = scratch.path("session.yaml");
+    let arguments = ["up", SCENARIO, "--port", "0", "--metrics-port", "0", "--replicas", "2"];
+    let mut session = Session::open(&arguments, (120, 30));
+    session.sees("127.0.0.1:");
+    session.press("w");
+    session.sees("write the session to");
+    session.press("\u{15}");
+    session.press(&written.display().to_string());
+    session.press("\r");
+    session.sees("written: `labsim run");
+    session.press("q");
+    session.ends(0);
+    let text = std::fs::read_to_string(&written).expect("a scenario");
+    assert!(text.contains("replicas: 2") && text.contains("in which nothing was done"), "{text}");
+}
+
+#[test]
 fn a_lab_on_real_ports_shows_what_others_ask_and_goes_down_with_the_screen() {
     let mut session = Session::open(&["up", SCENARIO, "--port", "0", "--metrics-port", "0"], (100, 30));
     asks(&session);

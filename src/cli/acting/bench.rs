@@ -173,6 +173,28 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_form_offers_can_be_injected() {
+        let lab = Lab::from_file(Path::new("scenarios/intra-group.yaml")).expect("a lab");
+        let bench = Bench::of_lab(lab.header(), &Acting::new(&lab, &Interrupt::default(), true), None);
+        for fault in bench.catalogue() {
+            let target = if fault.on_link { "client -> gateway" } else { "openai-provider-primary" };
+            for parameter in &fault.parameters {
+                for choice in parameter.choices() {
+                    let draft = Draft {
+                        target: target.to_owned(),
+                        fault: fault.name.clone(),
+                        parameters: vec![(parameter.name.clone(), choice.clone())],
+                        ..Draft::default()
+                    };
+                    let wrong = |one: &Complaint| one.field.as_deref() == Some(parameter.name.as_str());
+                    let complaints = bench.check(&draft);
+                    assert!(!complaints.iter().any(wrong), "{} {choice}: {complaints:?}", fault.name);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_session_with_a_bug_is_written_with_it() {
         let settings = ["lab.gateway.personality=reference", "lab.gateway.break=stale-timer"].map(str::to_owned);
         let path = Path::new("scenarios/intra-group.yaml");

@@ -105,7 +105,11 @@ impl Model {
 
     /// Opens the menu at one provider.
     pub(super) fn break_provider(&mut self, number: usize) {
-        if self.source == Source::Replay || number >= self.fold.chosen.len() {
+        if number >= self.fold.chosen.len() {
+            return;
+        }
+        if self.source == Source::Replay {
+            self.break_menu();
             return;
         }
         let things = self.things();

@@ -59,7 +59,9 @@ fn steps_title(model: &Model, count: usize) -> String {
     match planned.map(|(step, _)| *step) {
         _ if count == 0 && model.plan.played => "Scenario".to_owned(),
         None if !model.plan.played => "Scenario · not played".to_owned(),
+        None if count == 1 => "Scenario · 1 step".to_owned(),
         None => format!("Scenario · {count} steps"),
+        Some(0) if model.is_at_end() && count == 1 => "Scenario · its one step".to_owned(),
         Some(step) if model.is_at_end() => {
             format!("Scenario · all {} steps", count.max(step + 1))
         }

@@ -17,7 +17,8 @@ pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
     let mut name = canvas.text(1, 0, "labsim", Role::Accent);
     if let Some(address) = address(model) {
         // Whoever wants to ask must not have to look for it.
-        name = canvas.text(name + 1, 0, address, Role::Accent);
+        let room = end.saturating_sub(name + 2);
+        name = canvas.text(name + 1, 0, fitted(address, room), Role::Accent);
     }
     let room = end.saturating_sub(name + 2);
     let title_end = canvas.field(name + 1, 0, room.min(width(&header.name)), &header.name, Role::Strong);
@@ -42,7 +43,7 @@ fn address(model: &Model) -> Option<&str> {
 fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
     let whole: u16 = TABS.iter().map(|tab| width(tab.name()) + 4).sum();
     let long = whole + 30 + address(model).map_or(0, width) <= canvas.width();
-    let narrow = canvas.width() < NARROW;
+    let narrow = canvas.width() < NARROW + address(model).map_or(0, |address| width(address).saturating_sub(6));
     let label = |index: usize| {
         let tab = TABS[index];
         match index + 1 {

@@ -38,7 +38,10 @@ struct Plan {
     /// Lines of a provider.
     lines: u16,
     turns: (u16, u16),
-    unseen_providers: usize,
+    /// Providers above and below those that are seen.
+    unseen_providers: (usize, usize),
+    /// How far they may be scrolled.
+    most: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,17 +83,34 @@ pub(super) fn height(model: &Model, _width: u16) -> u16 {
     u16::try_from(lines.saturating_sub(1)).unwrap_or(u16::MAX).max(5).saturating_add(faults::height(model))
 }
 
-/// The panel with its frame.
+/// The height, with the frame, that shows every provider in large letters.
+pub(super) fn large_height(model: &Model) -> u16 {
+    let providers = model.fold.chosen.len();
+    let lines = providers * 6 + model.timeline.lineup.groups(providers).len() * 2 + 1;
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(faults::height(model))
+}
+
+/// The panel with its frame, from the first provider on.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
+    framed(model, 0, canvas);
+}
+
+/// The panel on a tab of its own. Says how far its providers may be scrolled.
+pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
+    framed(model, model.topology_scroll, canvas)
+}
+
+fn framed(model: &Model, scroll: usize, canvas: &mut Canvas<'_>) -> usize {
     let mut inside = canvas.framed("Topology", Role::Border);
     let (width, height) = (inside.width(), inside.height());
     let below = faults::height(model).min(height / 3);
-    draw(model, &mut inside.part(0, 0, width, height - below));
+    let most = draw(model, scroll, &mut inside.part(0, 0, width, height - below));
     faults::draw(model, &mut inside.part(0, height - below, width, below));
+    most
 }
 
-fn draw(model: &Model, canvas: &mut Canvas<'_>) {
-    let plan = plan(model, canvas.width(), canvas.height());
+fn draw(model: &Model, scroll: usize, canvas: &mut Canvas<'_>) -> usize {
+    let plan = plan(model, scroll, canvas.width(), canvas.height());
     let ways = Ways::of(&plan);
     draw_wires(model, &plan, &ways, canvas);
     draw_client(model, &plan, canvas);
@@ -110,12 +130,16 @@ fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     }
     draw_unseen(&plan, canvas);
     draw_travellers(model, &plan, &ways, canvas);
+    plan.most
 }
 
 fn draw_unseen(plan: &Plan, canvas: &mut Canvas<'_>) {
     let bottom = canvas.height().saturating_sub(1);
-    if plan.unseen_providers > 0 {
-        canvas.text(plan.provider_x, bottom, format!("… {} more", plan.unseen_providers), Role::Faint);
+    let (above, below) = plan.unseen_providers;
+    for (y, count, sign) in [(0, above, "↑"), (bottom, below, "…")] {
+        if count > 0 {
+            canvas.text(plan.provider_x, y, format!("{sign} {count} more"), Role::Faint);
+        }
     }
     if plan.unseen_replicas > 0
         && let Some(last) = plan.replicas.last()
@@ -124,8 +148,9 @@ fn draw_unseen(plan: &Plan, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn plan(model: &Model, width: u16, height: u16) -> Plan {
+fn plan(model: &Model, scroll: usize, width: u16, height: u16) -> Plan {
     let (client_width, replica_width) = if width >= 90 { (11, 13) } else { (9, 11) };
+    let client_width = self::width(&sent(model)).saturating_add(2).clamp(client_width, 14);
     // A provider has enough to say for this width; what is left over goes to the wires.
     let spare = width.saturating_sub(client_width + replica_width + 3 + 84) / 2;
     let between = (width / 14).max(spare).clamp(4, 30);
@@ -141,9 +166,10 @@ fn plan(model: &Model, width: u16, height: u16) -> Plan {
         provider_x,
         lines: 0,
         turns: (client_width + between / 2, replica_x + replica_width + between / 2),
-        unseen_providers: 0,
+        unseen_providers: (0, 0),
+        most: 0,
     };
-    place_providers(model, &mut plan, height);
+    place_providers(model, &mut plan, scroll, height);
     plan
 }
 
@@ -163,7 +189,7 @@ fn replica_boxes(count: usize, x: u16, width: u16, height: u16) -> (Vec<Box2>, u
 }
 
 /// Gives each provider its lines: three with room for air, two, or one.
-fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
+fn place_providers(model: &Model, plan: &mut Plan, scroll: usize, height: u16) {
     let lineup = &model.timeline.lineup;
     let groups = lineup.groups(model.fold.chosen.len());
     let count = u16::try_from(model.fold.chosen.len()).unwrap_or(u16::MAX);
@@ -180,28 +206,54 @@ fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
         _ => (1, 0, 0),
     };
     plan.lines = lines;
+    if needs(1, 0) > height {
+        place_some(model, plan, scroll, height);
+        return;
+    }
     let used = count.saturating_mul(lines + air) + heads.saturating_mul(1 + group_air);
     let mut y = height.saturating_sub(used.saturating_sub(air.max(group_air))) / 2;
     for (position, (backend, group, members)) in groups.iter().enumerate() {
         if position > 0 {
             y += group_air;
         }
-        if y + 1 < height {
-            plan.headings.push((y, heading(model, *backend, *group)));
-        }
+        plan.headings.push((y, heading(model, *backend, *group)));
         y += 1;
         for (place, member) in members.iter().enumerate() {
             if place > 0 {
                 y += air;
             }
-            let last = position + 1 == groups.len() && place + 1 == members.len();
-            // The last line may have to say how many are not seen.
-            if y + lines <= height.saturating_sub(u16::from(!last && y + lines == height)) {
-                plan.providers[*member] = Some(y);
-            } else {
-                plan.unseen_providers += 1;
-            }
+            plan.providers[*member] = Some(y);
             y = y.saturating_add(lines);
+        }
+    }
+}
+
+/// Where not all have even a line: those from a line on, with one above and one below that says how many more
+/// there are.
+fn place_some(model: &Model, plan: &mut Plan, scroll: usize, height: u16) {
+    let groups = model.timeline.lineup.groups(model.fold.chosen.len());
+    let rows: Vec<(Option<usize>, usize, usize)> = groups
+        .iter()
+        .flat_map(|(backend, group, members)| {
+            let heading = std::iter::once((None, *backend, *group));
+            heading.chain(members.iter().map(|member| (Some(*member), *backend, *group)))
+        })
+        .collect();
+    let seen = usize::from(height);
+    // From where on the last line is seen, with one above it that tells of the others.
+    plan.most = rows.len().saturating_sub(seen).saturating_add(1).min(rows.len());
+    let top = scroll.min(plan.most);
+    let first = usize::from(top > 0);
+    let room = seen - first.min(seen);
+    let whole = rows.len() - top <= room;
+    let shown = if whole { room } else { room.saturating_sub(1) };
+    let count = |rows: &[(Option<usize>, usize, usize)]| rows.iter().filter(|(member, ..)| member.is_some()).count();
+    plan.unseen_providers = (count(&rows[..top]), count(rows.get(top + shown..).unwrap_or_default()));
+    for (place, (member, backend, group)) in rows.iter().skip(top).take(shown).enumerate() {
+        let Ok(y) = u16::try_from(first + place) else { break };
+        match member {
+            Some(member) => plan.providers[*member] = Some(y),
+            None => plan.headings.push((y, heading(model, *backend, *group))),
         }
     }
 }
@@ -214,12 +266,17 @@ fn heading(model: &Model, backend: usize, group: usize) -> String {
     format!("{short} · group {group}{rank}")
 }
 
+/// How many requests the client has sent.
+fn sent(model: &Model) -> String {
+    format!("{} sent", short(model.fold.begun as u64))
+}
+
 fn draw_client(model: &Model, plan: &Plan, canvas: &mut Canvas<'_>) {
     let place = plan.client;
     let mut part = canvas.part(place.x, place.y, place.width, place.height);
     let mut inside = part.framed("client", Role::Border);
     let end = inside.width();
-    inside.right(end, 0, format!("{} sent", short(model.fold.begun as u64)), Role::Text);
+    inside.right(end, 0, sent(model), Role::Text);
     let open = model.fold.in_flight();
     inside.right(end, 1, format!("{open} open"), if open > 0 { Role::Accent } else { Role::Faint });
 }
@@ -308,8 +365,9 @@ fn draw_provider_line(model: &Model, number: usize, seen: &Seen<'_>, part: &mut 
     let (sign, role) = part.theme.state(seen.state);
     let room = part.width();
     part.text(0, 0, sign, role);
-    let name_room = (room.saturating_sub(2) / 2).max(8).min(width(&provider.name));
-    let after = part.field(2, 0, name_room, &provider.name, Role::Strong) + 1;
+    // Where there is room for what the state says, the name gets the rest.
+    let name_room = (room.saturating_sub(2) / 2).max(8).max(room.saturating_sub(66)).min(width(&provider.name));
+    let after = part.name(2, 0, name_room, &provider.name, Role::Strong) + 1;
     let end = draw_share(model, number, seen, room, part);
     let mut rest = part.part(after, 0, end.saturating_sub(after + 1), 1);
     draw_state(model, seen, &mut rest, 0);
@@ -332,7 +390,7 @@ fn draw_provider_card(model: &Model, number: usize, seen: &Seen<'_>, part: &mut 
     let word = if width(&provider.name) + width(&whole) + 5 <= end { whole } else { less };
     let word_room = if word.is_empty() { 3 } else { width(&word) + 5 };
     let name_room = end.saturating_sub(word_room).max(6).min(width(&provider.name));
-    let after = part.field(2, 0, name_room, &provider.name, Role::Strong);
+    let after = part.name(2, 0, name_room, &provider.name, Role::Strong);
     part.field(after + 2, 0, end.saturating_sub(after + 3), &word, role);
     let mut below = part.part(2, 1, room.saturating_sub(2), 1);
     draw_state(model, seen, &mut below, 1);
@@ -351,7 +409,7 @@ fn draw_provider_large(model: &Model, number: usize, seen: &Seen<'_>, part: &mut
     let room = part.width();
     part.text(0, 0, sign, role);
     let end = draw_share(model, number, seen, room, part);
-    part.field(2, 0, end.saturating_sub(3), &provider.name, Role::Strong);
+    part.name(2, 0, end.saturating_sub(3), &provider.name, Role::Strong);
     let said = match &seen.worst.eviction {
         Some(eviction) if seen.state == State::Evicted => {
             let left = countdown(eviction.left(model.at));
@@ -399,6 +457,8 @@ fn draw_share(model: &Model, number: usize, seen: &Seen<'_>, end: u16, part: &mu
 
 /// What the state says: a health bar, or a countdown with the reason.
 fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
+    // Where it is all that is said, the word for a bad state stands there too.
+    let word = if y == 0 && seen.state == State::Degraded { seen.state.name() } else { "health" };
     let y = y.min(part.height().saturating_sub(1));
     let room = part.width();
     let bar = (room / 5).clamp(4, 20);
@@ -425,7 +485,7 @@ fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
         }
         _ => {
             let at = part.bar(0, y, bar, seen.worst.score, role);
-            let mut text = format!(" health {:.2}", seen.worst.score);
+            let mut text = format!(" {word} {:.2}", seen.worst.score);
             if seen.worst.latency_seconds > 0.0 {
                 let _ = write!(text, " · {}", millis(Duration::from_secs_f64(seen.worst.latency_seconds.min(1e6))));
             }
