@@ -80,7 +80,8 @@ fn draw_form(form: &Form, canvas: &mut Canvas<'_>) {
         inside.text(1, y, line, Role::Faint);
     }
     let above = above + u16::from(above > 0);
-    let told = told.min(height / 3);
+    // Where not all fits, fields come first.
+    let told = told.min(height.saturating_sub(above + 2 + fields).max(2));
     let below = height.saturating_sub(above + 2 + told).max(1);
     let names = form.fields.iter().map(|field| width(&field.label)).max().unwrap_or(0);
     let top = form.cursor.saturating_sub(usize::from(below).saturating_sub(1));
