@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::canvas::{Canvas, Pieces, fitted, wrapped};
+use super::canvas::{Canvas, Pieces, cut_within, fitted, wrapped};
 use crate::event::history::Attempt;
 use crate::event::{At, Headers};
 use crate::tui::action::Action;
@@ -195,7 +195,7 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
     let others = [&number, &group, &ended, &took].map(|text| super::canvas::width(text)).iter().sum();
     lines.push(vec![
         piece(number, Role::Title),
-        piece(fitted(&attempt.provider, width.saturating_sub(others)), Role::Strong),
+        piece(cut_within(&attempt.provider, width.saturating_sub(others)), Role::Strong),
         piece(group, Role::Faint),
         piece(ended, class.role()),
         piece(took, Role::Text),
@@ -239,7 +239,7 @@ fn candidates(model: &Model, attempt: &Attempt, width: u16, lines: &mut Lines) {
         if wide { format!("{latency:>9}{pending:>8}") } else { String::new() }
     };
     let padded = |name: &str| {
-        let name = fitted(name, room - 1);
+        let name = cut_within(name, room - 1);
         let pad = usize::from(room.saturating_sub(super::canvas::width(&name)));
         name + &" ".repeat(pad)
     };
