@@ -229,7 +229,7 @@ impl Here {
         let host_is_set = filters::on_request(&rule.filters, matched, &mut head)?;
 
         let backend = replica.pick_backend(rule).ok_or(Error::NoValidBackends)?;
-        exchange.routed(found, backend);
+        exchange.routed(found, backend, &head);
         Call { replica, rule, backend, client: &head, host_is_set }.run(exchange, body).await
     }
 
@@ -364,7 +364,7 @@ impl Call<'_> {
 
     /// What expressions may ask about the request.
     fn facts(&self) -> RequestFacts<'_> {
-        RequestFacts { method: &self.client.method, uri: &self.client.uri, headers: &self.client.headers }
+        RequestFacts::of(self.client)
     }
 
     /// The pause before another attempt.
