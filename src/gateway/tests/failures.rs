@@ -217,6 +217,19 @@ async fn any_path_is_a_chat_completion_and_the_providers_path_takes_its_place() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_long_is_told_of_as_such_by_all() {
+    for personality in Personality::ALL {
+        let lab = Lab::with(personality, topology(&[&["primary"]]), 1).open().await;
+        let long = || Response::new(whole(vec![b' '; crate::gateway::BODY_LIMIT + 1]));
+        let lab = lab.provider("primary", move |_| async move { long() }).await;
+        let got = lab.ask().await;
+        assert!(got.body.contains("processing failed: response was too large"), "{personality}: {got:?}");
+        let status = if personality == Personality::Reference { 502 } else { 503 };
+        assert_eq!(got.status, status, "{personality}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_takes_too_long() {
     for (all, one, text) in [
         (Some(1), None, "request timeout"),
