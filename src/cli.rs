@@ -19,8 +19,10 @@ mod load;
 mod many;
 mod observe;
 mod openai;
+mod outputs;
 mod picture;
 mod record;
+mod recording;
 mod replay;
 mod reports;
 mod run;
@@ -93,6 +95,11 @@ enum Command {
 
 /// Runs the command that `args` ask for, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let exit = run_command(args);
+    terminal::finish().map_or_else(|unwritable| unwritable.max(exit), |()| exit)
+}
+
+fn run_command(args: impl IntoIterator<Item = OsString>) -> Exit {
     let matches = match Cli::command().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
@@ -120,12 +127,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        if error.is::<exit::Misuse>() { Exit::Usage } else { Exit::Defect }
+        Exit::of(&error)
     })
 }
 
 fn usage(error: &clap::Error) -> Exit {
-    // A closed pipe is no reason to fail: nobody is left to read.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Passed }
+    if error.use_stderr() {
+        // A closed pipe is no reason to fail: nobody is left to read.
+        let _ = error.print();
+        return Exit::Usage;
+    }
+    terminal::keep(error.print());
+    Exit::Passed
 }

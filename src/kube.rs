@@ -114,17 +114,27 @@ pub fn load_changed(
     findings: &mut Diagnostics,
 ) -> Topology {
     let mut documents: Vec<Vec<Node>> = Vec::new();
-    let mut all_read = true;
+    let (mut repeated, mut all_read) = (Vec::new(), true);
     for change in changes {
-        let read = change.file().map_or_else(|| Ok(Vec::new()), |file| yaml::parse(sources, *file));
-        documents.push(read.unwrap_or_else(|diagnostic| {
-            all_read = false;
-            findings.push(hide_values(diagnostic, sources));
-            Vec::new()
-        }));
+        let Some(file) = change.file() else {
+            documents.push(Vec::new());
+            continue;
+        };
+        match yaml::parse_on(&sources.file(*file).text, *file) {
+            Ok(parsed) => {
+                repeated.extend(parsed.repeated);
+                documents.push(parsed.documents);
+            }
+            Err(diagnostic) => {
+                all_read = false;
+                findings.push(hide_values(diagnostic, sources));
+                documents.push(Vec::new());
+            }
+        }
     }
     let files: Vec<FileId> = changes.iter().filter_map(Change::file).copied().collect();
     let log = Log::new(sources, Hidden::find(sources, &files, documents.iter().flatten()));
+    repeated.into_iter().for_each(|finding| log.push(finding));
     let (mut objects, mut gone, mut configs) = (Vec::new(), Vec::new(), Vec::new());
     for (change, documents) in changes.iter().zip(&documents) {
         let (own, manifests): (Vec<&Node>, Vec<&Node>) = documents.iter().partition(|one| standalone::is_meant(one));

@@ -1,5 +1,7 @@
 //! Exit codes: an interface, so a type.
 
+use std::io;
+use std::path::Path;
 use std::process::{ExitCode, Termination};
 
 /// How a command ended. The order is that of severity: of several files the greatest counts.
@@ -24,6 +26,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// What an error of a command asks for.
+    #[must_use]
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        match () {
+            () if error.is::<Misuse>() => Self::Usage,
+            () if error.is::<Unwritable>() => Self::Unavailable,
+            () => Self::Defect,
+        }
+    }
+
     /// The code that the operating system is given.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -44,6 +56,18 @@ impl Exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Misuse(pub(super) String);
+
+/// A file or a folder that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unwritable(pub(super) String);
+
+impl Unwritable {
+    /// `what` was to go to this path: `recording`, `report`.
+    pub(super) fn new(what: &str, path: &Path, error: &io::Error) -> Self {
+        Self(format!("cannot write the {what} {}: {error}", path.display()))
+    }
+}
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::source::{FileId, yaml};
+
 /// A scenario file, and whether it was named itself or found in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
@@ -10,6 +12,19 @@ pub(super) struct Candidate {
     pub(super) path: PathBuf,
     /// Whether it stood on the command line: then it must be a scenario.
     pub(super) named: bool,
+}
+
+impl Candidate {
+    /// Whether it may be a scenario: it was named, or has what scenarios are made of, or cannot be read as YAML, which
+    /// somebody should know. Folders hold other files as well.
+    pub(super) fn may_be_a_scenario(&self) -> bool {
+        if self.named {
+            return true;
+        }
+        let Ok(text) = std::fs::read_to_string(&self.path) else { return true };
+        let Ok(parsed) = yaml::parse_on(&text, FileId(0)) else { return true };
+        parsed.documents.iter().any(|one| ["steps", "lab", "extends"].iter().any(|key| one.get(key).is_some()))
+    }
 }
 
 /// How deep folders are searched.

@@ -15,6 +15,7 @@ use super::Exit;
 use super::apart;
 use super::beside::{Beside, Warnings};
 use super::observe;
+use super::outputs;
 use super::signals;
 use super::terminal::Stream;
 use crate::lab::{GatewayAlone, Interrupt, Opened, StartError};
@@ -103,10 +104,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 fn serve(args: &Args, gateway: &GatewayAlone, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = gateway.header();
     let observe = args.observe.clone().or_traces_to(gateway.topology.tracing.as_ref());
-    let watch = match observe.open_in_heaps().and_then(|outputs| outputs.watch(&header, None)) {
-        Ok(watch) => watch,
-        Err(exit) => return Ok(exit),
-    };
+    let written: Vec<_> = observe.outputs().collect();
+    outputs::check(args.files.iter().map(PathBuf::as_path), &written)?;
+    let watch = observe.open_in_heaps()?.watch(&header, None)?;
     let beside = Beside::new(&header);
     let metrics = match beside.start(args.metrics_port, watch.clone(), &Warnings::default())? {
         Ok(address) => address,

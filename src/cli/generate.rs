@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Command, ValueEnum};
 use clap_complete::Shell;
 
 use super::Exit;
+use super::exit::Unwritable;
+use super::outputs;
 use super::terminal::Stream;
 use crate::report::json;
 use crate::scenario::schema;
@@ -66,8 +67,8 @@ pub(super) fn completions(args: &Completions, mut command: Command) -> Exit {
 /// The system's, if the folder cannot be written.
 pub(super) fn man(args: &Man, command: Command) -> anyhow::Result<Exit> {
     if let Some(dir) = &args.dir {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write to {}", dir.display()))?;
+        outputs::create_folder(dir)?;
+        clap_mangen::generate_to(command, dir).map_err(|error| Unwritable::new("manual pages to", dir, &error))?;
         return Ok(Exit::Passed);
     }
     let mut page = Vec::new();

@@ -10,10 +10,12 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Exit;
 use super::files;
+use super::terminal::Stream;
 use crate::kube;
 use crate::lab::{Lab, RunError};
 use crate::scenario::{Disk, Files, LoadError, load_from};
 use crate::source::{Sources, yaml};
+use crate::topology::Personality;
 
 use draft::Draft;
 
@@ -26,6 +28,9 @@ pub(super) struct Args {
     /// folder where absent
     #[arg(value_name = "MANIFEST|DIR")]
     manifests: Vec<PathBuf>,
+    /// Which version of which gateway they are for; the newest version of agentgateway where absent
+    #[arg(long, value_name = "NAME", value_parser = clap::value_parser!(Personality))]
+    personality: Option<Personality>,
     /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = "scenario.yaml")]
     output: PathBuf,
@@ -65,18 +70,23 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     let folder = args.output.parent().unwrap_or(Path::new(""));
     let named = manifests.iter().map(|path| relative(folder, path)).collect();
-    let text = match written(&args.output, named, &manifests) {
-        Ok(text) => text,
+    let draft = Draft::new(named, &manifests, args.personality.unwrap_or(Personality::newest()));
+    let draft = match drafted(draft, &args.output) {
+        Ok(draft) => draft,
         Err(error) => {
             eprintln!("{error}");
             return Exit::Invalid;
         }
     };
-    if let Err(error) = std::fs::write(&args.output, text) {
+    if let Err(error) = std::fs::write(&args.output, draft.text()) {
         eprintln!("error: cannot write {}: {error}", args.output.display());
         return Exit::Unavailable;
     }
-    println!("{} is written; `labsim run {0}` plays it", args.output.display());
+    for why in draft.never_fails_over() {
+        eprintln!("warning: {why}");
+        eprintln!("  = help: `labsim check` tells what it needs; `--personality` names the version that you run");
+    }
+    Stream::Out.line(format!("{} is written; `labsim run {0}` plays it", args.output.display()));
     Exit::Passed
 }
 
@@ -132,9 +142,8 @@ enum Unwritable {
     NoRoute,
 }
 
-/// The text of the scenario: drafted, played, and drafted again with what came.
-fn written(output: &Path, manifests: Vec<String>, paths: &[PathBuf]) -> Result<String, Unwritable> {
-    let mut draft = Draft::new(manifests, paths);
+/// The scenario: drafted, played, and drafted again with what came.
+fn drafted(mut draft: Draft, output: &Path) -> Result<Draft, Unwritable> {
     let load = |draft: &Draft| {
         let text = draft.text();
         load_from(&Unwritten { path: output, text: &text }, output)
@@ -152,5 +161,5 @@ fn written(output: &Path, manifests: Vec<String>, paths: &[PathBuf]) -> Result<S
     run = Lab::new(load(&draft)?)?.run()?;
     draft.expect(&run);
     load(&draft)?;
-    Ok(draft.text())
+    Ok(draft)
 }

@@ -41,7 +41,7 @@ impl Labs {
     pub(super) fn load(args: &Args, candidates: &[Candidate], interrupt: &Interrupt) -> Result<Self, Exit> {
         let mut all = Self { labs: Vec::new(), worst: Exit::Passed };
         let mut passed_over = Vec::new();
-        for candidate in candidates {
+        for candidate in candidates.iter().filter(|candidate| candidate.may_be_a_scenario()) {
             match scenario(args, candidate) {
                 Ok(Some(lab)) => {
                     let played = as_asked(args, &candidate.path, lab)?;

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::{Value as Json, json};
 
 use super::Exit;
-use super::files;
+use super::files::{self, Candidate};
 use super::terminal::{Colour, Stream};
 use crate::report::style::{Meaning, Style};
 use crate::scenario::{self, LoadError, Personality, Scenario};
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let mut worst = Exit::Passed;
     let mut found = Vec::new();
-    for candidate in candidates {
+    for candidate in candidates.into_iter().filter(Candidate::may_be_a_scenario) {
         match scenario::load(&candidate.path) {
             Ok(scenario) => found.push((candidate.path, scenario)),
             Err(LoadError::NotAScenario) if !candidate.named => {}

@@ -11,7 +11,8 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::Exit;
-use super::reports::{is_stdout, unwritable};
+use super::exit::{Misuse, Unwritable};
+use super::outputs::{self, Output, is_stdout};
 use crate::event::log::Header;
 use crate::event::{At, Event, Sink, WithBodies};
 use crate::report::access_log::{self, AccessLog};
@@ -78,16 +79,27 @@ impl Args {
         self
     }
 
-    /// Whether the access log goes to standard output.
+    /// The files that are asked for.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
+        let traces = match &self.traces {
+            Some(TracesTo::File(path)) => Some(path),
+            Some(TracesTo::Collector(_)) | None => None,
+        };
+        let named =
+            [("--access-log", self.access_log.as_ref()), ("--metrics", self.metrics.as_ref()), ("--traces", traces)];
+        named.into_iter().filter_map(|(option, path)| Some(Output::new(option, path?)))
+    }
+
+    /// Whether any goes to standard output.
     pub(super) fn take_stdout(&self) -> bool {
-        self.access_log.as_deref().is_some_and(is_stdout)
+        self.outputs().any(|output| is_stdout(output.path))
     }
 
     /// Opens what all runs share.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`], after telling why.
-    pub(super) fn open(&self) -> Result<Outputs, Exit> {
+    /// [`Unwritable`], [`Misuse`].
+    pub(super) fn open(&self) -> anyhow::Result<Outputs> {
         self.open_as(|file| Box::new(LineWriter::new(file)))
     }
 
@@ -95,25 +107,22 @@ impl Args {
     ///
     /// # Errors
     /// As [`Args::open`].
-    pub(super) fn open_in_heaps(&self) -> Result<Outputs, Exit> {
+    pub(super) fn open_in_heaps(&self) -> anyhow::Result<Outputs> {
         self.open_as(|file| Box::new(BufWriter::with_capacity(LOG_BUFFER, file)))
     }
 
-    fn open_as(&self, log_file: fn(File) -> Box<dyn Write + Send>) -> Result<Outputs, Exit> {
+    fn open_as(&self, log_file: fn(File) -> Box<dyn Write + Send>) -> anyhow::Result<Outputs> {
         let log: Option<Box<dyn Write + Send>> = match &self.access_log {
             None => None,
             Some(path) if is_stdout(path) => Some(Box::new(io::stdout())),
-            Some(path) => {
-                let file = File::create(path).map_err(|error| unwritable("access log", path, &error))?;
-                Some(log_file(file))
-            }
+            Some(path) => Some(log_file(outputs::create_for("access log", path)?)),
         };
         let collector = self.collector()?;
         Ok(Outputs { args: self.clone(), log: log.map(|log| Arc::new(Mutex::new(log))), collector })
     }
 
     /// Where traces are sent, if they are.
-    fn collector(&self) -> Result<Option<Collector>, Exit> {
+    fn collector(&self) -> Result<Option<Collector>, Misuse> {
         let found = match (&self.traces, self.traces_protocol) {
             (Some(TracesTo::Collector(url)), protocol) => Collector::new(url, protocol).map(Some),
             (Some(TracesTo::File(_)), Some(_)) => {
@@ -121,10 +130,7 @@ impl Args {
             }
             (_, _) => Ok(None),
         };
-        found.map_err(|why| {
-            eprintln!("error: {why}");
-            Exit::Usage
-        })
+        found.map_err(Misuse)
     }
 
     fn access_log(&self, header: &Header, start: Timestamp) -> AccessLog {
@@ -152,8 +158,8 @@ impl Outputs {
     /// Begins a run. `name` is the run's own where each needs a file.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`], after telling why.
-    pub(super) fn watch(&self, header: &Header, name: Option<&str>) -> Result<Watch, Exit> {
+    /// [`Unwritable`].
+    pub(super) fn watch(&self, header: &Header, name: Option<&str>) -> Result<Watch, Unwritable> {
         let start = header.start.parse().unwrap_or(VIRTUAL_START);
         let log = self.log.clone().map(|out| (self.args.access_log(header, start), out));
         let metrics = match &self.args.metrics {
@@ -199,15 +205,15 @@ struct NamedFile {
 
 impl NamedFile {
     /// Makes the file: the path itself, or one of this name in the folder.
-    fn create(what: &'static str, path: &Path, name: Option<&str>, extension: &str) -> Result<Self, Exit> {
+    fn create(what: &'static str, path: &Path, name: Option<&str>, extension: &str) -> Result<Self, Unwritable> {
         let path = match name {
             Some(name) => {
-                std::fs::create_dir_all(path).map_err(|error| unwritable(what, path, &error))?;
+                outputs::create_folder(path)?;
                 path.join(format!("{name}.{extension}"))
             }
             None => path.to_owned(),
         };
-        let file = File::create(&path).map_err(|error| unwritable(what, &path, &error))?;
+        let file = outputs::create_for(what, &path)?;
         Ok(Self { what, path, file: Arc::new(file) })
     }
 

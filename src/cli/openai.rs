@@ -66,6 +66,9 @@ impl Drains for FakeOpenai {
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = config(args);
+    if config.keys.is_empty() {
+        eprintln!("warning: every key is refused; `--api-key KEY` accepts one");
+    }
     let address = SocketAddr::new(args.address, args.port);
     alone::serve("openai", address, args.seed, None, |world, listener| {
         let board = FaultBoard::new(&world);

@@ -10,6 +10,7 @@ use super::Exit;
 use super::acting::bench::Bench;
 use super::judging::Judging;
 use super::observe;
+use super::outputs;
 use super::picture;
 use super::record;
 use super::reports;
@@ -53,7 +54,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     args.screen.check()?;
     if args.path.is_dir() {
-        return Ok(folder::run(args).unwrap_or_else(|exit| exit));
+        return folder::run(args);
     }
     let file = match File::open(&args.path) {
         Ok(file) => file,
@@ -70,7 +71,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if plain || args.picture.is_wanted() || !args.screen.is_wanted() {
         return Ok(match events.collect() {
             Ok(events) if args.picture.is_wanted() => args.picture.write(header, events, args.screen.theme()),
-            Ok(events) => tell_again(args, header, events),
+            Ok(events) => tell_again(args, header, events)?,
             Err(error) => unreadable(args, &error),
         });
     }
@@ -86,19 +87,17 @@ fn unreadable(args: &Args, error: &ReadError) -> Exit {
 }
 
 /// Tells what the run told, and writes what it could have written.
-fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> Exit {
+fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> anyhow::Result<Exit> {
     let run = match record::replayed(&header, &events) {
         Ok(run) => run,
         Err(error) => {
             eprintln!("error: the scenario in {} cannot be read: {error}", args.path.display());
-            return Exit::Invalid;
+            return Ok(Exit::Invalid);
         }
     };
-    let watch = args.reports.open().and_then(|reports| Ok((reports, args.observe.open()?.watch(&header, None)?)));
-    let (reports, watch) = match watch {
-        Ok(both) => both,
-        Err(exit) => return exit,
-    };
+    let written: Vec<_> = args.observe.outputs().chain(args.reports.outputs()).collect();
+    outputs::check([args.path.as_path()], &written)?;
+    let (reports, watch) = (args.reports.open()?, args.observe.open()?.watch(&header, None)?);
     let people = Stream::for_people(args.observe.take_stdout() || args.reports.take_stdout());
     let (style, detail) = (args.color.on(people), detail(args.quiet, args.verbose));
     let told = People::from(people);
@@ -114,5 +113,5 @@ fn tell_again(args: &Args, header: Header, events: Vec<Event>) -> Exit {
     conclude(&run, &told, style, detail);
     let written = watch.finish().and(reports.write(&[record::of_run(&run, header, events)], people));
     let exit = exit_of(&run);
-    written.map_or_else(|unwritten| unwritten.max(exit), |()| exit)
+    Ok(written.map_or_else(|unwritten| unwritten.max(exit), |()| exit))
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Exit;
+use super::exit::Unwritable;
+use super::outputs::{self, Output, is_stdout};
 use super::terminal::Stream;
 use crate::report::{RunRecord, github, html, json, junit, markdown, tap};
 
@@ -85,20 +87,26 @@ impl Args {
         self.wanted.iter().any(|wanted| matches!(wanted, Wanted::Document(_, path) if is_stdout(path)))
     }
 
+    /// The files that reports go to.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
+        self.wanted.iter().filter_map(|wanted| match wanted {
+            Wanted::Document(document, path) => {
+                let name = DOCUMENTS.iter().find(|(_, one)| one == document).map_or("", |(name, _)| name);
+                Some(Output { option: format!("--report {name}={}", path.display()), path })
+            }
+            Wanted::Github => None,
+        })
+    }
+
     /// Makes the files, so that one that cannot be written is known before anything runs.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`], after telling why.
-    pub(super) fn open(&self) -> Result<Open, Exit> {
+    /// [`Unwritable`].
+    pub(super) fn open(&self) -> Result<Open, Unwritable> {
         let mut files = Vec::new();
         for wanted in &self.wanted {
             let Wanted::Document(document, path) = wanted else { continue };
-            let file = if is_stdout(path) {
-                None
-            } else {
-                Some(File::create(path).map_err(|error| unwritable("report", path, &error))?)
-            };
-            files.push((*document, path.clone(), file));
+            files.push((*document, path.clone(), outputs::create_for("report", path)?));
         }
         Ok(Open { files, github: self.wanted.contains(&Wanted::Github) })
     }
@@ -106,7 +114,7 @@ impl Args {
 
 /// Reports whose files are open.
 pub(super) struct Open {
-    files: Vec<(Document, PathBuf, Option<File>)>,
+    files: Vec<(Document, PathBuf, File)>,
     github: bool,
 }
 
@@ -117,12 +125,8 @@ impl Open {
     /// [`Exit::Unavailable`], after telling why; the other reports are written all the same.
     pub(super) fn write(self, runs: &[RunRecord], people: Stream) -> Result<(), Exit> {
         let mut done = Ok(());
-        for (document, path, file) in self.files {
-            let text = document.render(runs);
-            let written = match file {
-                Some(mut file) => file.write_all(text.as_bytes()),
-                None => io::stdout().write_all(text.as_bytes()),
-            };
+        for (document, path, mut file) in self.files {
+            let written = file.write_all(document.render(runs).as_bytes());
             done = done.and(written.map_err(|error| unwritable("report", &path, &error)));
         }
         if self.github {
@@ -143,14 +147,9 @@ fn summarize(runs: &[RunRecord]) -> Result<(), Exit> {
     written.map_err(|error| unwritable("job summary", &path, &error))
 }
 
-/// Whether a path on the command line means standard output.
-pub(super) fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-/// Tells that a file cannot be written.
+/// Tells that a file could not be written.
 pub(super) fn unwritable(what: &str, path: &Path, error: &io::Error) -> Exit {
-    eprintln!("error: cannot write the {what} {}: {error}", path.display());
+    eprintln!("error: {}", Unwritable::new(what, path, error));
     Exit::Unavailable
 }
 

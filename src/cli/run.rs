@@ -1,25 +1,26 @@
 //! `labsim run`: plays scenarios, one after the other, and judges them.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::Exit;
+use super::exit::Misuse;
 use super::files;
 use super::labs::{self, Labs, Personalities};
 use super::many;
 use super::observe::{self, Outputs, Watch};
+use super::outputs::{self, Output, is_stdout};
 use super::record::{self, Kept};
+use super::recording::Recording;
 use super::reports;
 use super::screen;
 use super::seeds;
 use super::set;
 use super::signals;
 use super::terminal::{Colour, People, Stream};
-use crate::event::log::{Header, Recorder};
+use crate::event::log::Header;
 use crate::event::{Event, Sink};
 use crate::lab::{Interrupt, Lab, Run, RunError};
 use crate::lint;
@@ -117,10 +118,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let single = matches!(args.paths.as_slice(), [path] if path.is_file());
     let watched = single && args.seeds.is_none() && args.for_people() == Stream::Out && !args.quiet;
-    let (reports, outputs) = match args.reports.open().and_then(|reports| Ok((reports, args.observe.open()?))) {
-        Ok(open) => open,
-        Err(exit) => return Ok(worst.max(exit)),
-    };
+    args.check_outputs(&labs)?;
+    let (reports, outputs) = (args.reports.open()?, args.observe.open()?);
     let all = All { args, outputs, several: labs.len() > 1, interrupt: &interrupt };
     let mut records = Vec::new();
     let exit = match args.seeds {
@@ -139,8 +138,33 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(written.map_or_else(|exit| worst.max(exit), |()| worst))
 }
 
-/// Everything that hears a run, and what is to be finished after it.
-type Hearers = (Vec<Box<dyn Sink>>, Watch);
+/// Everything that hears a run and writes to a file.
+struct Writers {
+    recording: Option<Recording>,
+    watch: Watch,
+    is_observed: bool,
+}
+
+impl Writers {
+    fn sinks(&self) -> Vec<Box<dyn Sink>> {
+        let recording = self.recording.as_ref().map(Recording::sink);
+        let watch = self.is_observed.then(|| self.watch.sink());
+        recording.into_iter().chain(watch).collect()
+    }
+
+    /// Writes what is written at the end.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`], after telling what could not be written.
+    fn finish(&self) -> Result<(), Exit> {
+        let recorded = self.recording.as_ref().map_or(Ok(()), Recording::finish);
+        let recorded = recorded.map_err(|error| {
+            eprintln!("error: {error}");
+            Exit::Unavailable
+        });
+        self.watch.finish().and(recorded)
+    }
+}
 
 /// What the runs of a command line have in common.
 pub(super) struct All<'a> {
@@ -175,12 +199,26 @@ impl Args {
 
     /// Where people are told what happens.
     pub(super) fn for_people(&self) -> Stream {
-        Stream::for_people(self.observe.take_stdout() || self.reports.take_stdout())
+        let recorded = self.record.as_deref().is_some_and(is_stdout);
+        Stream::for_people(recorded || self.observe.take_stdout() || self.reports.take_stdout())
     }
 
     /// The style for people.
     pub(super) fn style(&self) -> Style {
         self.color.on(self.for_people())
+    }
+
+    /// Sees to it that no file is written over that is read or written for something else.
+    fn check_outputs(&self, labs: &[(PathBuf, Lab)]) -> anyhow::Result<()> {
+        let record = self.record.iter().map(|path| Output::new("--record", path));
+        let written: Vec<_> = record.chain(self.observe.outputs()).chain(self.reports.outputs()).collect();
+        let several = labs.len() > 1 || self.seeds.is_some();
+        let shared = written.iter().find(|output| several && is_stdout(output.path) && output.is_of_one_run());
+        if let Some(Output { option, .. }) = shared {
+            return Err(Misuse(format!("`{option}` is of one run, and there are several")).into());
+        }
+        let read = labs.iter().flat_map(|(_, lab)| lab.scenario().sources.files());
+        Ok(outputs::check(read.map(|file| Path::new(&file.name)), &written)?)
     }
 
     /// Where the recording of a run goes: the path itself, or a file of that name in the folder.
@@ -189,7 +227,7 @@ impl Args {
         if !several && self.seeds.is_none() && !path.is_dir() {
             return Ok(Some(path.clone()));
         }
-        std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        outputs::create_folder(path)?;
         let mut name = self.name_of(scenario, header);
         if self.seeds.is_some() {
             name = format!("{name}-seed-{}", header.seed);
@@ -216,23 +254,6 @@ pub(super) fn detail(quiet: bool, verbose: bool) -> Detail {
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     }
-}
-
-/// The recording of a run, where one is asked for.
-fn recorder(
-    args: &Args,
-    path: &Path,
-    several: bool,
-    header: &Header,
-) -> anyhow::Result<Result<Option<Box<dyn Sink>>, Exit>> {
-    let Some(path) = args.recording(path, header, several)? else { return Ok(Ok(None)) };
-    Ok(match File::create(&path) {
-        Ok(file) => Ok(Some(Box::new(Recorder::new(file, header)))),
-        Err(error) => {
-            eprintln!("error: cannot write the recording {}: {error}", path.display());
-            Err(Exit::Unavailable)
-        }
-    })
 }
 
 impl All<'_> {
@@ -268,10 +289,8 @@ impl All<'_> {
         records: &mut Vec<RunRecord>,
     ) -> anyhow::Result<Exit> {
         let header = lab.header();
-        let (mut sinks, watch) = match self.sinks(path, &header)? {
-            Ok(all) => all,
-            Err(exit) => return Ok(exit),
-        };
+        let writers = self.writers(path, &header)?;
+        let mut sinks = writers.sinks();
         let kept = Kept::default();
         if self.args.reports.any() {
             sinks.push(kept.sink());
@@ -284,7 +303,7 @@ impl All<'_> {
             sinks.push(live);
             lab.run_with(sinks)
         };
-        let written = watch.finish();
+        let written = writers.finish();
         let run = match done {
             Ok(run) => record::shown(run, &header, self.args.reports.any()),
             Err(error) => return Ok(failed(&error)),
@@ -301,21 +320,12 @@ impl All<'_> {
     }
 
     /// Everything that hears a run and writes to a file.
-    fn sinks(&self, path: &Path, header: &Header) -> anyhow::Result<Result<Hearers, Exit>> {
-        let mut sinks = Vec::new();
-        match recorder(self.args, path, self.several, header)? {
-            Ok(recorder) => sinks.extend(recorder),
-            Err(exit) => return Ok(Err(exit)),
-        }
+    fn writers(&self, path: &Path, header: &Header) -> anyhow::Result<Writers> {
+        let recording = self.args.recording(path, header, self.several)?;
+        let recording = recording.map(|path| Recording::create(&path, header)).transpose()?;
         let name = self.several.then(|| self.args.name_of(path, header));
-        let watch = match self.outputs.watch(header, name.as_deref()) {
-            Ok(watch) => watch,
-            Err(exit) => return Ok(Err(exit)),
-        };
-        if self.args.observe.any() {
-            sinks.push(watch.sink());
-        }
-        Ok(Ok((sinks, watch)))
+        let watch = self.outputs.watch(header, name.as_deref())?;
+        Ok(Writers { recording, watch, is_observed: self.args.observe.any() })
     }
 }
 

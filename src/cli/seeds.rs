@@ -1,6 +1,5 @@
 //! `labsim run --seeds N`: many seeds of one scenario, on all cores.
 
-use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,8 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Exit;
 use super::record::{self, Kept};
+use super::recording::Recording;
 use super::run::{Args, failed};
-use crate::event::log::{Batch, Recorder};
+use crate::event::log::Batch;
 use crate::event::{History, Sink};
 use crate::lab::{Lab, Run, RunError};
 use crate::report::RunRecord;
@@ -65,14 +65,15 @@ pub(super) fn run(
             let lab = lab.clone().seed(first.wrapping_add(index)).settled().batch(batch);
             let header = lab.header();
             let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-            if let Some(path) = args.recording(path, &header, true)? {
-                sinks.push(Box::new(Recorder::new(File::create(path)?, &header)));
-            }
+            let recording = args.recording(path, &header, true)?;
+            let recording = recording.map(|path| Recording::create(&path, &header)).transpose()?;
+            sinks.extend(recording.as_ref().map(Recording::sink));
             let kept = Kept::default();
             if args.reports.any() {
                 sinks.push(kept.sink());
             }
             let done = lab.run_with(sinks).map(|run| record::shown(run, &header, args.reports.any()));
+            recording.map_or(Ok(()), |recording| recording.finish())?;
             let record = done.as_ref().ok().filter(|_| args.reports.any());
             let record = record.map(|run| record::of_run(run, header, kept.take()));
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);

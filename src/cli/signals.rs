@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM, and SIGHUP where nobody has it ignored.
 
 use std::io;
 
@@ -28,7 +28,7 @@ pub(super) fn interrupt() -> anyhow::Result<Interrupt> {
 /// How the process is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// SIGTERM.
+    /// SIGTERM, or SIGHUP: its terminal is gone.
     Terminate,
     /// Ctrl-C, or SIGINT from elsewhere.
     Interrupt,
@@ -41,25 +41,43 @@ pub(super) enum Signal {
 /// # Errors
 /// The machine's, if it gives no thread or no signal handler.
 pub(super) fn watch(on_signal: impl Fn(Signal, u32) + Send + 'static) -> io::Result<()> {
+    use futures_util::FutureExt as _;
+    use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut terminate = {
+    let (mut terminate, mut interrupt, mut hang_up) = {
         let _inside = runtime.enter();
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?
-    };
-    let mut interrupt = {
-        let _inside = runtime.enter();
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?
+        let hang_up = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, hang_up)
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
-            for count in 1.. {
-                let signal = futures_util::select_biased! {
-                    _ = futures_util::FutureExt::fuse(Box::pin(terminate.recv())) => Signal::Terminate,
-                    _ = futures_util::FutureExt::fuse(Box::pin(interrupt.recv())) => Signal::Interrupt,
+            let mut count = 0;
+            loop {
+                let hung_up = async {
+                    match &mut hang_up {
+                        Some(hang_up) => hang_up.recv().await,
+                        None => std::future::pending().await,
+                    }
                 };
+                let signal = futures_util::select_biased! {
+                    _ = Box::pin(terminate.recv()).fuse() => Signal::Terminate,
+                    _ = Box::pin(interrupt.recv()).fuse() => Signal::Interrupt,
+                    // Both the system and a shell tell of a terminal that is closed: that is not to ask twice.
+                    _ = Box::pin(hung_up).fuse() => if count == 0 { Signal::Terminate } else { continue },
+                };
+                count += 1;
                 on_signal(signal, count);
             }
         });
     })?;
     Ok(())
+}
+
+/// Whether whoever started the process wants it to outlive its terminal, as `nohup` does. Where the system does
+/// not say, nobody does.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The signals from 1 on, as bits; SIGHUP is the first.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

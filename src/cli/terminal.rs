@@ -1,10 +1,11 @@
 //! What the terminal wants, and which stream it is told on.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use clap::ValueEnum;
 
+use super::Exit;
 use crate::report::style::Style;
 
 /// Where a person is told what happens. Standard error where standard output is asked for by
@@ -23,19 +24,44 @@ impl Stream {
         if out_is_taken { Self::Err } else { Self::Out }
     }
 
-    /// Writes text. A closed pipe is no reason to stop: the verdict still counts.
+    /// Writes text. A closed pipe is no reason to stop: the verdict still counts. What else goes wrong with
+    /// standard output [`finish`] tells.
     pub(super) fn tell(self, text: impl AsRef<str>) {
         let text = text.as_ref().as_bytes();
-        let _ = match self {
-            Self::Out => io::stdout().write_all(text),
-            Self::Err => io::stderr().write_all(text),
-        };
+        match self {
+            Self::Out => keep(io::stdout().write_all(text)),
+            Self::Err => drop(io::stderr().write_all(text)),
+        }
     }
 
     /// Writes a line.
     pub(super) fn line(self, text: impl AsRef<str>) {
         self.tell(format!("{}\n", text.as_ref()));
     }
+}
+
+/// The first thing that went wrong with standard output.
+static FAILED: OnceLock<io::Error> = OnceLock::new();
+
+/// Takes note of what went wrong with it, unless nobody is left to read.
+pub(super) fn keep(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = FAILED.set(error);
+    }
+}
+
+/// Writes out what is held back of standard output, at the end of a command.
+///
+/// # Errors
+/// [`Exit::Unavailable`], after telling why some of it was not written.
+pub(super) fn finish() -> Result<(), Exit> {
+    keep(io::stdout().flush());
+    let Some(error) = FAILED.get() else { return Ok(()) };
+    // Where nothing can be told either, the terminal is gone, and with it whoever wanted to read.
+    writeln!(io::stderr(), "error: cannot write to standard output: {error}")
+        .map_or(Ok(()), |()| Err(Exit::Unavailable))
 }
 
 /// Where a run tells people: on a stream as it goes, or into a text that is told later.

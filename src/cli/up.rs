@@ -1,22 +1,22 @@
 //! `labsim up`: a scenario's lab on real ports.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Exit;
 use super::beside::{Beside, Warnings};
 use super::observe;
-use super::reports;
+use super::outputs::{self, Output, is_stdout};
+use super::recording::Recording;
 use super::run::{lines, warn};
 use super::screen;
 use super::set;
 use super::signals;
 use super::terminal::{Colour, Stream};
-use crate::event::log::{Header, Recorder};
+use crate::event::log::Header;
 use crate::event::{Event, Kind, Sink};
 use crate::lab::{Interrupt, Lab, Mode, Up, UpOptions};
 use crate::report::console::Detail;
@@ -93,12 +93,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = Header { unplayed: !args.play, ..lab.header() };
-    let opened =
-        recorder(args, &header).and_then(|recorder| Ok((recorder, args.observe.open()?.watch(&header, None)?)));
-    let (recorder, watch) = match opened {
-        Ok(opened) => opened,
-        Err(exit) => return Ok(exit),
-    };
+    let written: Vec<_> =
+        args.record.iter().map(|path| Output::new("--record", path)).chain(args.observe.outputs()).collect();
+    outputs::check(lab.scenario().sources.files().iter().map(|file| Path::new(&file.name)), &written)?;
+    let recording = args.record.as_ref().map(|path| Recording::create(path, &header)).transpose()?;
+    let watch = args.observe.open()?.watch(&header, None)?;
     let beside = Beside::new(&header);
     let warnings = Warnings::default();
     let metrics = match beside.start(args.metrics_port, watch.clone(), &warnings)? {
@@ -106,8 +105,8 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
         Err(exit) => return Ok(exit),
     };
     let mut sinks: Vec<Box<dyn Sink>> = vec![watch.sink(), beside.sink()];
-    sinks.extend(recorder);
-    let people = Stream::for_people(args.observe.take_stdout());
+    sinks.extend(recording.as_ref().map(Recording::sink));
+    let people = Stream::for_people(args.observe.take_stdout() || args.record.as_deref().is_some_and(is_stdout));
     let under_way = UnderWay::default();
     sinks.push(under_way.sink());
     let options = UpOptions { address: SocketAddr::new(args.address, args.port), play: args.play };
@@ -142,6 +141,7 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
         lab.up(&options, sinks, ready, || people.tell(under_way.told()))
     };
     let written = watch.finish();
+    recording.map_or(Ok(()), |recording| recording.finish())?;
     match done {
         Ok(()) => Ok(written.map_or_else(|exit| exit, |()| Exit::Passed)),
         Err(error) => {
@@ -177,15 +177,6 @@ impl UnderWay {
             1 => "one request is under way and may end; Ctrl-C ends it now\n".to_owned(),
             count => format!("{count} requests are under way and may end; Ctrl-C ends them now\n"),
         }
-    }
-}
-
-/// The recording, where one is asked for.
-fn recorder(args: &Args, header: &Header) -> Result<Option<Box<dyn Sink>>, Exit> {
-    let Some(path) = &args.record else { return Ok(None) };
-    match File::create(path) {
-        Ok(file) => Ok(Some(Box::new(Recorder::new(file, header)))),
-        Err(error) => Err(reports::unwritable("recording", path, &error)),
     }
 }
 

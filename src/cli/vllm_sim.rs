@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Exit;
 use super::alone::{self, Drains};
+use super::terminal::Stream;
 use crate::sim::vllm::{Certificate, Config, Simulator};
 use crate::world::FaultBoard;
 use crate::world::net::Wrapper;
@@ -12,10 +13,14 @@ use crate::world::net::Wrapper;
 /// What `labsim vllm-sim` is told: the original's arguments, which have a grammar of their own.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The original's arguments, and `--host ADDRESS` before them to listen elsewhere than on 127.0.0.1
+    /// The original's arguments, and `--host ADDRESS` to listen elsewhere than on 127.0.0.1
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     args: Vec<String>,
 }
+
+/// What stands below the help of the original's arguments.
+const HOST_HELP: &str =
+    "      --host address                                           Address to listen at (default 127.0.0.1)\n";
 
 impl Drains for Simulator {
     fn drain(&self) {
@@ -39,7 +44,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let env = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let config = match Config::parse(args, &env) {
+    let config = match Config::parse(&args, &env) {
         Ok((config, warnings)) => {
             for warning in warnings {
                 eprintln!("warning: {}", warning.message);
@@ -47,7 +52,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             config
         }
         Err(error) if error.is_help() => {
-            print!("{}", Config::usage());
+            Stream::Out.tell(Config::usage() + HOST_HELP);
             return Ok(Exit::Passed);
         }
         Err(error) => {
@@ -93,12 +98,16 @@ fn tls(_certificate: Certificate) -> anyhow::Result<Arc<dyn Wrapper>> {
 }
 
 /// Takes `--host ADDRESS` off the front.
-fn host(args: &[String]) -> Result<(IpAddr, &[String]), String> {
-    let (text, rest) = match args {
-        [first, address, rest @ ..] if first == "--host" => (address.as_str(), rest),
-        [first, rest @ ..] if first.starts_with("--host=") => (&first["--host=".len()..], rest),
-        _ => return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), args)),
+fn host(args: &[String]) -> Result<(IpAddr, Vec<String>), String> {
+    let is_host = |arg: &String| arg == "--host" || arg.starts_with("--host=");
+    let Some(at) = args.iter().position(is_host) else {
+        return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), args.to_vec()));
+    };
+    let (text, length) = match args[at].strip_prefix("--host=") {
+        Some(text) => (text, 1),
+        None => (args.get(at + 1).map_or("", String::as_str), 2),
     };
     let address = text.parse().map_err(|_| format!("`--host {text}` is not an IP address"))?;
-    Ok((address, rest))
+    let rest = args.iter().take(at).chain(args.iter().skip(at + length));
+    Ok((address, rest.cloned().collect()))
 }

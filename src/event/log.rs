@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Sink};
+use super::{At, Event, Kind, Sink};
 use crate::source::Sources;
 
 /// Version of the recording format. It changes when an old reader could misread a new recording.
@@ -166,8 +166,8 @@ pub fn read(input: impl BufRead) -> Result<(Header, Vec<Event>), ReadError> {
 /// # Errors
 /// What is wrong with the header; each event has its own.
 pub fn open<R: BufRead>(input: R) -> Result<(Header, Events<R>), ReadError> {
-    let mut lines = input.lines();
-    let first = lines.next().ok_or(ReadError::Empty)??;
+    let mut lines = Lines(input);
+    let (first, _) = lines.next().ok_or(ReadError::Empty)??;
     let wrong = |error| ReadError::Line { line: 1, expected: "a header", error };
     let format: serde_json::Value = serde_json::from_str(&first).map_err(wrong)?;
     match format.get("labsim_recording").and_then(serde_json::Value::as_u64) {
@@ -177,23 +177,62 @@ pub fn open<R: BufRead>(input: R) -> Result<(Header, Events<R>), ReadError> {
         _ => {}
     }
     let header = serde_json::from_str(&first).map_err(wrong)?;
-    Ok((header, Events { lines, line: 1 }))
+    Ok((header, Events { lines, line: 1, next_seq: 0, now: At::default() }))
 }
 
-/// The events of a recording, read as they are asked for.
+/// The events of a recording, read as they are asked for. Where its last line breaks off, as when whoever wrote it
+/// was killed, a note says so in its place.
 #[derive(Debug)]
 pub struct Events<R> {
-    lines: io::Lines<R>,
+    lines: Lines<R>,
     line: usize,
+    /// What comes after the last event.
+    next_seq: u64,
+    now: At,
+}
+
+/// Lines, each with whether it has its end.
+#[derive(Debug)]
+struct Lines<R>(R);
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = io::Result<(String, bool)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                let is_whole = line.ends_with('\n');
+                Some(Ok((line, is_whole)))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
 }
 
 impl<R: BufRead> Iterator for Events<R> {
     type Item = Result<Event, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = self.lines.next()?;
+        let (line, is_whole) = match self.lines.next()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(ReadError::Io(error))),
+        };
         self.line += 1;
-        let wrong = |error| ReadError::Line { line: self.line, expected: "an event", error };
-        Some(line.map_err(ReadError::Io).and_then(|line| serde_json::from_str(&line).map_err(wrong)))
+        let event = match serde_json::from_str::<Event>(&line) {
+            Ok(event) => event,
+            Err(error) if !is_whole && error.is_eof() => self.broken_off(),
+            Err(error) => return Some(Err(ReadError::Line { line: self.line, expected: "an event", error })),
+        };
+        (self.next_seq, self.now) = (event.seq + 1, event.at_us);
+        Some(Ok(event))
+    }
+}
+
+impl<R> Events<R> {
+    fn broken_off(&self) -> Event {
+        let text = format!("the recording breaks off here, in its line {}", self.line);
+        Event { seq: self.next_seq, at_us: self.now, kind: Kind::Note { text } }
     }
 }

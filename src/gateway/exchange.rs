@@ -96,7 +96,7 @@ impl Exchange {
             request: identity.id.clone(),
             replica: replica.number,
             method: request.method.as_str().to_owned(),
-            path: request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            path: replica.named(request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()),
             credential: credential.clone(),
             arrival: Box::new(arrival),
         });
@@ -191,7 +191,8 @@ impl Exchange {
 
     /// Tells that the attempt goes out to its provider.
     pub(crate) fn attempt_started(&mut self, target: &Target, model: &str) {
-        self.request_model = Some(model.to_owned());
+        let model = self.replica.named(model.to_owned());
+        self.request_model = Some(model.clone());
         let credential = if target.passes_credential() { self.credential.as_ref() } else { target.credential.as_ref() };
         self.replica.emit(|| Kind::AttemptStarted {
             request: self.identity.id.clone(),
@@ -199,7 +200,7 @@ impl Exchange {
             attempt: self.attempts.saturating_sub(1),
             provider: target.name.clone(),
             endpoint: target.endpoint.clone(),
-            model: Some(model.to_owned()),
+            model: Some(model),
             credential: credential.cloned(),
         });
     }
@@ -237,7 +238,7 @@ impl Exchange {
         match result {
             // What was not read of it is dropped.
             Ok(_) => self.attempt_ended(Outcome::Complete, None),
-            Err(error) => self.attempt_ended(error.outcome(), Some(error.to_string())),
+            Err(error) => self.attempt_ended(error.outcome(), Some(self.replica.named(error.to_string()))),
         }
         let head = result.as_ref().ok().map(|response| (response.status(), response.headers()));
         let (status, signs) = match (self.replica.behaviour.accounting, head) {
@@ -257,7 +258,7 @@ impl Exchange {
 
     /// What the answer says of itself.
     pub(crate) fn learn(&mut self, model: Option<String>, usage: Option<Usage>) {
-        self.response_model = model.or(self.response_model.take());
+        self.response_model = model.map(|model| self.replica.named(model)).or(self.response_model.take());
         self.usage = usage.or(self.usage.take());
     }
 
@@ -301,8 +302,9 @@ impl Exchange {
 
     /// The gateway answers itself.
     pub(crate) fn failed(&mut self, error: &Error) {
-        self.attempt_ended(error.outcome(), Some(error.to_string()));
-        self.error = Some((error.to_string(), error.reason()));
+        let text = self.replica.named(error.to_string());
+        self.attempt_ended(error.outcome(), Some(text.clone()));
+        self.error = Some((text, error.reason()));
     }
 
     /// The request is forgotten: only a broken gateway does.

@@ -174,6 +174,11 @@ impl Replica {
         }
     }
 
+    /// A name or a sentence as events have it: clients and providers may put credentials anywhere.
+    pub(crate) fn named(&self, text: String) -> String {
+        self.world.credentials.scrub_name(text)
+    }
+
     /// The id that came with a request, or one of the gateway's own.
     pub(crate) fn request_id(&self, request: &Parts) -> Identity {
         let header = request.headers.get("x-request-id").filter(|value| !value.is_empty());

@@ -72,29 +72,47 @@ fn bare(text: &str) -> &str {
     text.strip_prefix("Bearer ").unwrap_or(text).trim()
 }
 
-/// Hides the values on the lines that a diagnostic shows of a file that is not YAML, where no node
-/// says what is a credential.
+/// Words that stand near credentials, in small letters.
+const TELLING: [&str; 8] = ["key", "auth", "token", "secret", "passw", "bearer", "credential", "cookie"];
+
+/// Hides what may be a credential on the lines that a diagnostic shows of a file that is not YAML, where no node
+/// says what is one: all values of a Secret, and those of lines that speak of credentials.
 pub(super) fn hide_values(diagnostic: Diagnostic, sources: &Sources) -> Diagnostic {
     let shown: Vec<Place> = diagnostic.primary.iter().chain(&diagnostic.related).map(|(place, _)| *place).collect();
     let Some(file) = shown.first().map(|place| place.file) else { return diagnostic };
     let text = &sources.file(file).text;
-    if !["Secret", "key:", "Bearer", "auth"].iter().any(|word| text.contains(word)) {
-        return diagnostic;
-    }
-    let first = shown.iter().map(|place| place.start).min().unwrap_or_default();
-    let last = shown.iter().map(|place| place.end).max().unwrap_or_default();
+    let first = shown.iter().map(|place| place.start as usize).min().unwrap_or_default();
+    let last = shown.iter().map(|place| place.end as usize).max().unwrap_or_default();
     let mut start = 0;
     let mut hidden = Vec::new();
+    // The key that a line without one belongs to, as far as lines tell.
+    let mut is_below_a_telling_key = false;
+    let mut is_in_a_secret = begins_with_a_secret(text);
     for line in text.split_inclusive('\n') {
-        let end = start + u32::try_from(line.len()).unwrap_or(u32::MAX - start);
-        if start <= last && first <= end {
-            // A line without a colon may be the text of a value.
-            let value = line.find(':').and_then(|colon| u32::try_from(colon + 1).ok()).unwrap_or(0);
-            hidden.push(Place { file, start: start + value, end });
+        if line.trim_end() == "---" {
+            is_in_a_secret = begins_with_a_secret(&text[start + line.len()..]);
+        }
+        let colon = line.find(':');
+        let small = line.to_ascii_lowercase();
+        let is_telling = TELLING.iter().any(|word| small.contains(word));
+        if colon.is_some() {
+            is_below_a_telling_key = is_telling;
+        }
+        let end = start + line.len();
+        let is_hidden = is_in_a_secret || is_telling || (colon.is_none() && is_below_a_telling_key);
+        if start <= last && first <= end && is_hidden {
+            let value = colon.map_or(0, |colon| colon + 1);
+            hidden.extend(place_at(file, start + value, line.len() - value));
         }
         start = end;
     }
     diagnostic.hide(hidden)
+}
+
+/// Whether the first document of a text is a Secret.
+fn begins_with_a_secret(text: &str) -> bool {
+    let mut lines = text.lines().take_while(|line| line.trim_end() != "---");
+    lines.any(|line| line.replace([' ', '"', '\''], "").contains("kind:Secret"))
 }
 
 /// The places of a manifest that may hold credentials: values of Secrets, inline keys of providers,

@@ -63,7 +63,7 @@ impl Live {
             if header.replicas == 1 { "1 replica".to_owned() } else { format!("{} replicas", header.replicas) };
         let facts = format!("seed {} · {} · {replicas} · {} clock", header.seed, header.personality, header.clock);
         let mut out =
-            format!("{}  {}\n", style.paint(Meaning::Strong, &header.name), style.paint(Meaning::Faint, facts));
+            format!("{}  {}\n", style.paint(Meaning::Strong, plain(&header.name)), style.paint(Meaning::Faint, facts));
         if self.detail > Detail::Quiet {
             let headings: Vec<String> = HEADINGS.iter().map(ToString::to_string).collect();
             let _ = writeln!(out, "\n{}", style.paint(Meaning::Faint, table::line(&headings, &self.widths)));
@@ -159,7 +159,7 @@ impl Live {
     }
 
     fn aside(&self, event: &Event, mark: &str, meaning: Meaning, text: &str) -> String {
-        let text = self.style.paint(meaning, format!("{mark} {text}"));
+        let text = self.style.paint(meaning, format!("{mark} {}", on_lines(text)));
         let time = event.at_us.to_string();
         format!("{:>3}  {time:<9}  {text}", "")
     }
@@ -228,6 +228,24 @@ fn paint_cell(line: &str, cell: &str, painted: &str, from: usize) -> String {
     }
 }
 
+/// How far the text of a line beside the requests is from its beginning.
+const ASIDE: usize = 16;
+
+/// A text of several lines with all but the first below it, and without what would move a terminal's cursor.
+fn on_lines(text: &str) -> String {
+    let indent = format!("\n{:ASIDE$}", "");
+    text.trim_end().lines().map(plain).collect::<Vec<_>>().join(&indent)
+}
+
+/// A text without letters that are none: control characters, and those that turn the direction of others.
+fn plain(text: &str) -> String {
+    let moves = |letter: &char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|letter| if moves(&letter) { ' ' } else { letter }).collect()
+}
+
 fn whole_millis(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
@@ -238,7 +256,7 @@ fn whole_millis(duration: Duration) -> String {
 pub fn verdict(run: &Run, style: Style, detail: Detail) -> String {
     let judged = &run.verdict;
     let mut out = String::new();
-    let several = judged.expectations().filter_map(|finding| finding.step).any(|step| step > 0);
+    let several = run.scenario.steps.len() > 1;
     for finding in &judged.findings {
         let is_invariant = finding.about != About::Expectation;
         let folded = is_invariant && (detail < Detail::Verbose || finding.exempt.is_some()) || detail == Detail::Quiet;
@@ -329,7 +347,7 @@ pub fn summary(run: &Run, style: Style) -> String {
         let median = latencies[(latencies.len() - 1) / 2];
         facts.push(format!("latency p50 {median}ms, max {longest}ms"));
     }
-    format!("{}  {} · {}", style.paint(meaning, word), run.scenario.name, facts.join(" · "))
+    format!("{}  {} · {}", style.paint(meaning, word), plain(&run.scenario.name), facts.join(" · "))
 }
 
 /// Latencies in milliseconds, as the client saw them, the shortest first.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::record::{RunRecord, title};
 use super::xml::escaped;
 use crate::event::history::Request;
-use crate::verdict::{Finding, Outcome};
+use crate::verdict::{Exempt, Finding, Outcome};
 
 /// The whole document.
 #[must_use]
@@ -45,10 +45,11 @@ fn counts(run: &RunRecord) -> (usize, usize, usize) {
 fn suite(out: &mut String, run: &RunRecord, class: &str) {
     let header = &run.header;
     let (tests, failures, errors) = counts(run);
+    let skipped = run.verdict.findings.iter().filter(|finding| is_skipped(finding)).count();
     let _ = writeln!(
         out,
-        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"{:.3}\" timestamp=\"{}\" file=\"{}\">",
-        escaped(&header.name),
+        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" time=\"{:.3}\" timestamp=\"{}\" file=\"{}\">",
+        escaped(&suite_name(run)),
         run.duration().as_secs_f64(),
         escaped(header.start.trim_end_matches('Z')),
         escaped(run.file()),
@@ -100,6 +101,11 @@ fn case(out: &mut String, run: &RunRecord, class: &str, finding: &Finding, names
         let _ = write!(out, " file=\"{}\" line=\"{}\"", escaped(file), at.line);
     }
     let element = match finding.outcome {
+        Outcome::Pass if is_skipped(finding) => {
+            let why = finding.exemption().unwrap_or_default();
+            let _ = writeln!(out, ">\n      <skipped message=\"{}\"/>\n    </testcase>", escaped(&why));
+            return;
+        }
         Outcome::Pass => {
             out.push_str("/>\n");
             return;
@@ -121,6 +127,11 @@ fn case(out: &mut String, run: &RunRecord, class: &str, finding: &Finding, names
     );
 }
 
+/// Whether nobody looks at it: an invariant that the scenario turns off.
+fn is_skipped(finding: &Finding) -> bool {
+    matches!(finding.exempt, Some(Exempt::Off { .. }))
+}
+
 /// How long the step took that a finding is about.
 fn seconds(run: &RunRecord, finding: &Finding) -> f64 {
     let step = finding.step.and_then(|step| run.history.steps.iter().find(|record| record.step == step));
@@ -134,7 +145,18 @@ fn class(run: &RunRecord, several: bool) -> String {
     let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
     let class = stem.replace(['/', '\\'], ".");
     let class = if class.is_empty() { "labsim".to_owned() } else { class };
-    if several { format!("{class}.{}", run.header.personality.replace('.', "_")) } else { class }
+    let class = if several { format!("{class}.{}", run.header.personality.replace('.', "_")) } else { class };
+    seed(run).map_or(class.clone(), |seed| format!("{class}.seed_{seed}"))
+}
+
+fn suite_name(run: &RunRecord) -> String {
+    let name = &run.header.name;
+    seed(run).map_or(name.clone(), |seed| format!("{name}, seed {seed}"))
+}
+
+/// The seed, where the run is one of many of its scenario.
+fn seed(run: &RunRecord) -> Option<u64> {
+    run.header.batch.and_then(|batch| batch.seeds).map(|_| run.header.seed)
 }
 
 fn line(request: &Request) -> String {

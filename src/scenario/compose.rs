@@ -23,14 +23,17 @@ pub(super) struct Composed {
     pub(super) root: Node,
     /// Variables that the command line sets.
     pub(super) set: Named,
+    /// Keys that stand twice.
+    pub(super) repeated: Vec<Diagnostic>,
 }
 
 /// Reads what the scenario in `file` extends, and applies the settings of the command line.
 pub(super) fn compose(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -> Result<Composed, Stop> {
-    let mut chain = Chain { files, sources, seen: vec![(plain_path(path), None)] };
+    let mut chain = Chain { files, sources, seen: vec![(plain_path(path), None)], repeated: Vec::new() };
     let mut root = chain.extended(path, file)?;
+    let repeated = chain.repeated;
     let set = settings(files, sources, &mut root)?;
-    Ok(Composed { root, set })
+    Ok(Composed { root, set, repeated })
 }
 
 /// Files that extend one another.
@@ -39,12 +42,15 @@ struct Chain<'c> {
     sources: &'c mut Sources,
     /// Each file, and where it is named.
     seen: Vec<(PathBuf, Option<Place>)>,
+    repeated: Vec<Diagnostic>,
 }
 
 impl Chain<'_> {
     /// The scenario of a file on top of the one that it extends.
     fn extended(&mut self, path: &Path, file: FileId) -> Result<Node, Stop> {
-        let mut own = root_of(yaml::parse(self.sources, file)?, file)?;
+        let parsed = yaml::parse_on(&self.sources.file(file).text, file)?;
+        self.repeated.extend(parsed.repeated);
+        let mut own = root_of(parsed.documents, file)?;
         let Value::Map(entries) = &mut own.value else { return Ok(own) };
         let Some(at) = entries.iter().position(|entry| entry.key == "extends") else { return Ok(own) };
         let entry = entries.remove(at);

@@ -86,6 +86,19 @@ impl LoadError {
     }
 }
 
+impl LoadError {
+    /// Of a file that could not be read. What is no text is invalid.
+    pub(super) fn unreadable(path: &Path, error: &io::Error) -> Self {
+        let finding = unreadable(path, error);
+        if error.kind() != io::ErrorKind::InvalidData {
+            return Self::Unreadable(finding);
+        }
+        let mut findings = Diagnostics::default();
+        findings.push(finding);
+        Self::Invalid { sources: Sources::default(), findings, draft: Box::default() }
+    }
+}
+
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -151,7 +164,7 @@ pub fn load(path: &Path) -> Result<Scenario, LoadError> {
 /// # Errors
 /// See [`LoadError`].
 pub fn load_from(files: &dyn Files, path: &Path) -> Result<Scenario, LoadError> {
-    let text = files.read(path).map_err(|error| LoadError::Unreadable(unreadable(path, &error)))?;
+    let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
     let mut sources = Sources::default();
     let file = sources.add(path.display().to_string(), text);
     match loaded(files, path, &mut sources, file) {
@@ -184,9 +197,10 @@ impl From<Diagnostics> for Stop {
 }
 
 fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -> Result<Scenario, Stop> {
-    let Composed { mut root, set } = compose::compose(files, path, sources, file)?;
+    let Composed { mut root, set, repeated } = compose::compose(files, path, sources, file)?;
     let texts = sources.clone();
     let mut reader = Reader::new(&texts);
+    repeated.into_iter().for_each(|finding| reader.push(finding));
     let variables = variables(files, &reader, &texts, &mut root, &set);
     reader.expanded(&variables);
     let reader = reader;

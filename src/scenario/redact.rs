@@ -51,11 +51,11 @@ pub(super) fn redacted(sources: &Sources, variables: &Expansion) -> Redacted {
             of_settings(text, file, &mut secrets);
             continue;
         }
-        match yaml::parse(sources, file) {
+        match yaml::parse_on(text, file) {
             // What is not YAML has no values, but words that look like keys.
             Err(_) => hidden.extend(places_of(text, file, like_a_key)),
-            Ok(documents) => {
-                for document in &documents {
+            Ok(parsed) => {
+                for document in &parsed.documents {
                     if !kube::is_manifest(document) {
                         of_scenario(document, &variables.values, &mut secrets);
                     }
@@ -130,7 +130,8 @@ fn place_in(text: &str, file: FileId, part: &str) -> Place {
 
 /// Whether a word is one that only a key would be.
 fn like_a_key(word: &str) -> bool {
-    word.starts_with("sk-") || (word.len() >= 20 && word.bytes().any(|byte| byte.is_ascii_digit()))
+    let is_file = [".yaml", ".yml", ".json", ".jsonl"].iter().any(|end| word.ends_with(end));
+    word.starts_with("sk-") || (word.len() >= 20 && word.bytes().any(|byte| byte.is_ascii_digit()) && !is_file)
 }
 
 /// The secrets of a scenario: those of the lab, the clients' keys, and headers that hold credentials.

@@ -15,7 +15,6 @@ use serde_json::Value as Json;
 use super::compose::{self, COMMAND_LINE, Composed};
 use super::load::{Files, LoadError, Stop, load_from};
 use super::read::TOP;
-use crate::source::diagnostic::unreadable;
 use crate::source::{Diagnostics, Entry, FileId, Node, Place, Sources, Span, Value};
 
 /// A scenario as its author wrote it, with what it extends and what the command line sets.
@@ -71,11 +70,11 @@ impl Original {
     /// # Errors
     /// As [`super::load_from`].
     pub fn read(files: &dyn Files, path: &Path) -> Result<Self, LoadError> {
-        let text = files.read(path).map_err(|error| LoadError::Unreadable(unreadable(path, &error)))?;
+        let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let mut sources = Sources::default();
         let file = sources.add(path.display().to_string(), text);
         match compose::compose(files, path, &mut sources, file) {
-            Ok(Composed { mut root, set }) => {
+            Ok(Composed { mut root, set, .. }) => {
                 for (name, (value, place)) in set.0 {
                     let value = Node { value: Value::String(value), place };
                     put(&mut root, &["vars", &name], value);

@@ -140,6 +140,24 @@ pub fn parse(sources: &Sources, file: FileId) -> Result<Vec<Node>, Diagnostic> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_text(text: &str, file: FileId) -> Result<Vec<Node>, Diagnostic> {
+    let Parsed { documents, repeated } = parse_on(text, file)?;
+    repeated.into_iter().next().map_or(Ok(documents), Err)
+}
+
+/// What a text holds, where keys may stand twice in a map.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Its documents. Of a key that stands twice both entries are there, in order.
+    pub documents: Vec<Node>,
+    /// Each key that has stood before, as a finding.
+    pub repeated: Vec<Diagnostic>,
+}
+
+/// Parses every document of a text, and goes on where a key stands twice: more may be wrong.
+///
+/// # Errors
+/// The first place that is not YAML, as a diagnostic.
+pub fn parse_on(text: &str, file: FileId) -> Result<Parsed, Diagnostic> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.flow_nesting_limit = MAX_NESTING;
@@ -150,12 +168,13 @@ pub fn parse_text(text: &str, file: FileId) -> Result<Vec<Node>, Diagnostic> {
         text,
         anchors: BTreeMap::new(),
         aliased: 0,
+        repeated: Vec::new(),
     };
     let mut documents = Vec::new();
     loop {
         let (event, span) = composer.next()?;
         match event {
-            Event::StreamEnd => return Ok(documents),
+            Event::StreamEnd => return Ok(Parsed { documents, repeated: composer.repeated }),
             Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
             event => {
                 composer.anchors.clear();
@@ -174,6 +193,7 @@ struct Composer<'t> {
     text: &'t str,
     anchors: BTreeMap<usize, Node>,
     aliased: usize,
+    repeated: Vec<Diagnostic>,
 }
 
 impl<'t> Composer<'t> {
@@ -280,9 +300,11 @@ impl<'t> Composer<'t> {
                 continue;
             }
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                return Err(Diagnostic::error(format!("`{key}` stands twice in the same map"))
-                    .at(key_place, "again here")
-                    .note_at(first.key_place, "first here"));
+                self.repeated.push(
+                    Diagnostic::error(format!("`{key}` stands twice in the same map"))
+                        .at(key_place, "again here")
+                        .note_at(first.key_place, "first here"),
+                );
             }
             entries.push(Entry { key: key.into_owned(), key_place, value });
         }

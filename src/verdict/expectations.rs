@@ -250,7 +250,7 @@ fn follows(scope: &Scope<'_>, pattern: &Pattern) -> Came {
                 format!("answer {} is {}", at + 1, one_of(&expected, could_end))
             };
             let came = Came::fail(wanted, format!("answer {} is {}", at + 1, observed(request)));
-            let came = came.because([format!("all answers: {all}"), line(request)]).certain(true);
+            let came = came.because([format!("all answers: {all}"), line(request)]).certain(request.outcome.is_some());
             pointing(came, pattern, &expected, &format!("answer {} should be this", at + 1))
         }
         Match::TooFew { expected } => {

@@ -16,6 +16,9 @@ struct Known {
 /// What a credential is called that the lab does not know.
 pub const UNKNOWN: &str = "unknown";
 
+/// A key that is shorter than this is none.
+const TELLING: usize = 6;
+
 /// Headers whose values are credentials.
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "set-cookie"];
@@ -65,14 +68,25 @@ impl Credentials {
     /// `text` with every known credential in it replaced by its reference.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
+        self.replace(text.to_owned(), 0)
+    }
+
+    /// The same of a name, such as a path or a model, which may well have a few letters in common with a key that
+    /// is one in jest only.
+    #[must_use]
+    pub fn scrub_name(&self, name: String) -> String {
+        self.replace(name, TELLING)
+    }
+
+    /// Replaces the credentials that are at least so long.
+    fn replace(&self, mut text: String, shortest: usize) -> String {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut out = text.to_owned();
-        for one in known.iter() {
-            if out.contains(&one.value) {
-                out = out.replace(&one.value, &format!("[{}]", one.reference));
+        for one in known.iter().filter(|one| one.value.len() >= shortest) {
+            if text.contains(&one.value) {
+                text = text.replace(&one.value, &format!("[{}]", one.reference));
             }
         }
-        out
+        text
     }
 }
 

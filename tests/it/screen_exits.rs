@@ -108,11 +108,17 @@ fn a_recording_that_breaks_off_is_shown_up_to_there() {
         .expect("labsim runs");
     assert!(run.status.success(), "{run:?}");
     let whole = fs::read_to_string(&path).expect("a recording");
-    fs::write(&path, &whole[..whole.len() / 2]).expect("half of it");
-    let mut session = Session::open(&["replay", &path.display().to_string()], (160, 30));
-    session.sees("the recording ends here: line");
-    session.press("q");
-    session.ends(0);
+    let half = &whole[..whole.len() / 2];
+    for (text, told) in [
+        (half.to_owned(), "the recording breaks off here, in its line"),
+        (format!("{half}\n"), "the recording ends here: line"),
+    ] {
+        fs::write(&path, text).expect("half of it");
+        let mut session = Session::open(&["replay", &path.display().to_string()], (160, 30));
+        session.sees(told);
+        session.press("q");
+        session.ends(0);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM end a run at once, and nothing is lost.
+//! Ctrl-C, SIGTERM and SIGHUP end a run at once, and nothing is lost.
 
 use std::fs;
 use std::process::Stdio;
@@ -17,7 +17,9 @@ fn ended_by(signal: &str) {
     fs::write(&scenario, text).expect("the scenario can be written");
     let recording = scratch.path("run.jsonl");
     let mut command = labsim();
+    let report = scratch.path("report.json");
     command.arg("run").arg(&scenario).args(["--clock", "real", "--record"]).arg(&recording);
+    command.arg("--report").arg(format!("json={}", report.display()));
     let mut running = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("labsim starts"));
     wait_for_line(&mut running, "wait");
     running.signal(signal);
@@ -26,6 +28,7 @@ fn ended_by(signal: &str) {
     let (header, events) =
         labsim::event::log::read(fs::read(&recording).expect("a recording").as_slice()).expect("a whole recording");
     assert_eq!(header.clock, "real");
+    assert!(fs::read_to_string(&report).expect("a report").contains("\"interrupted\""));
     let history = labsim::event::History::of(&events);
     assert!(history.requests.len() >= 3 && history.requests.iter().all(|request| request.ended.is_some()));
 }
@@ -47,6 +50,11 @@ fn ctrl_c_ends_a_run_with_130_and_keeps_what_was_recorded() {
 #[test]
 fn sigterm_ends_a_run_with_130_and_keeps_what_was_recorded() {
     ended_by("-TERM");
+}
+
+#[test]
+fn a_closed_terminal_ends_a_run_with_130_and_keeps_what_was_recorded() {
+    ended_by("-HUP");
 }
 
 #[test]

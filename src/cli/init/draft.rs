@@ -22,6 +22,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// A scenario in the course of being written.
 pub(super) struct Draft {
     manifests: Vec<String>,
+    personality: Personality,
     /// Secrets that the manifests refer to and do not have.
     secrets: BTreeSet<String>,
     /// What agentgateway's own configuration calls and nothing describes, each with its model.
@@ -51,9 +52,10 @@ enum Step {
 
 impl Draft {
     /// A draft without a step.
-    pub(super) fn new(manifests: Vec<String>, paths: &[PathBuf]) -> Self {
+    pub(super) fn new(manifests: Vec<String>, paths: &[PathBuf], personality: Personality) -> Self {
         Self {
             manifests,
+            personality,
             secrets: missing_secrets(paths),
             simulators: missing_simulators(paths),
             steps: Vec::new(),
@@ -70,7 +72,7 @@ impl Draft {
 
     /// Sends to every route.
     pub(super) fn route(&mut self, topology: &Topology) {
-        let stuck = lint::stuck(topology, Personality::newest());
+        let stuck = lint::stuck(topology, self.personality);
         self.stuck = stuck.into_iter().map(|backend| backend.name.clone()).collect();
         let mut seen = BTreeSet::new();
         for route in &topology.routes {
@@ -147,6 +149,14 @@ impl Draft {
         }
     }
 
+    /// Backends whose lower groups are never used, and why, each in a sentence.
+    pub(super) fn never_fails_over(&self) -> impl Iterator<Item = String> {
+        let personality = self.personality;
+        self.stuck.iter().map(move |one| {
+            format!("under {personality} the backend `{one}` never fails over: it has no health policy")
+        })
+    }
+
     /// The file.
     pub(super) fn text(&self) -> String {
         let mut text = String::from(
@@ -161,13 +171,9 @@ impl Draft {
             let _ = write!(text, "  secrets:\n{}", self.secrets.iter().map(one).collect::<String>());
         }
         text.push_str(&self.simulators_text());
-        let _ = writeln!(text, "  gateway: {{ personality: {} }}", Personality::newest());
-        for backend in &self.stuck {
-            let _ = writeln!(
-                text,
-                "# Under {} the backend {backend} never fails over: it has no health policy.",
-                Personality::newest()
-            );
+        let _ = writeln!(text, "  gateway: {{ personality: {} }}", self.personality);
+        for why in self.never_fails_over() {
+            let _ = writeln!(text, "# {why}.");
         }
         let _ = writeln!(text, "steps:{}", if self.steps.is_empty() { " []" } else { "" });
         for step in &self.steps {

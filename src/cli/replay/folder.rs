@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::Args;
 use crate::cli::Exit;
+use crate::cli::exit::Misuse;
+use crate::cli::outputs;
 use crate::cli::record::{self, over_seeds};
 use crate::cli::run::{blank, conclude, detail, exit_of, lines};
 use crate::cli::terminal::{People, Stream};
@@ -27,14 +29,19 @@ struct Read {
 /// Tells what the runs told, and writes the reports that they could have written.
 ///
 /// # Errors
-/// The exit status for a recording that cannot be read or a report that cannot be written; it has been told.
-pub(super) fn run(args: &Args) -> Result<Exit, Exit> {
+/// Reports that cannot be written, and what is asked of one recording only.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if args.observe.any() {
-        eprintln!("error: the access log, metrics and traces are those of one recording, and this is a folder");
-        return Err(Exit::Usage);
+        let why = "the access log, metrics and traces are those of one recording, and this is a folder";
+        return Err(Misuse(why.to_owned()).into());
     }
+    let written: Vec<_> = args.reports.outputs().collect();
+    outputs::check([], &written)?;
     let reports = args.reports.open()?;
-    let all = read(&args.path)?;
+    let all = match read(&args.path) {
+        Ok(all) => all,
+        Err(exit) => return Ok(exit),
+    };
     let stream = Stream::for_people(args.reports.take_stdout());
     let mut worst = Exit::Passed;
     for (index, one) in all.iter().enumerate() {
@@ -42,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Exit> {
         worst = worst.max(exit_of(&one.run));
     }
     let records = records(all);
-    reports.write(&records, stream).map_or_else(|exit| Ok(worst.max(exit)), |()| Ok(worst))
+    Ok(reports.write(&records, stream).map_or_else(|exit| worst.max(exit), |()| worst))
 }
 
 /// Every recording of a folder, in the order of the runs.

@@ -20,7 +20,7 @@ fault! {
     /// [2]: https://github.com/tashfeenahmed/freellmapi/pull/1221
     pub struct Cut = "cut" {
         /// How many tokens of a stream come first.
-        pub after: u32 = 20,
+        pub after: u32 = 1,
         /// How the connection ends.
         pub how: How = How::Close,
     }

@@ -37,7 +37,7 @@ fault! {
     /// It takes the place of a token's event.
     pub struct MalformedEvent = "malformed-event" {
         /// How many tokens come first.
-        pub after: u32 = 10,
+        pub after: u32 = 1,
         /// What is wrong with it.
         pub kind: Malformation = Malformation::BrokenJson,
         /// How many events in a row are broken.

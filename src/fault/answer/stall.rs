@@ -17,7 +17,7 @@ fault! {
     /// [1]: https://github.com/bitrouter/bitrouter/pull/394
     pub struct Stall = "stall" {
         /// How many tokens come first.
-        pub after: u32 = 20,
+        pub after: u32 = 1,
         /// How long the silence lasts; until the fault is cleared where absent.
         pub r#for: Option<Span> = None,
     }

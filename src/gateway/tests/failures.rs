@@ -349,6 +349,37 @@ async fn a_credential_goes_where_it_belongs_and_into_no_event() {
     }
 }
 
+/// Clients and providers may write a credential where none belongs: in the path, in the name of a model, where a list
+/// should be.
+#[tokio::test(start_paused = true)]
+async fn a_credential_where_none_belongs_is_in_no_event_either() {
+    let own = Credential::new("secret:openai/Authorization", "Bearer sk-of-the-provider");
+    for personality in Personality::ALL {
+        let mut topology = topology(&[&["primary"]]);
+        topology.backends[0].groups[0].providers[0].auth = Auth::Credential(own.clone());
+        let lab = Lab::with(personality, topology, 1).open().await;
+        let lab = lab.provider("primary", |_| async { answer("sk-of-the-provider", 200, &[]) }).await;
+        for body in [
+            r#"{"model":"sk-of-the-client","messages":[]}"#,
+            r#"{"messages":"sk-of-the-client"}"#,
+            r#"{"messages":[],"temperature":"sk-of-the-provider"}"#,
+        ] {
+            let mut request = question(body);
+            *request.uri_mut() =
+                "http://gateway:8080/openai?key=sk-of-the-provider&again=sk-of-the-client".parse().unwrap();
+            request.headers_mut().insert("authorization", "Bearer sk-of-the-client".parse().unwrap());
+            lab.send(request).await;
+        }
+        let models = lab.told(|kind| match kind {
+            Kind::GatewayRequestEnded { response_model, .. } => response_model.clone(),
+            _ => None,
+        });
+        assert_eq!(models[0], "dated-[secret:openai/Authorization]", "{personality}");
+        let all = serde_json::to_string(&lab.events()).unwrap();
+        assert!(!all.contains("sk-of"), "{personality}: {all}");
+    }
+}
+
 /// As an answer is compressed, so it goes on; what is offered is what can be read.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_compressed_is_read_and_compressed_again() {

@@ -85,7 +85,7 @@ fn ending(request: &Request) -> String {
 pub(super) fn of_attempt(request: &Request, attempt: &Attempt) -> Vec<Moment> {
     let gateway = gateway(request);
     let number = request.number;
-    let chosen = format!("chooses {} of group {} for request {number}", attempt.provider, attempt.group + 1);
+    let chosen = format!("chooses {} of group {} for request {number}", attempt.provider, attempt.group);
     let ended = attempt.ended.map(|at| {
         let status = attempt.status.map(|status| status.to_string());
         let outcome = attempt.outcome.map(|outcome| outcome.name().to_owned());

@@ -51,9 +51,9 @@ pub(super) fn priority(run: &Run<'_>) -> Vec<Breach> {
                     "{}: {} of group {} was chosen while {} of group {} was active on replica {replica}",
                     line(request),
                     attempt.provider,
-                    attempt.group + 1,
+                    attempt.group,
                     provider,
-                    group + 1
+                    group
                 );
                 let seat = (replica, attempt.backend.as_str(), provider);
                 let last = run.evictions.get(&seat).and_then(|all| {

@@ -171,7 +171,7 @@ fn forgotten<'r>(run: &Run<'r>, replica: u32, backend: &'r str, requests: &[&'r 
             let failures = counted(chain.len() as u64, "request");
             let what = format!(
                 "{failures} in a row failed on replica {replica}, and none was sent to {name} of group {}, which is active",
-                group + 1
+                group
             );
             let told = chain.iter().rev().take(3).rev().flat_map(|one| {
                 let attempts = one.attempts.iter().flat_map(|attempt| of_attempt(one, attempt));

@@ -107,7 +107,7 @@ fn overdue(run: &Run<'_>, one: &Try<'_>) -> Option<Breach> {
                 "{}: {} of group {} was chosen, although the eviction of {} was over at {}",
                 line(one.request),
                 attempt.provider,
-                attempt.group + 1,
+                attempt.group,
                 provider.name,
                 eviction.until
             );
