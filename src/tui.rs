@@ -32,6 +32,7 @@ mod listing;
 mod menu;
 mod model;
 mod pace;
+mod pack;
 mod plan;
 mod row;
 mod rows;

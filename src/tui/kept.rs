@@ -1,7 +1,7 @@
 //! Events as bytes, each to be read by itself, and batches of them on their way to a screen.
 
 use super::fact::Fact;
-use super::spill;
+use super::pack;
 use crate::event::{At, Event};
 
 /// Events one after the other: when each happened, then the event.
@@ -34,7 +34,7 @@ impl Kept {
     /// Adds an event that happened at `at`.
     fn push(&mut self, event: &Event, at: At) {
         self.bytes.extend(at.0.to_le_bytes());
-        spill::pack(event, &mut self.bytes);
+        pack::pack(event, &mut self.bytes);
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
     }
 
@@ -70,7 +70,7 @@ impl Kept {
 
     /// One of them, at the moment that it was given.
     pub(super) fn event(&self, index: usize) -> Option<Event> {
-        let (at, event) = (self.at(index)?, spill::unpack(self.piece(index)?.get(AT..)?));
+        let (at, event) = (self.at(index)?, pack::unpack(self.piece(index)?.get(AT..)?));
         Some(Event { at_us: at, ..event })
     }
 

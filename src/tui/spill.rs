@@ -8,8 +8,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use crate::event::{At, Event, Kind};
-
 /// Where bytes are kept that are rarely looked at.
 #[derive(Default)]
 pub(super) struct Spill {
@@ -64,21 +62,6 @@ impl Spill {
         }
         Ok(bytes)
     }
-}
-
-/// An event as bytes: `MessagePack`, which takes a third of the time of JSON.
-pub(super) fn pack(event: &Event, bytes: &mut Vec<u8>) {
-    let whole = bytes.len();
-    if rmp_serde::encode::write_named(bytes, &(event.seq, event.at_us, &event.kind)).is_err() {
-        bytes.truncate(whole);
-    }
-}
-
-/// An event from bytes. What cannot be read is a note that says so.
-pub(super) fn unpack(bytes: &[u8]) -> Event {
-    let unreadable = || (0, At::default(), Kind::Note { text: "this event could not be read back".to_owned() });
-    let (seq, at_us, kind) = rmp_serde::from_slice(bytes).unwrap_or_else(|_| unreadable());
-    Event { seq, at_us, kind }
 }
 
 /// Pieces that were looked at lately, the latest last.
