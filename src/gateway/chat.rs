@@ -226,7 +226,8 @@ fn parsed_answer(body: &[u8], schema: Schema) -> Result<Answer, Error> {
     let response: Response = serde_json::from_slice(body).map_err(bad)?;
     let body = serde_json::to_vec(&response).map_err(bad)?;
     let details = response.usage.as_ref().map(|usage| TokenDetails::of_usage(&usage.rest)).unwrap_or_default();
-    let usage = response.usage.map(|usage| Usage { input: usage.prompt_tokens, output: usage.completion_tokens });
+    let usage =
+        response.usage.map(|usage| Usage { input: usage.prompt_tokens.into(), output: usage.completion_tokens.into() });
     Ok(Answer { body: body.into(), model: response.model, usage, details })
 }
 

@@ -58,9 +58,9 @@ pub(super) static ANSWER_011: [Field; 3] = [
     field("choices", Shape::List(&Shape::Object(&CHOICE_011)), Absent::Never),
 ];
 static USAGE_011: [Field; 3] = [
-    field("prompt_tokens", Shape::Count, Absent::Never),
-    field("completion_tokens", Shape::Count, Absent::Never),
-    field("total_tokens", Shape::Count, Absent::Never),
+    field("prompt_tokens", Shape::Small, Absent::Never),
+    field("completion_tokens", Shape::Small, Absent::Never),
+    field("total_tokens", Shape::Small, Absent::Never),
 ];
 static CHOICE_011: [Field; 1] = [field("message", Shape::Object(&ANSWER_MESSAGE), Absent::Never)];
 
@@ -72,9 +72,9 @@ pub(super) static ANSWER_12: [Field; 4] = [
     typed("service_tier", &Shape::Text),
 ];
 static USAGE_12: [Field; 3] = [
-    field("prompt_tokens", Shape::Count, Absent::As("0")),
-    field("completion_tokens", Shape::Count, Absent::As("0")),
-    field("total_tokens", Shape::Count, Absent::As("0")),
+    field("prompt_tokens", Shape::Small, Absent::As("0")),
+    field("completion_tokens", Shape::Small, Absent::As("0")),
+    field("total_tokens", Shape::Small, Absent::As("0")),
 ];
 static CHOICE_12: [Field; 1] = [field("message", Shape::Object(&ANSWER_MESSAGE), Absent::As("{}"))];
 static ANSWER_MESSAGE: [Field; 2] = [

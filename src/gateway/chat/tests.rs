@@ -320,6 +320,10 @@ fn an_answer_that_breaks_off_is_refused_with_the_parsers_words() {
         (r#"{"model":"gpt-4o","choi"#, "EOF while parsing a string at line 1 column 23"),
         ("{}", "missing field `model` at line 1 column 2"),
         ("[]", "invalid type: sequence, expected struct Response at line 1 column 0"),
+        (
+            r#"{"model":"m","choices":[],"usage":{"prompt_tokens":4294967296}}"#,
+            "invalid value: integer `4294967296`, expected u32 at line 1 column 61",
+        ),
         (r#"{"model":"m","choices":[5]}"#, "invalid type: integer `5`, expected struct Choice at line 1 column 25"),
         (
             r#"{"model":"m","choices":[],"usage":[]}"#,

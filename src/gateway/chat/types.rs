@@ -51,11 +51,11 @@ pub(super) struct Response {
 #[serde(expecting = "struct Usage")]
 pub(super) struct UsageFields {
     #[serde(default)]
-    pub(super) prompt_tokens: u64,
+    pub(super) prompt_tokens: u32,
     #[serde(default)]
-    pub(super) completion_tokens: u64,
+    pub(super) completion_tokens: u32,
     #[serde(default)]
-    pub(super) total_tokens: u64,
+    pub(super) total_tokens: u32,
     #[serde(flatten)]
     pub(super) rest: Map<String, Value>,
 }
@@ -177,9 +177,9 @@ pub(super) struct Whole011 {
 #[expect(dead_code, reason = "as above")]
 #[expect(clippy::struct_field_names, reason = "they are the API's")]
 pub(super) struct WholeUsage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
+    prompt_tokens: u32,
+    completion_tokens: u32,
+    total_tokens: u32,
     #[serde(flatten)]
     rest: HashMap<String, IgnoredAny>,
 }
