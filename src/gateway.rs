@@ -53,7 +53,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -67,7 +67,7 @@ use error::Error;
 use exchange::Exchange;
 use group::Seat;
 pub use health::{BackendHealth, ProviderHealth};
-use personality::{ClientErrors, Compressed, Conditions, Refusals, Retries, Told};
+use personality::{ClientErrors, Compressed, Conditions, Connect, Refusals, Retries, Told};
 use provider::{Marks, Target};
 use replica::Replica;
 use route::Found;
@@ -175,7 +175,7 @@ impl Here {
             exchange.vanish();
             return Response::new(Body::gone());
         }
-        let head_only = head.method == http::Method::HEAD;
+        let head_only = head.method == Method::HEAD;
         let mut taken = None;
         let mut response = match self.answer(&mut exchange, (listener, host), head, &mut body, &mut taken).await {
             Ok(response) => self.0.broken.answer(response, exchange.attempts()),
@@ -209,6 +209,9 @@ impl Here {
 
         let host = host.ok_or(Error::NoHost)?;
         let listener = listener::choose(&topology.listeners, listener, &host).ok_or(Error::ListenerNotFound)?;
+        if head.method == Method::CONNECT && replica.behaviour.connect == Connect::Refused {
+            return Err(Error::MethodNotAllowed);
+        }
 
         let found = replica.routes.find(listener, &host, &head).ok_or(Error::RouteNotFound)?;
         let rule = replica.rule(found).ok_or(Error::RouteNotFound)?;
@@ -229,7 +232,7 @@ impl Here {
         let host_is_set = filters::on_request(&rule.filters, matched, &mut head)?;
 
         let backend = replica.pick_backend(rule).ok_or(Error::NoValidBackends)?;
-        exchange.routed(found, backend);
+        exchange.routed(found, backend, &head);
         Call { replica, rule, backend, client: &head, host_is_set }.run(exchange, body).await
     }
 
@@ -266,7 +269,7 @@ impl Call<'_> {
         // Where the provider is chosen before the request is read, it is blamed for what is wrong with it.
         let early = behaviour.client_errors == ClientErrors::BlameTheProvider;
         let mut chosen = early.then(|| exchange.select(self.backend)).transpose()?;
-        let body = read(body, Error::RequestTooLarge).await?;
+        let body = read(body, Error::RequestTooLarge, Error::RequestTooLarge).await?;
         let asked = chat::read(&body, behaviour.schema);
         let asked = if early { asked } else { Ok(asked?) };
         let timeout = self.replica.broken.timeout(self.rule.request_timeout);
@@ -364,7 +367,7 @@ impl Call<'_> {
 
     /// What expressions may ask about the request.
     fn facts(&self) -> RequestFacts<'_> {
-        RequestFacts { method: &self.client.method, uri: &self.client.uri, headers: &self.client.headers }
+        RequestFacts::of(self.client)
     }
 
     /// The pause before another attempt.
@@ -443,7 +446,7 @@ impl Attempt<'_> {
     async fn whole(&self, exchange: &mut Exchange, response: Response<Reply>) -> Result<Response<Source>, Error> {
         let (mut head, body) = response.into_parts();
         let behaviour = self.call.replica.behaviour;
-        let mut body = read(body, Error::BrokenResponse(behaviour.broken_body)).await?;
+        let mut body = read(body, Error::BrokenResponse(behaviour.broken_body), Error::ResponseTooLarge).await?;
         exchange.attempt_ended(Outcome::Complete, None);
         exchange.show(&head.headers, &body);
         if head.status.is_success() {
@@ -474,9 +477,13 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
 }
 
 /// Reads a body of at most [`BODY_LIMIT`] bytes.
-async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin, broken: Error) -> Result<Bytes, Error> {
+async fn read(
+    mut body: impl http_body::Body<Data = Bytes> + Unpin,
+    broken: Error,
+    too_large: Error,
+) -> Result<Bytes, Error> {
     if body.size_hint().lower() > BODY_LIMIT as u64 {
-        return Err(broken);
+        return Err(too_large);
     }
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
@@ -485,7 +492,7 @@ async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin, broken: Erro
         let Ok(data) = frame.into_data() else { continue };
         let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
         if so_far + data.len() > BODY_LIMIT {
-            return Err(broken);
+            return Err(too_large);
         }
         match &first {
             None => first = Some(data),

@@ -318,6 +318,8 @@ pub struct Provider {
     pub endpoint: Authority,
     /// The path that takes the place of the client's.
     pub path: String,
+    /// Whether the client's query stays behind it: where only the path's beginning is said, or nothing of it.
+    pub keeps_query: bool,
     /// Which credential it is sent.
     pub auth: Auth,
     /// Whether it is OpenAI itself, since no host is given.
@@ -328,6 +330,8 @@ pub struct Provider {
     pub connect_timeout: Option<Duration>,
     /// Whether it is spoken to in HTTP/2 without TLS (h2c), rather than in HTTP/1.1.
     pub h2c: bool,
+    /// Whether policies have it spoken to in HTTP/2, or in HTTP/1.1; where absent, it is as its Service or TLS has it.
+    pub http2: Option<bool>,
     /// How it is called over TLS, if it is; never in a lab, whose hosts speak none.
     pub tls: Option<Arc<Tls>>,
     /// The part of this that stands in the backend itself.

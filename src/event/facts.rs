@@ -163,6 +163,21 @@ impl Parameters {
             seed: body.get("seed").and_then(Json::as_i64),
         }
     }
+
+    /// As agentgateway tells them, which reads fractions as `f32`: 0.9 is 0.8999999761581421 (source:
+    /// `llm/types/completions.rs`).
+    #[must_use]
+    pub fn in_single_precision(self) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "it is what is meant")]
+        let single = |number: Option<f64>| number.map(|number| f64::from(number as f32));
+        Self {
+            temperature: single(self.temperature),
+            top_p: single(self.top_p),
+            frequency_penalty: single(self.frequency_penalty),
+            presence_penalty: single(self.presence_penalty),
+            ..self
+        }
+    }
 }
 
 /// The text in a chunk of a stream that a person would see, by any of the protocols.

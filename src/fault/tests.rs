@@ -145,12 +145,14 @@ fn lab() -> Topology {
         endpoint: Authority::new(host, port),
         path: "/v1/chat/completions".to_owned(),
         auth: Auth::None,
+        keeps_query: false,
         is_openai: false,
         tls: None,
         health: None,
         own: Own::default(),
         connect_timeout: None,
         h2c: false,
+        http2: None,
     };
     let group = |providers| Group { providers };
     Topology {

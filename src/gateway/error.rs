@@ -19,6 +19,8 @@ pub(crate) enum Error {
     NoHost,
     /// No listener serves the host.
     ListenerNotFound,
+    /// The method is `CONNECT`.
+    MethodNotAllowed,
     /// No rule matches.
     RouteNotFound,
     /// A filter makes no sense.
@@ -55,8 +57,10 @@ pub(crate) enum Error {
     RequestTimeout,
     /// A successful response is not a chat completion; what the parser says.
     BadResponse(String),
-    /// A response's body broke before its end, or is too long; what is said of it.
+    /// A response's body broke before its end; what is said of it.
     BrokenResponse(&'static str),
+    /// A response's body is longer than [`super::BODY_LIMIT`].
+    ResponseTooLarge,
     /// A response is compressed in a way that cannot be read: this one.
     UnreadableEncoding(String),
 }
@@ -70,6 +74,7 @@ impl Error {
             (Self::Filter(_) | Self::NoValidBackends, _) => StatusCode::INTERNAL_SERVER_ERROR,
             (Self::CallTimeout | Self::RequestTimeout, _) => StatusCode::GATEWAY_TIMEOUT,
             (Self::RateLimited(_), _) => StatusCode::TOO_MANY_REQUESTS,
+            (Self::MethodNotAllowed, _) => StatusCode::METHOD_NOT_ALLOWED,
             (Self::NoHost | Self::BadRequest(_) | Self::NoModel, Errors::OpenAi) => StatusCode::BAD_REQUEST,
             (Self::RequestTooLarge, Errors::OpenAi) => StatusCode::PAYLOAD_TOO_LARGE,
             (
@@ -77,6 +82,7 @@ impl Error {
                 | Self::Call { .. }
                 | Self::BadResponse(_)
                 | Self::BrokenResponse(_)
+                | Self::ResponseTooLarge
                 | Self::UnreadableEncoding(_),
                 Errors::OpenAi,
             ) => StatusCode::BAD_GATEWAY,
@@ -91,6 +97,7 @@ impl Error {
                 | Self::Call { .. }
                 | Self::BadResponse(_)
                 | Self::BrokenResponse(_)
+                | Self::ResponseTooLarge
                 | Self::UnreadableEncoding(_),
                 _,
             ) => StatusCode::SERVICE_UNAVAILABLE,
@@ -149,10 +156,13 @@ impl Error {
             Self::RequestTooLarge => "request_too_large",
             Self::CallTimeout | Self::RequestTimeout => "timeout",
             Self::Unresolved | Self::Call { .. } => "upstream_unreachable",
-            Self::BadResponse(_) | Self::BrokenResponse(_) | Self::UnreadableEncoding(_) => "upstream_invalid_response",
+            Self::BadResponse(_) | Self::BrokenResponse(_) | Self::ResponseTooLarge | Self::UnreadableEncoding(_) => {
+                "upstream_invalid_response"
+            }
             Self::AllEvicted { .. } | Self::NoHealthyBackends => "no_provider_available",
             Self::ListenerNotFound | Self::RouteNotFound => "not_found",
             Self::NoHost | Self::BadRequest(_) | Self::NoModel => "invalid_request",
+            Self::MethodNotAllowed => "method_not_allowed",
             Self::Filter(_) | Self::NoValidBackends => "gateway_misconfigured",
         };
         json!({"error": {"message": text, "type": kind, "param": null, "code": code}}).to_string()
@@ -170,12 +180,14 @@ impl Error {
             Self::Call { .. } => "UpstreamFailure",
             Self::CallTimeout | Self::RequestTimeout => "Timeout",
             Self::NoHost
+            | Self::MethodNotAllowed
             | Self::Filter(_)
             | Self::BadRequest(_)
             | Self::NoModel
             | Self::RequestTooLarge
             | Self::BadResponse(_)
             | Self::BrokenResponse(_)
+            | Self::ResponseTooLarge
             | Self::UnreadableEncoding(_) => "Internal",
         }
     }
@@ -187,7 +199,7 @@ impl Error {
             Self::Unresolved => Outcome::Unresolved,
             Self::Call { outcome, .. } => *outcome,
             Self::CallTimeout | Self::RequestTimeout => Outcome::Timeout,
-            Self::BrokenResponse(_) => Outcome::Cut,
+            Self::BrokenResponse(_) | Self::ResponseTooLarge => Outcome::Cut,
             _ => Outcome::Failed,
         }
     }
@@ -198,6 +210,7 @@ impl fmt::Display for Error {
         match self {
             Self::NoHost => f.write_str("processing failed: no authority or host"),
             Self::ListenerNotFound => f.write_str("listener not found"),
+            Self::MethodNotAllowed => f.write_str("method not allowed"),
             Self::RouteNotFound => f.write_str("route not found"),
             Self::Filter(text) => write!(f, "failed to apply filters: {text}"),
             Self::NoValidBackends => f.write_str("no valid backends"),
@@ -213,6 +226,7 @@ impl fmt::Display for Error {
             Self::RequestTimeout => f.write_str("request timeout"),
             Self::BadResponse(text) => write!(f, "processing failed: failed to parse response: {text}"),
             Self::BrokenResponse(text) => write!(f, "processing failed: {text}"),
+            Self::ResponseTooLarge => f.write_str("processing failed: response was too large"),
             Self::UnreadableEncoding(name) => {
                 write!(f, "processing failed: unsupported content encoding: {name}")
             }

@@ -39,7 +39,7 @@ pub(crate) struct Exchange {
     route: Option<Found>,
     /// Whether its rule has led to a backend.
     routed: bool,
-    /// The request as it came, where a policy may ask for it.
+    /// The request as its rule has left it, where a policy may ask for it.
     request: Option<Box<Parts>>,
     attempts: u32,
     /// The groups of its attempts, in order, each time that it is another.
@@ -108,7 +108,7 @@ impl Exchange {
             trace,
             route: None,
             routed: false,
-            request: replica.policies_ask_for_requests.then(|| Box::new(request.clone())),
+            request: None,
             attempts: 0,
             way: Vec::new(),
             attempt: None,
@@ -146,9 +146,10 @@ impl Exchange {
         self.route = Some(found);
     }
 
-    /// Tells which backend it goes to.
-    pub(crate) fn routed(&mut self, found: Found, backend: usize) {
+    /// Tells which backend it goes to, and as what.
+    pub(crate) fn routed(&mut self, found: Found, backend: usize, request: &Parts) {
         self.routed = true;
+        self.request = self.replica.policies_ask_for_requests.then(|| Box::new(request.clone()));
         self.replica.emit(|| Kind::GatewayRequestRouted {
             request: self.identity.id.clone(),
             replica: self.replica.number,
@@ -355,8 +356,7 @@ impl Exchange {
     /// What the policy's expression says of a response; none where there is no expression.
     fn judge(&self, response: Option<(StatusCode, &HeaderMap)>) -> Option<bool> {
         let condition = self.policy()?.unhealthy.as_ref()?;
-        let request = self.request.as_ref();
-        let request = request.map(|head| RequestFacts { method: &head.method, uri: &head.uri, headers: &head.headers });
+        let request = self.request.as_deref().map(RequestFacts::of);
         Some(condition.holds(&Subject { request, response }))
     }
 

@@ -53,13 +53,15 @@ pub struct Behaviour {
     pub credentials: Credentials,
     /// What requests and answers must be.
     pub schema: Schema,
+    /// What becomes of a request with the method `CONNECT`.
+    pub connect: Connect,
     /// The form of the gateway's own errors.
     pub errors: Errors,
     /// Whose headers a refusal by a limit has.
     pub refusals: Refusals,
     /// Which answers are decoded that a provider has compressed.
     pub compressed: Compressed,
-    /// What is said of a response whose body broke before its end.
+    /// What is said of a response whose body broke before its end; of one that is too long all say the same.
     pub broken_body: &'static str,
 }
 
@@ -259,6 +261,15 @@ pub enum Errors {
     OpenAi,
 }
 
+/// What becomes of a request with the method `CONNECT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connect {
+    /// It is a request like any other.
+    Routed,
+    /// It is refused, before a route is looked for (source: `ConnectMode::Deny` in `proxy/httpproxy.rs`).
+    Refused,
+}
+
 /// What becomes of the client's `Authorization` where the configuration says nothing of a provider's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
@@ -318,6 +329,7 @@ const AGENTGATEWAY_012: Behaviour = Behaviour {
     cut_stream: CutStream::ByItsStatus,
     credentials: Credentials::PassedOn,
     schema: Schema::Of011,
+    connect: Connect::Routed,
     errors: Errors::PlainText,
     refusals: Refusals::AsTheRuleSays,
     compressed: Compressed::Whole,
@@ -348,6 +360,7 @@ const AGENTGATEWAY_14: Behaviour = Behaviour {
     accounting: Accounting::EveryAttempt,
     retried_timeout: RetriedTimeout::Attempt,
     conditions: Conditions::Heeded,
+    connect: Connect::Refused,
     ..AGENTGATEWAY_12
 };
 

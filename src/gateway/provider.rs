@@ -60,7 +60,7 @@ impl Target {
     /// Makes a provider ready; where it has no credential, with this for the client's.
     #[must_use]
     pub(crate) fn new(provider: &Provider, credentials: Credentials) -> Self {
-        let Provider { name, model, endpoint, path, auth, is_openai, tls, .. } = provider;
+        let Provider { name, model, endpoint, path, keeps_query, auth, tls, .. } = provider;
         let scheme = if tls.is_some() { "https" } else { "http" };
         // A name is sent as the host, an address is not: the client's host then stays.
         let is_address = endpoint.host.parse::<std::net::IpAddr>().is_ok();
@@ -85,7 +85,7 @@ impl Target {
             uri: format!("{scheme}://{endpoint}{path}")
                 .parse()
                 .map_err(|error: http::uri::InvalidUri| error.to_string()),
-            keeps_query: *is_openai,
+            keeps_query: *keeps_query,
             own_host,
             auth,
         }

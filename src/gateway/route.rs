@@ -139,7 +139,8 @@ fn query_matches(wanted: &[(String, TextMatch)], query: &str) -> bool {
         .map(|(name, value)| (decoded(name), decoded(value)))
         .collect();
     wanted.iter().all(|(name, value)| {
-        let found = pairs.iter().find(|(key, _)| key == name);
+        // Of two of a name the last counts (source: `matches_request` in agentgateway's `http/route.rs`).
+        let found = pairs.iter().rfind(|(key, _)| key == name);
         found.is_some_and(|(_, found)| value.matches(found))
     })
 }

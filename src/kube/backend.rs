@@ -22,6 +22,8 @@ pub(super) struct Backend {
     pub(super) namespace: String,
     /// Whether it is real and no AI backend.
     pub(super) is_other: bool,
+    /// How long an attempt at one of its providers may take.
+    pub(super) request_timeout: Option<Duration>,
     health: Option<HealthPolicy>,
     groups: Vec<Vec<Provider>>,
 }
@@ -32,9 +34,11 @@ pub(super) struct Provider {
     model: Option<String>,
     address: Option<Address>,
     path: String,
+    keeps_query: bool,
     auth: Login,
     health: Option<HealthPolicy>,
     connect_timeout: Option<Duration>,
+    http2: Option<bool>,
     tls: Option<Wish>,
 }
 
@@ -78,7 +82,15 @@ const MAX_PROVIDERS: usize = 16;
 /// Reads a backend.
 pub(super) fn read(object: Object<'_>) -> Backend {
     let Object { kind, name, namespace, fields } = object;
-    let mut backend = Backend { kind: kind.name, name, namespace, is_other: false, health: None, groups: Vec::new() };
+    let mut backend = Backend {
+        kind: kind.name,
+        name,
+        namespace,
+        is_other: false,
+        request_timeout: None,
+        health: None,
+        groups: Vec::new(),
+    };
     let Some(spec) = fields.need_map("spec") else { return backend };
     let Some(entry) = one_of(&spec, &TYPES, "backend") else { return backend };
     if entry.key != "ai" {
@@ -90,6 +102,7 @@ pub(super) fn read(object: Object<'_>) -> Backend {
     }
     let part = spec.map("policies").map(|policies| policy::backend_part(&policies)).unwrap_or_default();
     backend.health.clone_from(&part.health);
+    backend.request_timeout = part.request_timeout;
     let Some(ai) = spec.map("ai") else { return backend };
     let Some(entry) = one_of(&ai, &["groups", "provider"], "AI backend") else { return backend };
     backend.groups = if entry.key == "provider" {
@@ -174,7 +187,7 @@ fn provider(fields: &Fields<'_>, fallback: &BackendPart, only: Option<&Spanned<S
         None
     });
     let address = address(fields);
-    let path = path(fields);
+    let (path, keeps_query) = path(fields);
     let own = match only {
         Some(_) => None,
         None => fields.map("policies").map(|policies| policy::backend_part(&policies)),
@@ -185,9 +198,11 @@ fn provider(fields: &Fields<'_>, fallback: &BackendPart, only: Option<&Spanned<S
         model,
         address,
         path,
+        keeps_query,
         auth: own.login.or_else(|| fallback.login.clone()).unwrap_or(Login::None),
         health: own.health,
         connect_timeout: own.connect_timeout.or(fallback.connect_timeout),
+        http2: own.http2.or(fallback.http2),
         tls: own.tls.or_else(|| fallback.tls.clone()),
     })
 }
@@ -214,7 +229,8 @@ fn needs_twin(fields: &Fields<'_>, entry: &Entry, twin: &'static str) {
     );
 }
 
-fn path(fields: &Fields<'_>) -> String {
+/// The path of a provider, and whether the client's query stays behind it.
+fn path(fields: &Fields<'_>) -> (String, bool) {
     let path = fields.need_text_if_there("path");
     let prefix = fields.need_text_if_there("pathPrefix");
     if let (Some(path), Some(prefix)) = (&path, &prefix) {
@@ -235,9 +251,9 @@ fn path(fields: &Fields<'_>) -> String {
             .push(Diagnostic::error("`pathPrefix` needs `host` beside it").at(prefix.place, "`host` is missing"));
     }
     match (path, prefix) {
-        (Some(path), _) => path.value,
-        (None, Some(prefix)) => format!("{}/chat/completions", prefix.value.trim_end_matches('/')),
-        (None, None) => DEFAULT_PATH.to_owned(),
+        (Some(path), _) => (path.value, false),
+        (None, Some(prefix)) => (format!("{}/chat/completions", prefix.value.trim_end_matches('/')), true),
+        (None, None) => (DEFAULT_PATH.to_owned(), true),
     }
 }
 
@@ -357,8 +373,10 @@ fn resolve(provider: &Provider, backend: &Backend, links: &Links<'_>) -> topolog
         model: provider.model.clone(),
         is_openai: endpoint == Authority::openai(),
         h2c: links.hosts.is_h2c(&endpoint, &backend.namespace),
+        http2: provider.http2,
         endpoint,
         path: provider.path.clone(),
+        keeps_query: provider.keeps_query,
         auth,
         health: provider.health.clone(),
         connect_timeout: provider.connect_timeout,

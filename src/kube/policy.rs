@@ -18,7 +18,7 @@ use super::target::{self, Target};
 use crate::source::{Diagnostic, Origin, Place};
 use crate::topology::{Filter, HealthPolicy, RateLimit, Retry};
 
-pub(super) use apply::apply;
+pub(super) use apply::{apply, limit_attempts};
 pub(super) use condition::{condition, of_request};
 pub(super) use health::health;
 pub(super) use traffic::{codes, direct_response, retry};
@@ -51,6 +51,10 @@ pub(super) struct BackendPart {
     pub(super) login: Option<Login>,
     /// How long connecting may take.
     pub(super) connect_timeout: Option<std::time::Duration>,
+    /// How long an attempt may take.
+    pub(super) request_timeout: Option<std::time::Duration>,
+    /// Whether HTTP/2 is spoken, or HTTP/1.1.
+    pub(super) http2: Option<bool>,
     /// How TLS is spoken.
     pub(super) tls: Option<super::tls::Wish>,
 }
@@ -117,10 +121,15 @@ pub(super) fn read(object: Object<'_>) -> Policy {
 /// Reads what a policy, a backend or a provider says of the way to a provider.
 pub(super) fn backend_part(fields: &Fields<'_>) -> BackendPart {
     let connect_timeout = fields.map("tcp").and_then(|tcp| tcp.gateway_duration("connectTimeout"));
+    let http = fields.map("http");
+    let version = http.as_ref().and_then(|http| http.choice("version", &["HTTP1", "HTTP2"]));
+    let request_timeout = http.as_ref().and_then(|http| http.gateway_duration("requestTimeout"));
     BackendPart {
         health: fields.map("health").map(|fields| health(&fields)),
         login: super::backend::login(fields),
         connect_timeout: connect_timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
+        request_timeout: request_timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
+        http2: version.map(|version| version.value == "HTTP2"),
         tls: fields.map("tls").map(|fields| super::tls::read(&fields)),
     }
 }

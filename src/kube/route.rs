@@ -10,7 +10,8 @@ use super::fields::{Fields, Log, did_you_mean};
 use super::gateway::Gateway;
 use super::kinds::{GATEWAY_API, KINDS, Kind, Role};
 use super::object::{Object, dangling, is_one_nameless};
-use crate::source::{Diagnostic, Origin, Spanned};
+use super::policy::limit_attempts;
+use crate::source::{Diagnostic, Origin, Place, Spanned};
 use crate::topology::{self, Filter, PathMatch, PathRewrite, RouteMatch, Rule, WeightedBackend};
 
 pub(super) use attach::imply;
@@ -40,6 +41,8 @@ struct BackendRef {
     name: Spanned<String>,
     namespace: String,
     weight: u32,
+    filters: Vec<Filter>,
+    place: Place,
 }
 
 /// Limits of the Gateway API.
@@ -182,7 +185,26 @@ fn backend_ref(fields: &Fields<'_>, namespace: &str) -> Option<BackendRef> {
     fields.port("port");
     let weight = fields.number("weight", 0..=MAX_WEIGHT).map_or(1, |weight| weight.value);
     let namespace = fields.need_text_if_there("namespace").map_or_else(|| namespace.to_owned(), |space| space.value);
-    Some(BackendRef { kind: kind?, name: name?, namespace, weight: u32::try_from(weight).unwrap_or(u32::MAX) })
+    let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+    let filters = filters_of_ref(fields);
+    Some(BackendRef { kind: kind?, name: name?, namespace, weight, filters, place: fields.place() })
+}
+
+/// The filters of a reference: those that change headers.
+fn filters_of_ref(fields: &Fields<'_>) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    for found in fields.maps("filters").iter().filter_map(filter::read) {
+        match found.filter {
+            Some(filter @ (Filter::RequestHeaders(_) | Filter::ResponseHeaders(_))) => filters.push(filter),
+            Some(_) => {
+                let message = format!("labsim does not model {} filters of one backend", found.kind);
+                let diagnostic = Diagnostic::warning(message).at(found.place, "not modelled");
+                fields.log().push(diagnostic.help("a filter of the rule has an effect"));
+            }
+            None => {}
+        }
+    }
+    filters
 }
 
 /// The kind of backend that a reference means by its `group` and `kind`.
@@ -258,7 +280,27 @@ fn lead(mut rule: Rule, refs: &[BackendRef], backends: &[Backend], log: &Log<'_>
         }
         rule.backends.push(WeightedBackend { backend, weight: one.weight });
     }
+    for index in rule.backends.iter().map(|one| one.backend).collect::<Vec<_>>() {
+        limit_attempts(&mut rule, index, backends.get(index).and_then(|backend| backend.request_timeout));
+    }
+    match refs {
+        [only] => add_filters(&mut rule, &only.filters),
+        refs => {
+            for one in refs.iter().filter(|one| !one.filters.is_empty()) {
+                let message = "labsim models filters of a backend only where its rule has no other one";
+                log.push(Diagnostic::warning(message).at(one.place, "not modelled"));
+            }
+        }
+    }
     rule
+}
+
+/// Has a rule do what a reference says: on the way to the backend after the rule's own, back before them.
+fn add_filters(rule: &mut Rule, filters: &[Filter]) {
+    let (response, request): (Vec<_>, Vec<_>) =
+        filters.iter().cloned().partition(|filter| matches!(filter, Filter::ResponseHeaders(_)));
+    rule.filters.splice(0..0, response);
+    rule.filters.extend(request);
 }
 
 fn no_backend(one: &BackendRef, backends: &[Backend]) -> Diagnostic {

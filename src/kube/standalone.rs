@@ -98,7 +98,11 @@ pub(super) fn add<'r>(node: &'r Node, log: &'r Log<'r>, links: &Links<'_>, topol
             route::add(fields, before, spot, &mut target);
         }
     }
-    if top.find_any(&["binds", "gateways"]).is_empty() && !top.is_any_misspelt(&["binds", "gateways"]) {
+    if let Some(entry) = top.find_even_null("llm") {
+        let diagnostic = Diagnostic::error("labsim does not read the `llm` form of a configuration");
+        let diagnostic = diagnostic.at(entry.key_place, "not modelled");
+        log.push(diagnostic.help("write it as `binds` with `listeners`, `routes` and `ai` backends"));
+    } else if top.find_any(&["binds", "gateways"]).is_empty() && !top.is_any_misspelt(&["binds", "gateways"]) {
         log.push(
             Diagnostic::error("this configuration listens nowhere")
                 .at(top.place(), "incomplete")

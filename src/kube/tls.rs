@@ -11,7 +11,7 @@ use super::fields::{Fields, Log};
 use super::object::{self, Object};
 use super::secret::Secret;
 use crate::source::{Diagnostic, Place, Spanned};
-use crate::topology::{Identity, Pem, Tls, Verify};
+use crate::topology::{Identity, Pem, Provider, Tls, Verify};
 
 /// What a policy says, before its references are followed.
 #[derive(Debug, Clone)]
@@ -301,4 +301,15 @@ fn lacks(kind: &str, name: &Spanned<String>, key: &str, place: Place) -> Diagnos
     Diagnostic::error(format!("the {kind} `{}` has no key `{key}`", name.value))
         .at(name.place, format!("needs `{key}`"))
         .note_at(place, format!("this {kind}"))
+}
+
+/// Has a provider be spoken to in the version of HTTP that policies say: over TLS it is the only protocol that is
+/// offered, unless they say that too.
+pub(super) fn settle(provider: &mut Provider) {
+    let Some(http2) = provider.http2 else { return };
+    provider.h2c = http2 && provider.tls.is_none();
+    if let Some(tls) = provider.tls.as_mut().filter(|tls| tls.protocols.is_empty()) {
+        let protocol = if http2 { "h2" } else { "http/1.1" };
+        *tls = Arc::new(Tls { protocols: vec![protocol.to_owned()], ..(**tls).clone() });
+    }
 }

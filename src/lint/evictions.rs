@@ -4,7 +4,7 @@ use super::failures::holds;
 use super::view::{InForce, View, retry};
 use super::words::Words;
 use super::{Lint, waits};
-use crate::gateway::personality::{DefaultDuration, Trigger};
+use crate::gateway::personality::{DefaultDuration, Growth, Trigger};
 use crate::source::{Diagnostic, Severity};
 use crate::topology::{Backend, EvictionPolicy, Provider};
 
@@ -98,7 +98,7 @@ fn unreachable(view: &View<'_>, index: usize, backend: &Backend) -> Option<Diagn
 fn never_evicts(view: &View<'_>) -> Vec<Diagnostic> {
     let told = view.in_force().into_iter().filter_map(|one| {
         let (why, label) = match &one.policy.eviction {
-            Some(eviction) => (out_of_reach(eviction)?, "evicts nobody"),
+            Some(eviction) => (out_of_reach(eviction).or_else(|| for_no_time(view, eviction))?, "evicts nobody"),
             None => (no_time(view, &one)?, "evicts nobody"),
         };
         let origin = one.policy.eviction.map_or(one.policy.origin, |eviction| eviction.origin);
@@ -118,6 +118,13 @@ fn out_of_reach(eviction: &EvictionPolicy) -> Option<&'static str> {
         (None | Some(0), true) => Some("health is never below 0, so that `healthThreshold: 0` is never met"),
         _ => None,
     }
+}
+
+/// Why evictions have no length, where the policy says so and nothing else counts beside it.
+fn for_no_time(view: &View<'_>, eviction: &EvictionPolicy) -> Option<&'static str> {
+    let is_zero = eviction.duration.is_some_and(|duration| duration.is_zero());
+    let is_base = view.behaviour.growth != Growth::UpToAMinute;
+    (is_zero && is_base).then_some("an eviction of 0 s is over when it begins, and no multiple of it is longer")
 }
 
 /// Why a policy without an `eviction` block has no duration, if nothing could give it one.

@@ -3,8 +3,7 @@
 //! Fields, their names, their order and their formats are agentgateway's, so that a filter written
 //! for its log reads this one. One thing differs on purpose: a time has always six digits behind the
 //! point. agentgateway leaves their leading zeros out, so that 2386 microseconds read as 238.6
-//! milliseconds and lines do not sort by time. Numbers of the request's body stand as they came,
-//! not rounded to single precision.
+//! milliseconds and lines do not sort by time.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -115,10 +114,12 @@ pub(super) fn fields<'e>(
     fields.add("route", exchange.route.as_ref().map(|route| route.name.as_str()));
     fields.add("endpoint", end.endpoint.as_deref());
     fields.add("src.addr", source);
-    fields.add("http.method", Some(exchange.method.as_str()));
-    fields.add("http.host", arrival.host.as_deref().map(without_port));
-    fields.add("http.path", Some(exchange.path.as_str()));
-    fields.add("http.version", arrival.version.as_deref());
+    if exchange.is_looked_at() {
+        fields.add("http.method", Some(exchange.method.as_str()));
+        fields.add("http.host", arrival.host.as_deref().map(without_port));
+        fields.add("http.path", Some(exchange.path.as_str()));
+        fields.add("http.version", arrival.version.as_deref());
+    }
     // A client that left before the head has got none.
     fields.add("http.status", Some(end.status).filter(|status| *status > 0));
     fields.add("trace.id", trace.map(|trace| trace.trace_hex()));

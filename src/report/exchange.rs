@@ -103,6 +103,13 @@ impl Exchange {
         self.arrival.traced != Some(false) && self.client_trace().is_none_or(|client| client.flags & 1 == 1)
     }
 
+    /// Whether the gateway has gone on to look at it: without a host that is one, it answers before it has taken note
+    /// of the method and the rest (source: `normalize_uri` in agentgateway's `proxy/httpproxy.rs`).
+    pub(super) fn is_looked_at(&self) -> bool {
+        let is_host = |host: &str| host.parse::<http::uri::Authority>().is_ok();
+        self.end.error.is_none() || self.arrival.host.as_deref().is_some_and(is_host)
+    }
+
     /// What it speaks with where it went: agentgateway takes every request for plain HTTP at first.
     pub(super) fn protocol(&self) -> &'static str {
         if self.is_llm() { "llm" } else { "http" }

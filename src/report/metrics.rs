@@ -246,7 +246,7 @@ impl<'e> Texts<'e> {
             replica: exchange.replica.to_string(),
             backend: known(backend_of(exchange).map(|name| labels.get(name).map_or(name, String::as_str))),
             protocol: exchange.protocol(),
-            method: &exchange.method,
+            method: if exchange.is_looked_at() { &exchange.method } else { UNKNOWN },
             status: if end.status == 0 { UNKNOWN.into() } else { end.status.to_string().into() },
             reason: end.reason.as_deref().unwrap_or(answered),
             bind: arrival

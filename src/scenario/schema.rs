@@ -28,7 +28,7 @@ const TOP: &[Key] = &[
         text,
     ),
     ("seed", "Pins one outcome of chance", whole),
-    ("start", "Wall-clock time of the lab's start, such as 2026-01-01T00:00:00Z", text),
+    ("start", "Wall-clock time of the lab's start, such as 2026-01-01T00:00:00Z", moment),
     ("vars", "Variables: `${name}` in any value stands for them", variables),
     ("lab", "What the lab is made from", lab),
     ("prices", "What a million tokens of each model cost", || open(&map(PRICE))),
@@ -228,26 +228,46 @@ fn one_of<const N: usize>(words: [&'static str; N]) -> Json {
     or_variable(&json!({ "enum": words.to_vec() }))
 }
 
+/// A text that bounds something: there is a number in it, or a variable.
+const NUMBERED: &str = "[0-9]|\\$\\{";
+
+/// A list with something in it.
+fn some(items: &Json) -> Json {
+    json!({ "type": "array", "items": items, "minItems": 1 })
+}
+
+/// Where a request goes.
+fn path() -> Json {
+    json!({ "type": "string", "pattern": "^/|\\$\\{" })
+}
+
+/// A moment of the calendar.
+fn moment() -> Json {
+    json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]|\\$\\{" })
+}
+
 /// A length of time with its unit.
 fn duration() -> Json {
-    json!({ "type": "string", "pattern": "^\\s*[0-9].*[a-z]\\s*$|\\$\\{", "examples": ["250ms", "61s", "1m30s"] })
+    let units = "h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis?|milliseconds?|us|µs|usecs?|micros?|microseconds?";
+    let pattern = format!("^\\s*([0-9]+([.,][0-9]+)?\\s*({units}),?\\s*)+$|\\$\\{{");
+    json!({ "type": "string", "pattern": pattern, "examples": ["250ms", "61s", "1m30s"] })
 }
 
 /// A number, or `>=1`, `<=1`, `0..1`.
 fn bounds() -> Json {
-    json!({ "type": ["number", "string"], "examples": [1, ">=1", "<=1", "0..1"] })
+    json!({ "type": ["number", "string"], "pattern": NUMBERED, "examples": [1, ">=1", "<=1", "0..1"] })
 }
 
 fn count() -> Json {
-    json!({ "type": ["integer", "string"], "examples": [3, ">=1", "<=1", "0..1"] })
+    json!({ "type": ["integer", "string"], "pattern": NUMBERED, "examples": [3, ">=1", "<=1", "0..1"] })
 }
 
 fn share() -> Json {
-    json!({ "type": ["number", "string"], "examples": ["40%", ">=99%", "40%..60%"] })
+    json!({ "type": ["number", "string"], "pattern": NUMBERED, "examples": ["40%", ">=99%", "40%..60%"] })
 }
 
 fn time() -> Json {
-    json!({ "type": "string", "examples": ["60s", ">=60s", "<=3s", "59s..61s"] })
+    json!({ "type": "string", "pattern": NUMBERED, "examples": ["60s", ">=60s", "<=3s", "59s..61s"] })
 }
 
 fn times() -> Json {

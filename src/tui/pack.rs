@@ -33,7 +33,7 @@ struct Packer<'b>(&'b mut Vec<u8>);
 /// A struct in the course of being written.
 struct Fields<'p, 'b> {
     packer: &'p mut Packer<'b>,
-    /// The position of the next field; none for the tag.
+    /// The position of the next field, below 128; none for the tag.
     next: Option<u8>,
 }
 
@@ -274,7 +274,8 @@ impl ser::SerializeStruct for Fields<'_, '_> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unpackable> {
         match self.next {
             None => written(encode::write_str(self.packer.0, name))?,
-            Some(position) => written(encode::write_uint(self.packer.0, position.into()))?,
+            // A number below 128 is a byte.
+            Some(position) => self.packer.0.push(position),
         }
         self.skip_field(name)?;
         value.serialize(&mut *self.packer)

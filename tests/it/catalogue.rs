@@ -50,6 +50,12 @@ fn recorded(lab: &Lab) -> (Run, Vec<u8>) {
     (run, bytes)
 }
 
+#[test]
+fn nothing_is_found_in_the_catalogue_that_is_not_meant() {
+    let output = run(&["check", "scenarios", "--strict"]);
+    assert!(output.status.success(), "{}", stdout(&output));
+}
+
 /// The scenarios in a folder, those in the folders below it left out.
 fn in_folder(folder: &str) -> Vec<PathBuf> {
     let folder = root().join(folder);

@@ -138,11 +138,13 @@ fn topology(openai: bool) -> Topology {
         endpoint,
         path: "/v1/chat/completions".to_owned(),
         auth,
+        keeps_query: is_openai,
         is_openai,
         health: None,
         own: labsim::topology::Own::default(),
         connect_timeout: None,
         h2c: false,
+        http2: None,
         tls: None,
     };
     let mut providers = vec![provider("mock", MODEL, Authority::new(SIMULATOR, 8000), Auth::None, false)];

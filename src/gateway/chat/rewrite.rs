@@ -12,7 +12,6 @@ pub(super) enum Shape {
     /// Anything; it is written as it is read.
     Any,
     Text,
-    Count,
     /// A whole number of at most 32 bits, as far as it is short.
     Small,
     /// A whole number that may be negative.
@@ -147,7 +146,7 @@ impl<'j> Again<'j> {
             (b'[', Shape::List(shape)) => self.list(shape, depth.checked_sub(1)?),
             (b'[', Shape::TextOr(shape)) => self.value(shape, depth),
             (b'0'..=b'9' | b'-', Shape::Any | Shape::Number) => self.number(),
-            (b'0'..=b'9', Shape::Count | Shape::Integer) => self.whole_number(MOST_DIGITS),
+            (b'0'..=b'9', Shape::Integer) => self.whole_number(MOST_DIGITS),
             (b'0'..=b'9', Shape::Small) => self.whole_number(MOST_SMALL_DIGITS),
             (b'-', Shape::Integer) => {
                 self.copy(1);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Compressed, Conditions, Credentials, CutStream,
+    Accounting, AllOut, Behaviour, ClientErrors, Comeback, Compressed, Conditions, Connect, Credentials, CutStream,
     DefaultDuration, Errors, Failures, Growth, Handover, Policies, Refusals, Release, Reload, RetriedTimeout, Retries,
     Schema, Told, Trigger, Unlogged,
 };
@@ -13,7 +13,7 @@ use crate::topology::Personality;
 type Says = fn(&Behaviour) -> &'static str;
 
 /// The rows, in the order of a request's life.
-const ROWS: [(&str, Says); 27] = [
+const ROWS: [(&str, Says); 28] = [
     ("A provider fails when (no policy)", failures),
     ("A provider is evicted by", trigger),
     ("Health policies that are heeded", policies),
@@ -37,6 +37,7 @@ const ROWS: [(&str, Says); 27] = [
     ("Of the wrong type in a request may not be", typed),
     ("`max_tokens` is called at a provider", token_limit),
     ("A successful answer may lack", absent),
+    ("A request with the method `CONNECT`", connect),
     ("The gateway's own errors", errors),
     ("The 429 of a limit of requests has", refusals),
     ("A successful answer that is compressed", compressed),
@@ -90,6 +91,7 @@ the two was not measured, and it is a mix-up of names rather than a decision: la
 (`nothing-accounted`); whether labsim itself writes one (`--access-log`) has no bearing on it.\n\
 - Expressions know `request` with its `method`, `path`, `uri`, `host` and `headers`, `response` with its `code` and `headers`, and\n  \
 agentgateway's own functions `default` and `json`. Bodies have no value. What depends on anything else does not hold, and is told of.\n\
+- A request is asked about as its rule's filters have left it, though without the credential that its provider is sent.\n\
 - agentgateway checks limits of tokens, unlike those of requests, after it has chosen a provider. So there its own 429 is accounted\n  \
 to that provider, and may evict it: in 0.11 and 0.12 with the `Retry-After` of a rule, later under a policy that takes 429\n  \
 for a failure. In labsim no limit of the gateway's own is blamed on anybody.\n\
@@ -257,6 +259,13 @@ fn errors(row: &Behaviour) -> &'static str {
     match row.errors {
         Errors::PlainText => "text, mostly 503",
         Errors::OpenAi => "OpenAI's error object: 400, 413, 502, 503, 504",
+    }
+}
+
+fn connect(row: &Behaviour) -> &'static str {
+    match row.connect {
+        Connect::Routed => "is routed like any other",
+        Connect::Refused => "405, before a route is looked for",
     }
 }
 

@@ -139,6 +139,13 @@ fn query_parameters_are_compared_without_their_escapes() {
 }
 
 #[test]
+fn of_a_query_parameter_that_stands_twice_the_last_counts() {
+    let table = routes(&[(&[], &[with(prefix("/"), None, &[], &["q=2"])])]);
+    assert_eq!(take(&table, "GET", "/?q=1&q=2", &[]), Some(0));
+    assert_eq!(take(&table, "GET", "/?q=2&q=1", &[]), None);
+}
+
+#[test]
 fn backends_are_picked_by_weight() {
     let weights = |weights: &[u32]| -> Vec<WeightedBackend> {
         weights.iter().enumerate().map(|(backend, &weight)| WeightedBackend { backend, weight }).collect()

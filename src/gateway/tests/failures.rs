@@ -205,15 +205,33 @@ async fn a_clients_own_mistake_is_blamed_on_the_provider() {
 
 #[tokio::test(start_paused = true)]
 async fn any_path_is_a_chat_completion_and_the_providers_path_takes_its_place() {
-    let lab = lab_with(|request| {
-        let uri = request.uri().to_string();
-        let mut response = answer("primary", 200, &[]);
-        response.headers_mut().insert("x-uri", uri.parse().unwrap());
-        response
-    })
-    .await;
-    let request = Request::post("http://gateway:8080/v1/foo?a=b").body(Full::from(r#"{"messages":[]}"#)).unwrap();
-    assert_eq!(lab.send(request).await.headers["x-uri"], "/v1/chat/completions");
+    for (keeps_query, expected) in [(false, "/v1/chat/completions"), (true, "/v1/chat/completions?a=b")] {
+        let mut topology = topology(&[&["primary"]]);
+        topology.backends[0].groups[0].providers[0].keeps_query = keeps_query;
+        let lab = Lab::of(topology, 1).open().await;
+        let lab = lab
+            .provider("primary", |request| async move {
+                let mut response = answer("primary", 200, &[]);
+                response.headers_mut().insert("x-uri", request.uri().to_string().parse().unwrap());
+                response
+            })
+            .await;
+        let request = Request::post("http://gateway:8080/v1/foo?a=b").body(Full::from(r#"{"messages":[]}"#)).unwrap();
+        assert_eq!(lab.send(request).await.headers["x-uri"], expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_long_is_told_of_as_such_by_all() {
+    for personality in Personality::ALL {
+        let lab = Lab::with(personality, topology(&[&["primary"]]), 1).open().await;
+        let long = || Response::new(whole(vec![b' '; crate::gateway::BODY_LIMIT + 1]));
+        let lab = lab.provider("primary", move |_| async move { long() }).await;
+        let got = lab.ask().await;
+        assert!(got.body.contains("processing failed: response was too large"), "{personality}: {got:?}");
+        let status = if personality == Personality::Reference { 502 } else { 503 };
+        assert_eq!(got.status, status, "{personality}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

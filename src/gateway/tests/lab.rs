@@ -51,12 +51,14 @@ pub(super) fn topology(groups: &[&[&str]]) -> Topology {
         endpoint: at(name),
         path: "/v1/chat/completions".to_owned(),
         auth: Auth::None,
+        keeps_query: false,
         is_openai: false,
         tls: None,
         health: None,
         own: Own::default(),
         connect_timeout: None,
         h2c: false,
+        http2: None,
     };
     Topology {
         listeners: vec![Listener {

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::lab::{Lab, answer, at, completion, question, topology, whole};
+use super::lab::{Lab, answer, at, completion, lasting, question, topology, under, whole};
 use crate::event::Kind;
 use crate::gateway::upstream::{Upstream, Way};
 use crate::topology::{Filter, HeaderChange, PathRewrite, Personality, Topology};
@@ -253,4 +253,56 @@ async fn the_reference_has_openai_shaped_errors() {
     let lab = lab.always("primary", 200, &[], Duration::from_secs(9)).await;
     let got = lab.ask().await;
     assert_eq!((got.status, got.body.contains("\"code\":\"timeout\"")), (504, true), "{got:?}");
+}
+
+/// From 1.3 on agentgateway is no tunnel: nobody is chosen, and so nobody is blamed.
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_is_refused_from_1_3_on_and_blames_nobody() {
+    use Personality::{Agentgateway12, Agentgateway14, Reference};
+    for (personality, status, attempts) in [(Agentgateway12, 503, 1), (Agentgateway14, 405, 0), (Reference, 405, 0)] {
+        let lab = Lab::with(personality, topology(&[&["primary"]]), 1).open().await;
+        let lab = lab.always("primary", 200, &[], Duration::ZERO).await;
+        let mut door = lab.world.net.connect(&crate::topology::Authority::new("gateway", 8080)).await.unwrap();
+        let asked = "CONNECT gateway:8080 HTTP/1.1\r\nhost: gateway:8080\r\n\r\n";
+        door.write_all(asked.as_bytes()).await.unwrap();
+        let mut got = vec![0; 1024];
+        let length = door.read(&mut got).await.unwrap();
+        let got = String::from_utf8_lossy(&got[..length]).into_owned();
+        assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{personality}: {got}");
+        if personality == Agentgateway14 {
+            assert!(got.ends_with("\r\n\r\nmethod not allowed"), "{got}");
+        }
+        drop(door);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let chosen = lab.told(|kind| matches!(kind, Kind::ProviderSelected { .. }).then_some(()));
+        assert_eq!(chosen.len(), attempts, "{personality}");
+        let ends = lab.told(|kind| match kind {
+            Kind::GatewayRequestEnded { status, reason, .. } => Some((*status, reason.clone())),
+            _ => None,
+        });
+        assert_eq!(ends, [(status, Some("Internal".to_owned()))], "{personality}");
+    }
+}
+
+/// A policy's expression is asked about the request that the rule has made of the client's.
+#[tokio::test(start_paused = true)]
+async fn expressions_see_the_request_as_the_rule_has_left_it() {
+    for (condition, expected) in [
+        ("request.path == '/new/v1'", 1),
+        ("request.path == '/openai'", 0),
+        ("request.uri == 'http://other.example.com/new/v1?x=1'", 1),
+        ("request.headers['X-Set'] == 'new' && !('host' in request.headers)", 1),
+    ] {
+        let set = vec![("x-set".to_owned(), "new".to_owned())];
+        let mut topology = with(Filter::RequestHeaders(HeaderChange { set, ..HeaderChange::default() }));
+        let path = Some(PathRewrite::Full("/new/v1".to_owned()));
+        let hostname = Some("other.example.com".to_owned());
+        topology.routes[0].rules[0].filters.push(Filter::UrlRewrite { hostname, path });
+        let topology = under(topology, condition, lasting(30));
+        let lab = Lab::with(Personality::Agentgateway14, topology, 1).open().await;
+        let lab = lab.always("primary", 200, &[], Duration::ZERO).await;
+        let request = Request::post("http://gateway:8080/openai?x=1").header("x-set", "old");
+        lab.send(request.body(Full::from(r#"{"messages":[]}"#)).unwrap()).await;
+        assert_eq!(lab.health_of("primary").times_ejected, expected, "{condition}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Policies → topology: each is given to what it is for. What one for routes says of the way to providers
 //! reaches those behind the routes, after what policies for backends say.
 
+use std::time::Duration;
+
 use super::{BackendPart, Policy, Sections, Target, TargetKind, TrafficPart};
 use crate::kube::backend::{self, Links};
 use crate::kube::object::dangling;
@@ -30,6 +32,8 @@ pub(in crate::kube) fn apply(policies: &[Policy], sections: &Sections, links: &L
             TargetKind::Gateway => one.reach_gateway(),
         }
     }
+    let backends = topology.backends.iter_mut();
+    backends.flat_map(|backend| &mut backend.groups).flat_map(|group| &mut group.providers).for_each(tls::settle);
 }
 
 /// A policy on its way to one of its targets.
@@ -46,10 +50,12 @@ impl Application<'_, '_> {
         if !self.policy.traffic.is_empty() {
             self.misplaced("traffic", "it is for a Gateway or an HTTPRoute");
         }
-        let backends = self.topology.backends.iter_mut().zip(&self.sections.kinds);
-        let mut of_kind = backends.filter(|(_, other)| **other == kind).map(|(backend, _)| backend);
+        let backends = self.topology.backends.iter_mut().zip(&self.sections.kinds).enumerate();
+        let mut of_kind =
+            backends.filter(|(_, (_, other))| **other == kind).map(|(index, (backend, _))| (index, backend));
         let (name, namespace) = (&self.target.name, self.policy.namespace.as_str());
-        let Some(backend) = of_kind.find(|one| one.name == name.value && one.namespace == namespace) else {
+        let Some((index, backend)) = of_kind.find(|(_, one)| one.name == name.value && one.namespace == namespace)
+        else {
             let known = self.topology.backends.iter().zip(&self.sections.kinds).filter(|(_, other)| **other == kind);
             let known = known.map(|(backend, _)| (backend.namespace.as_str(), backend.name.as_str()));
             self.links.log.push(dangling(kind, name, namespace, known));
@@ -62,6 +68,9 @@ impl Application<'_, '_> {
             }
             for provider in backend.groups.iter_mut().flat_map(|group| &mut group.providers) {
                 to_provider(part, provider, namespace, self.links);
+            }
+            for route in &mut self.topology.routes {
+                route.rules.iter_mut().for_each(|rule| limit_attempts(rule, index, part.request_timeout));
             }
             return;
         };
@@ -136,7 +145,8 @@ impl Application<'_, '_> {
     /// Gives the providers behind these rules, by route and position, what nothing closer to them says.
     fn reach_behind(&mut self, rules: &[(usize, usize)]) {
         let part = &self.policy.backend;
-        if part.login.is_none() && part.connect_timeout.is_none() && part.tls.is_none() {
+        let BackendPart { login, connect_timeout, request_timeout: _, http2, tls, health: _ } = part;
+        if login.is_none() && connect_timeout.is_none() && http2.is_none() && tls.is_none() {
             return;
         }
         let mut behind: Vec<usize> = Vec::new();
@@ -182,6 +192,7 @@ impl Application<'_, '_> {
 /// Gives a provider what it does not say itself, besides its health policy.
 fn to_provider(part: &BackendPart, provider: &mut Provider, namespace: &str, links: &Links<'_>) {
     provider.connect_timeout = provider.connect_timeout.or(part.connect_timeout);
+    provider.http2 = provider.http2.or(part.http2);
     if provider.tls.as_ref().is_none_or(|tls| tls.is_implied())
         && let Some(tls) = part.tls.as_ref().and_then(|wish| tls::link(wish, namespace, links))
     {
@@ -191,6 +202,14 @@ fn to_provider(part: &BackendPart, provider: &mut Provider, namespace: &str, lin
         && let Some(login) = &part.login
     {
         provider.auth = backend::auth(login, &provider.name.value, namespace, links);
+    }
+}
+
+/// Has attempts at a backend take no longer than its policy says, where the rule says nothing. Of several backends
+/// of a rule all have to do with the one timeout that it has.
+pub(in crate::kube) fn limit_attempts(rule: &mut Rule, backend: usize, timeout: Option<Duration>) {
+    if rule.backends.iter().any(|one| one.backend == backend) {
+        rule.backend_request_timeout = rule.backend_request_timeout.or(timeout);
     }
 }
 
@@ -216,6 +235,7 @@ fn to_rule(policy: &Policy, rule: &mut Rule) {
     if rule.health.is_none() {
         rule.health.clone_from(&policy.backend.health);
     }
+    rule.backend_request_timeout = rule.backend_request_timeout.or(policy.backend.request_timeout);
 }
 
 impl TrafficPart {

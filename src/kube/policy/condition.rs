@@ -7,7 +7,7 @@ use crate::topology::Condition;
 /// Reads a CEL expression about a response.
 pub(in crate::kube) fn condition(fields: &Fields<'_>, name: &'static str) -> Option<Condition> {
     let condition = of_request(fields, name)?;
-    if !condition.is_about_response() {
+    if !condition.is_about_response() && condition.doubts().is_empty() {
         let message = format!("`{name}` does not ask about the response");
         let place = fields.find(name).map_or(fields.place(), |entry| entry.value.place);
         let diagnostic = Diagnostic::warning(message).at(place, "the same for every answer");
@@ -50,18 +50,28 @@ fn width(word: &str) -> u32 {
     u32::try_from(word.len()).unwrap_or(u32::MAX)
 }
 
-/// Where the byte at `offset` of a text stands in the file. None where the file writes it otherwise:
-/// with escapes, or folded.
+/// Where the byte at `offset` of a text stands in the file, whose lines may be folded. None where the file writes
+/// it with escapes.
 fn place_in(text: &Spanned<String>, raw: &str, offset: usize) -> Option<Place> {
-    let line_start = text.value.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.value.get(line_start..)?.lines().next().unwrap_or_default();
-    let mut found = raw.match_indices(line.trim_end());
-    let (at, _) = found.next()?;
-    if found.next().is_some() {
-        return None;
+    let before = text.value.get(..offset)?;
+    let letter = text.value.get(offset..)?.chars().next().filter(|letter| !letter.is_whitespace());
+    let begin = match raw.chars().next()? {
+        _ if raw == text.value => 0,
+        '|' | '>' => raw.find('\n')?,
+        '"' | '\'' => 1,
+        _ => 0,
+    };
+    let mut at = begin;
+    for wanted in before.chars().chain(letter).filter(|letter| !letter.is_whitespace()) {
+        let rest = raw.get(at..)?;
+        at += rest.len() - rest.trim_start().len();
+        if !raw.get(at..)?.starts_with(wanted) {
+            return None;
+        }
+        at += wanted.len_utf8();
     }
-    let start = text.place.start + u32::try_from(at + offset - line_start).ok()?;
-    let letter = text.value.get(offset..).and_then(|rest| rest.chars().next()).filter(|letter| *letter != '\n');
-    let end = start + letter.map_or(0, |letter| u32::try_from(letter.len_utf8()).unwrap_or(1));
+    let width = letter.map_or(0, char::len_utf8);
+    let start = text.place.start + u32::try_from(at.checked_sub(width)?).ok()?;
+    let end = start + u32::try_from(width).ok()?;
     Some(Place { start, end: end.min(text.place.end).max(start), ..text.place })
 }

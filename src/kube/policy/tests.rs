@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::kube::tests::{INTER, Loaded, MOCK, load_all};
+use crate::kube::tests::{INTER, Loaded, MOCK, edit, load_all};
 use crate::source::Severity;
 use crate::topology::{Auth, Condition, EvictionPolicy, Filter, HeaderChange, RateLimit, RateUnit, Retry};
 
@@ -286,6 +286,40 @@ fn what_a_rule_says_itself_goes_before_a_policy() {
     assert_eq!(loaded.topology.routes[0].rules[0].retry, Some(expected));
 }
 
+/// On the way to the provider after the rule's own filters, on the way back before them.
+#[test]
+fn a_reference_to_a_backend_has_filters_of_its_own() {
+    let own = "          kind: AgentgatewayBackend\n          filters:\n            \
+               - { type: ResponseHeaderModifier, responseHeaderModifier: { set: [{ name: retry-after, value: '9' }] } }\n            \
+               - { type: RequestHeaderModifier, requestHeaderModifier: { remove: [x-a] } }\n";
+    let with = |more: &str| {
+        load_all(&[MOCK, &INTER.replacen("          kind: AgentgatewayBackend\n", &format!("{own}{more}"), 1)])
+    };
+    let loaded = with("");
+    assert_eq!(loaded.findings.all().len(), 0, "{}", loaded.text);
+    let kinds: Vec<String> = loaded.topology.routes[0].rules[0]
+        .filters
+        .iter()
+        .map(|filter| match filter {
+            Filter::ResponseHeaders(change) if change.set.is_empty() => "the rule's".to_owned(),
+            Filter::ResponseHeaders(change) => format!("back {}", change.set[0].1),
+            Filter::RequestHeaders(change) => format!("there {}", change.remove[0]),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, ["back 9", "the rule's", "there x-a"]);
+    with("            - { type: URLRewrite, urlRewrite: { hostname: x } }\n")
+        .expect(&["URLRewrite filters of one backend"]);
+    let twice = "        - { name: mock-ratelimit-backend, group: agentgateway.dev, kind: AgentgatewayBackend }\n";
+    with(twice).expect(&["filters of a backend only where its rule has no other one"]);
+}
+
+#[test]
+fn what_keeps_a_session_at_a_backend_is_not_modelled() {
+    let rule = INTER.replace("      backendRefs:", "      sessionPersistence: { type: Cookie }\n      backendRefs:");
+    load_all(&[MOCK, &rule]).expect_one(Severity::Warning, &["`sessionPersistence`"]);
+}
+
 #[test]
 fn a_rule_has_retries_of_its_own() {
     let retry = "      retry: { attempts: 1, codes: [503] }\n      backendRefs:";
@@ -303,6 +337,9 @@ fn a_bad_expression_is_shown_at_its_column() {
         ("\"response.code = 429\"", "unhealthyCondition: \"response.code = 429\"\n"),
         ("'response.code = 429'", "unhealthyCondition: 'response.code = 429'\n"),
         ("|\n      response.code == 500 ||\n      response.code = 429", "      response.code = 429\n"),
+        (">-\n      response.code == 500 ||\n      response.code = 429", "      response.code = 429\n"),
+        ("response.code == 500 ||\n      response.code = 429", "      response.code = 429\n"),
+        ("\"response.code == 500 ||\n      response.code = 429\"", "      response.code = 429\"\n"),
     ] {
         let loaded = with(&[BACKEND, &format!("backend:\n  health:\n    unhealthyCondition: {written}\n")]);
         assert_eq!(loaded.count(Severity::Error), 1, "{}", loaded.text);
@@ -315,6 +352,42 @@ fn a_bad_expression_is_shown_at_its_column() {
     }
     with(&[BACKEND, "backend: { health: { unhealthyCondition: \"response.code == 429 &&\\tresponse.x = 1\" } }"])
         .expect(&["at its character"]);
+}
+
+/// What is no condition is told of in one finding.
+#[test]
+fn an_expression_that_is_a_value_is_told_of_once() {
+    for (written, gives) in [("'\"abc\"'", "text"), ("\"null\"", "null"), ("\"1\"", "a number")] {
+        let loaded = with(&[BACKEND, &format!("backend:\n  health:\n    unhealthyCondition: {written}\n")]);
+        assert_eq!(loaded.findings.all().len(), 1, "{}", loaded.text);
+        loaded.expect(&[&format!("this gives {gives}, and never holds")]);
+    }
+}
+
+/// What standalone configurations have under a backend's `policies` stands here too.
+#[test]
+fn attempts_have_a_timeout_and_a_protocol() {
+    let two = Some(Duration::from_secs(2));
+    for (target, reaches) in [(BACKEND, two), (ROUTE, two)] {
+        let loaded = sound(&[target, "backend: { http: { requestTimeout: 2s, version: HTTP2 } }"]);
+        assert_eq!(loaded.topology.routes[0].rules[0].backend_request_timeout, reaches, "{target}");
+        assert!(loaded.topology.backends[0].providers().all(|(_, provider)| provider.h2c), "{target}");
+    }
+    let section = BACKEND.replace(
+        "name: mock-ratelimit-backend }",
+        "name: mock-ratelimit-backend, sectionName: mock-ratelimit-provider }",
+    );
+    let loaded = sound(&[&section, "backend: { http: { version: HTTP2 } }"]);
+    let spoken: Vec<bool> = loaded.topology.backends[0].providers().map(|(_, provider)| provider.h2c).collect();
+    assert_eq!(spoken.iter().filter(|h2c| **h2c).count(), 1, "{spoken:?}");
+    let rule = edit(INTER, "      timeouts:\n", "      timeouts:\n        backendRequest: 1s\n");
+    let policy = format!(
+        "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: {{ name: it, namespace: \
+         agentgateway-system }}\nspec:\n  {BACKEND}\n  backend: {{ http: {{ requestTimeout: 2s }} }}\n"
+    );
+    let loaded = load_all(&[MOCK, &rule, &policy]);
+    let timeout = loaded.topology.routes[0].rules[0].backend_request_timeout;
+    assert_eq!(timeout, Some(Duration::from_secs(1)), "the rule's own goes first: {}", loaded.text);
 }
 
 #[test]

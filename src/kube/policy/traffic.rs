@@ -1,5 +1,6 @@
 //! What a policy changes about requests: retries, timeouts, headers, limits, an answer of its own.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{TrafficPart, condition, of_request};
@@ -56,7 +57,7 @@ pub(in crate::kube) fn retry(fields: &Fields<'_>, condition: Option<Condition>) 
     }
     Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(DEFAULT_ATTEMPTS),
-        codes: codes(fields),
+        codes: codes(fields, 400..=599),
         condition,
         precondition: None,
         backoff: fields.gateway_duration("backoff").map(|backoff| backoff.value),
@@ -65,7 +66,7 @@ pub(in crate::kube) fn retry(fields: &Fields<'_>, condition: Option<Condition>) 
 }
 
 /// Reads the statuses that are retried.
-pub(in crate::kube) fn codes(fields: &Fields<'_>) -> Vec<u16> {
+pub(in crate::kube) fn codes(fields: &Fields<'_>, allowed: RangeInclusive<u16>) -> Vec<u16> {
     let Some(entry) = fields.find("codes") else { return Vec::new() };
     let Value::Seq(items) = &entry.value.value else {
         fields.log().push(Diagnostic::error("`codes` must be a list").at(entry.value.place, "expected a list"));
@@ -73,13 +74,16 @@ pub(in crate::kube) fn codes(fields: &Fields<'_>) -> Vec<u16> {
     };
     let mut codes = Vec::new();
     for item in items {
-        match item.value {
-            Value::Int(code @ 400..=599) => codes.extend(u16::try_from(code)),
-            _ => fields.log().push(
-                Diagnostic::error("a status that is retried is a number from 400 to 599")
-                    .at(item.place, "no such status"),
-            ),
+        let code = match item.value {
+            Value::Int(code) => u16::try_from(code).ok().filter(|code| allowed.contains(code)),
+            _ => None,
+        };
+        if code.is_none() {
+            let (first, last) = (allowed.start(), allowed.end());
+            let message = format!("a status that is retried is a number from {first} to {last}");
+            fields.log().push(Diagnostic::error(message).at(item.place, "no such status"));
         }
+        codes.extend(code);
     }
     codes
 }

@@ -124,7 +124,7 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
     let name = fields.need_text("name");
     let model = fields.need_map("provider").and_then(|kind| model(&kind));
     let host = fields.need_text_if_there("hostOverride");
-    let path = path(fields);
+    let (path, keeps_query) = path(fields);
     let own = fields.map("policies").map(|fields| policies::of_provider(&fields)).unwrap_or_default();
     let endpoint = match &host {
         None => Authority::openai(),
@@ -154,7 +154,7 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         tls: wished.and(tls.clone()),
     };
     let tls = tls.or_else(|| target.links.hosts.implied_tls(host.is_none()));
-    Some(Provider {
+    let mut provider = Provider {
         own: its_own,
         auth,
         name,
@@ -162,11 +162,15 @@ fn provider(fields: &Fields<'_>, fallback: &Fallback<'_>, target: &Target<'_, '_
         is_openai: host.is_none(),
         endpoint,
         path,
+        keeps_query,
         health: own.health,
         connect_timeout,
-        h2c: fallback.policies.h2c && tls.is_none(),
-        tls: tls.map(|tls| fallback.policies.offer(tls)),
-    })
+        h2c: false,
+        http2: part.http2,
+        tls,
+    };
+    tls::settle(&mut provider);
+    Some(provider)
 }
 
 /// The model that a provider asks for in place of the client's.
@@ -183,15 +187,16 @@ fn model(kind: &Fields<'_>) -> Option<String> {
     None
 }
 
-fn path(fields: &Fields<'_>) -> String {
+/// The path of a provider, and whether the client's query stays behind it.
+fn path(fields: &Fields<'_>) -> (String, bool) {
     let (path, prefix) = (fields.need_text_if_there("pathOverride"), fields.need_text_if_there("pathPrefix"));
     for path in [&path, &prefix].into_iter().flatten() {
         path_is_sound(path, fields.log());
     }
     match (path, prefix) {
-        (Some(path), _) => path.value,
-        (None, Some(prefix)) => format!("{}/chat/completions", prefix.value.trim_end_matches('/')),
-        (None, None) => DEFAULT_PATH.to_owned(),
+        (Some(path), _) => (path.value, false),
+        (None, Some(prefix)) => (format!("{}/chat/completions", prefix.value.trim_end_matches('/')), true),
+        (None, None) => (DEFAULT_PATH.to_owned(), true),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Policies of agentgateway's own configuration: of routes, of backends, of providers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kube::backend::{Login, one_of};
@@ -11,7 +10,7 @@ use crate::kube::tls::{Wish, read_own};
 use crate::source::{Diagnostic, Origin, Span, Spanned, Value};
 use crate::topology::{
     EvictionPolicy, Filter, HeaderChange, HealthPolicy, PathMatch, PathRewrite, RateLimit, RateUnit, Retry, RouteMatch,
-    Rule, Tls,
+    Rule,
 };
 
 const HTTP1: &str = "HTTP/1.1";
@@ -32,12 +31,8 @@ pub(super) struct OfRoute {
 #[derive(Default)]
 pub(super) struct OfBackend {
     pub(super) part: BackendPart,
-    /// Whether providers are spoken to in HTTP/2.
-    pub(super) h2c: bool,
-    version: Option<&'static str>,
     request: Option<Filter>,
     response: Option<Filter>,
-    request_timeout: Option<Duration>,
 }
 
 /// Reads the policies of a route, which takes what `matches` say.
@@ -68,15 +63,8 @@ pub(super) fn of_backend(fields: &Fields<'_>) -> OfBackend {
     let http = fields.map("http");
     let version = http.as_ref().and_then(|http| http.choice("version", &[HTTP1, "HTTP/2", "HTTP/2.0"]));
     let request_timeout = http.and_then(|http| duration(&http, "requestTimeout")).filter(|one| !one.is_zero());
-    let version = version.map(|version| version.value);
-    OfBackend {
-        part,
-        h2c: version.is_some_and(|version| version != HTTP1),
-        version,
-        request,
-        response,
-        request_timeout,
-    }
+    let http2 = version.map(|version| version.value != HTTP1);
+    OfBackend { part: BackendPart { request_timeout, http2, ..part }, request, response }
 }
 
 /// Reads the policies of a provider.
@@ -87,6 +75,7 @@ pub(super) fn of_provider(fields: &Fields<'_>) -> BackendPart {
         login: login(fields),
         connect_timeout: connect_timeout.filter(|timeout| !timeout.is_zero()),
         tls: tls(fields),
+        ..BackendPart::default()
     }
 }
 
@@ -100,23 +89,12 @@ pub(super) fn answers_itself(filter: &Filter) -> bool {
 }
 
 impl OfBackend {
-    /// Has TLS offer the only protocol that is to be spoken, unless it says itself what it offers.
-    pub(super) fn offer(&self, tls: Arc<Tls>) -> Arc<Tls> {
-        match self.version.filter(|_| tls.protocols.is_empty()) {
-            None => tls,
-            Some(version) => {
-                let protocol = if version == HTTP1 { "http/1.1" } else { "h2" };
-                Arc::new(Tls { protocols: vec![protocol.to_owned()], ..(*tls).clone() })
-            }
-        }
-    }
-
     /// Whether they say anything that a rule has to do.
     pub(super) fn changes_requests(&self) -> bool {
         self.part.health.is_some()
             || self.request.is_some()
             || self.response.is_some()
-            || self.request_timeout.is_some()
+            || self.part.request_timeout.is_some()
     }
 
     /// Has a rule do what they say: on the way to the backend after the route's own, back before them.
@@ -125,7 +103,7 @@ impl OfBackend {
         if let Some(response) = self.response {
             rule.filters.insert(0, response);
         }
-        rule.backend_request_timeout = rule.backend_request_timeout.or(self.request_timeout);
+        rule.backend_request_timeout = rule.backend_request_timeout.or(self.part.request_timeout);
         rule.health = rule.health.take().or(self.part.health);
     }
 }
@@ -253,7 +231,7 @@ fn retry(fields: &Fields<'_>) -> Retry {
     }
     Retry {
         attempts: attempts.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(1),
-        codes: codes(fields),
+        codes: codes(fields, 100..=999),
         condition,
         precondition: of_request(fields, "precondition"),
         backoff: duration(fields, "backoff"),
@@ -277,9 +255,15 @@ fn rate_limit(fields: &Fields<'_>) -> Option<RateLimit> {
     let unit = fields.choice("type", &["requests", "tokens"]);
     let interval = fields.need("fillInterval", duration(fields, "fillInterval"))?;
     let unit = if unit.is_some_and(|unit| unit.value == "tokens") { RateUnit::Tokens } else { RateUnit::Requests };
+    let place_of = |name| fields.find(name).map_or(fields.place(), |entry| entry.value.place);
     if interval.is_zero() {
-        fields.log().push(Diagnostic::error("an interval is longer than nothing").at(fields.place(), "is zero"));
+        let diagnostic = Diagnostic::error("an interval is longer than nothing");
+        fields.log().push(diagnostic.at(place_of("fillInterval"), "is zero"));
         return None;
+    }
+    if capacity == 0 && fields.find("maxTokens").is_some() {
+        let diagnostic = Diagnostic::warning("this limit lets nothing through");
+        fields.log().push(diagnostic.at(place_of("maxTokens"), "every request is refused with 429"));
     }
     Some(RateLimit { unit, capacity, refill, interval })
 }

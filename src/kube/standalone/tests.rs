@@ -333,6 +333,13 @@ fn a_mistake_is_told_at_its_place() {
         ("port: 3000", "prot: 3000", &["did you mean `port`?"]),
         ("path: { prefix: /v1 }", "path: { prefix: /v1 }, query: {}", &["unknown field `query`"]),
         ("fillInterval: 1s, ", "", &["`fillInterval` is missing here"]),
+        ("codes: [429,", "codes: [99,", &["a number from 100 to 999"]),
+        (
+            "fillInterval: 1s",
+            "fillInterval: 0s",
+            &["an interval is longer than nothing", "fillInterval: 0s", "^^ is zero"],
+        ),
+        ("config: {", "llm: { models: [] }\nconfig: {", &["does not read the `llm` form", "write it as `binds`"]),
     ] {
         let (_, text, severities) = read(&edit(WHOLE, from, to));
         assert!(severities.contains(&Severity::Error), "{to}\n{text}");
@@ -357,12 +364,40 @@ fn what_is_not_modelled_is_warned_of() {
         ),
         ("retry: { attempts: 2,", "retry: { condition: 'true', attempts: 2,", "`condition`"),
         ("name: llm\n", "name: llm\n    protocol: HTTPS\n", "a lab speaks no TLS"),
-        ("config: {", "llm: { models: [] }\nconfig: {", "`llm`"),
+        ("maxTokens: 10", "maxTokens: 0", "this limit lets nothing through"),
     ] {
         let (_, text, severities) = read(&edit(WHOLE, from, to));
         assert!(!severities.is_empty() && !severities.contains(&Severity::Error), "{to}\n{text}");
         assert!(text.contains(part), "{to}\n{text}");
     }
+}
+
+/// One error, and none of what follows from it.
+#[test]
+fn the_form_that_is_not_read_is_told_of_once() {
+    let (_, text, severities) = read("llm:\n  models: [{ name: '*', provider: openAI }]\n");
+    assert_eq!(severities, [Severity::Error], "{text}");
+    assert!(text.contains("`llm` form"), "{text}");
+}
+
+#[test]
+fn any_status_may_be_tried_again() {
+    let (topology, text, severities) = read(&edit(WHOLE, "codes: [429, 503]", "codes: [200, 302, 429]"));
+    assert!(!severities.contains(&Severity::Error), "{text}");
+    let retried = topology.routes[0].rules[0].retry.as_ref().map(|retry| retry.codes.clone());
+    assert_eq!(retried, Some(vec![200, 302, 429]));
+}
+
+/// Where only the beginning of a path is said, the client's query stays behind it.
+#[test]
+fn a_query_stays_unless_the_whole_path_is_said() {
+    let (topology, ..) = read(WHOLE);
+    let keeps: Vec<(String, bool)> = topology.backends[1]
+        .providers()
+        .map(|(_, provider)| (provider.name.value.clone(), provider.keeps_query))
+        .collect();
+    let expected = [("primary", false), ("secondary", true), ("third", true)];
+    assert_eq!(keeps, expected.map(|(name, keeps)| (name.to_owned(), keeps)));
 }
 
 #[test]

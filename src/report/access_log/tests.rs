@@ -96,3 +96,31 @@ fn a_host_loses_its_port_and_nothing_else() {
         assert_eq!(without_port(host), expected);
     }
 }
+
+/// agentgateway answers a request without a host before it has taken note of anything else.
+#[test]
+fn of_a_request_without_a_host_little_is_told() {
+    for (host, is_told) in [(None, false), (Some("a b"), false), (Some("gw:8080"), true)] {
+        let header = header();
+        let mut log = AccessLog::new(Format::Text, &header, header.start.parse().unwrap(), Options::default());
+        let mut metrics = crate::report::metrics::Metrics::new(&header);
+        let mut lines = Vec::new();
+        for mut event in events() {
+            match &mut event.kind {
+                crate::event::Kind::GatewayRequestReceived { arrival, .. } => arrival.host = host.map(str::to_owned),
+                crate::event::Kind::GatewayRequestEnded { error, .. } => {
+                    *error = Some("processing failed: no authority or host".to_owned());
+                }
+                _ => {}
+            }
+            metrics.apply(&event);
+            lines.extend(log.line(&event));
+        }
+        for field in [" http.method=", " http.path=", " http.version="] {
+            assert!(lines.iter().all(|line| line.contains(field) == is_told), "{host:?}: {lines:?}");
+        }
+        let rendered = crate::report::metrics::render(&metrics, crate::event::At::default());
+        assert_eq!(rendered.contains("method=\"POST\""), is_told, "{host:?}");
+        assert_eq!(rendered.contains("method=\"unknown\""), !is_told, "{host:?}");
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::faults::{clear, inject, one_key};
 use super::{
     Key, anything, between, count, described, duration, flag, headers_to_send, list, map, number_above, one_of, open,
-    or_variable, reference, text,
+    or_variable, path, reference, some, text,
 };
 use crate::scenario::step::{MAX_RETRIES, MAX_STEPS, MAX_USERS, Sdk};
 use crate::scenario::{MAX_REPLICAS, MAX_TIMES, METHODS};
@@ -30,7 +30,7 @@ const VERBS: &[Key] = &[
 
 /// What a request is, under `send` as under `load`.
 const REQUEST: &[Key] = &[
-    ("path", "Path with query", text),
+    ("path", "Path with query", path),
     ("prompt", "The message of the user", text),
     ("model", "The model that the client names; empty where it leaves the choice to the gateway", text),
     ("body", "JSON that is sent as it is", anything),
@@ -104,7 +104,7 @@ const OBJECT: &[Key] = &[
 
 const REPEAT: &[Key] = &[
     ("times", "How often", || between(1, MAX_STEPS as u64)),
-    ("steps", "What is done, in order", || list(&reference("step"))),
+    ("steps", "What is done, in order", || some(&reference("step"))),
 ];
 
 /// A step: a map with one verb.
@@ -129,7 +129,9 @@ fn required(mut map: Json, keys: &[&str]) -> Json {
 
 /// A request, and when it is sent.
 fn request(when: &[Key]) -> Json {
-    required(map(&[REQUEST, when].concat()), &["path"])
+    let mut request = required(map(&[REQUEST, when].concat()), &["path"]);
+    request["not"] = json!({ "required": ["prompt", "body"] });
+    request
 }
 
 fn retries() -> Json {

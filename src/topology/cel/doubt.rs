@@ -139,8 +139,30 @@ const FUNCTIONS_NOT_MODELLED: &[&str] = &[
 /// Everything of the kind in an expression that was compiled from `source`.
 pub(super) fn doubts(source: &str, expression: &IdedExpr) -> Vec<Doubt> {
     let mut found = Found { source, doubts: Vec::new() };
+    found.no_condition(expression);
     found.walk(expression, &mut Vec::new());
     found.doubts
+}
+
+/// Operators that know whole numbers and unsigned ones, but no pair of the two.
+const ARITHMETIC: [&str; 5] =
+    [operators::ADD, operators::SUBSTRACT, operators::MULTIPLY, operators::DIVIDE, operators::MODULO];
+
+fn is_arithmetic(call: &CallExpr) -> bool {
+    ARITHMETIC.into_iter().any(|operator| operator == call.func_name)
+}
+
+fn is_code(one: &IdedExpr) -> bool {
+    matches!(&one.expr, Expr::Select(select) if select.field == "code"
+        && matches!(&select.operand.expr, Expr::Ident(root) if root == "response"))
+}
+
+/// Whether a value is reckoned from `response.code`, and so an unsigned number.
+fn is_unsigned(one: &IdedExpr) -> bool {
+    match &one.expr {
+        Expr::Call(call) if is_arithmetic(call) => call.args.iter().any(is_unsigned),
+        _ => is_code(one),
+    }
 }
 
 struct Found<'s> {
@@ -173,6 +195,7 @@ impl Found<'_> {
                     self.function(call);
                 }
                 self.comparison(call);
+                self.arithmetic(call);
                 call.target.iter().for_each(|target| self.walk(target, bound));
                 call.args.iter().for_each(|argument| self.walk(argument, bound));
             }
@@ -244,6 +267,43 @@ impl Found<'_> {
         let known = [&FUNCTIONS[..], FUNCTIONS_NOT_MODELLED].concat();
         let near = nearest(name, known);
         self.tell(name, message, near.map(|near| format!("did you mean `{near}`?")));
+    }
+
+    /// An expression that is a value of another kind than true or false.
+    fn no_condition(&mut self, one: &IdedExpr) {
+        let (kind, word) = match &one.expr {
+            Expr::Literal(LiteralValue::Boolean(_)) => return,
+            Expr::Literal(LiteralValue::String(_)) => ("text", self.source),
+            Expr::Literal(LiteralValue::Bytes(_)) => ("bytes", self.source),
+            Expr::Literal(LiteralValue::Null) => ("null", self.source),
+            Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)) => {
+                ("a number", self.source)
+            }
+            Expr::List(_) => ("a list", self.source),
+            Expr::Map(_) => ("a map", self.source),
+            Expr::Call(call) if is_arithmetic(call) => ("a number or a text", self.source),
+            Expr::Select(_) if is_code(one) => ("a number", self.source),
+            _ => return,
+        };
+        let help = "such as `response.code >= 500`".to_owned();
+        self.tell(word.trim(), format!("this gives {kind}, and never holds"), Some(help));
+    }
+
+    /// Arithmetic of a status, which is an unsigned number, and a number that is none.
+    fn arithmetic(&mut self, call: &CallExpr) {
+        let [one, other] = call.args.as_slice() else { return };
+        if !is_arithmetic(call) {
+            return;
+        }
+        let number = match (&one.expr, &other.expr) {
+            (Expr::Literal(LiteralValue::Int(number)), _) if is_unsigned(other) => *number.inner(),
+            (_, Expr::Literal(LiteralValue::Int(number))) if is_unsigned(one) => *number.inner(),
+            _ => return,
+        };
+        let message = format!(
+            "`response.code` is unsigned and `{number}` is not; what is reckoned of the two has no value, and does not hold"
+        );
+        self.tell(&number.to_string(), message, Some(format!("write `{number}u`")));
     }
 
     /// A status beside a text, which is never the same.
