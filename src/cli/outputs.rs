@@ -83,13 +83,11 @@ fn identity(path: &Path) -> Option<PathBuf> {
     if is_stdout(path) {
         return Some(path.to_owned());
     }
-    match path.canonicalize() {
-        Ok(whole) => whole.is_file().then_some(whole),
-        Err(_) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Some(folder.canonicalize().ok()?.join(path.file_name()?))
-        }
+    if let Ok(whole) = path.canonicalize() {
+        return whole.is_file().then_some(whole);
     }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 #[cfg(test)]

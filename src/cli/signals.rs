@@ -53,7 +53,7 @@ pub(super) fn watch(on_signal: impl Fn(Signal, u32) + Send + 'static) -> io::Res
         runtime.block_on(async {
             let mut count = 0;
             loop {
-                let hung_up = async {
+                let closed = async {
                     match &mut hang_up {
                         Some(hang_up) => hang_up.recv().await,
                         None => std::future::pending().await,
@@ -63,7 +63,7 @@ pub(super) fn watch(on_signal: impl Fn(Signal, u32) + Send + 'static) -> io::Res
                     _ = Box::pin(terminate.recv()).fuse() => Signal::Terminate,
                     _ = Box::pin(interrupt.recv()).fuse() => Signal::Interrupt,
                     // Both the system and a shell tell of a terminal that is closed: that is not to ask twice.
-                    _ = Box::pin(hung_up).fuse() => if count == 0 { Signal::Terminate } else { continue },
+                    _ = Box::pin(closed).fuse() => if count == 0 { Signal::Terminate } else { continue },
                 };
                 count += 1;
                 on_signal(signal, count);

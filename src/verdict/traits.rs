@@ -20,6 +20,9 @@ enum Has {
     Unclear(String),
 }
 
+/// Ways in which answers are wrong that are told, at most.
+const MOST_TOLD: usize = 3;
+
 /// Whether every answer (of a kind) has something. Without any such answer nobody knows.
 pub(super) fn every(scope: &Scope<'_>, of: Option<&Item>, that: &Trait) -> Came {
     let chosen: Vec<&Request> =
@@ -29,13 +32,24 @@ pub(super) fn every(scope: &Scope<'_>, of: Option<&Item>, that: &Trait) -> Came 
     if chosen.is_empty() {
         return Came::unknown(expected, format!("no {whom} came"));
     }
-    let mut unclear = None;
+    let (mut wrong, mut lines, mut unclear) = (Vec::new(), Vec::new(), None);
     for request in &chosen {
         match has(that, request) {
             Has::Yes => {}
-            Has::No(why) => return Came::fail(expected, why).because([line(request)]).certain(true),
+            Has::No(why) => {
+                lines.push(line(request));
+                if !wrong.contains(&why) {
+                    wrong.push(why);
+                }
+            }
             Has::Unclear(why) => unclear = unclear.or(Some((why, line(request)))),
         }
+    }
+    if !wrong.is_empty() {
+        let others = wrong.len().saturating_sub(MOST_TOLD);
+        let more = if others > 0 { format!("; and {others} more ways") } else { String::new() };
+        let told = wrong.into_iter().take(MOST_TOLD).collect::<Vec<_>>().join("; ");
+        return Came::fail(expected, told + &more).because(lines).certain(true);
     }
     match unclear {
         Some((why, line)) => Came::unknown(expected, why).because([line]),

@@ -2,11 +2,12 @@
 //! that agentgateway gives them (source: `llm/types/completions.rs`). An object is never a list, since each may
 //! have further fields.
 
-use std::collections::HashMap;
-
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// Further fields, whatever they are: with them an object cannot be a list.
+#[derive(Deserialize)]
+struct Others {}
 
 /// What is written of a request.
 #[derive(Deserialize)]
@@ -96,7 +97,7 @@ pub(super) struct Typed011 {
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +108,7 @@ pub(super) struct TypedMessage011 {
     name: Option<String>,
     content: Option<Content>,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 /// What a request must be from 1.2 on.
@@ -129,7 +130,7 @@ pub(super) struct Typed12 {
     tools: Option<Vec<Value>>,
     user: Option<String>,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 #[derive(Deserialize)]
@@ -142,7 +143,7 @@ pub(super) struct TypedMessage12 {
     tool_call_id: Option<String>,
     tool_calls: Option<Vec<Value>>,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +170,7 @@ pub(super) struct Whole011 {
     usage: Option<WholeUsage>,
     choices: Vec<WholeChoice>,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 #[derive(Deserialize)]
@@ -181,7 +182,7 @@ pub(super) struct WholeUsage {
     completion_tokens: u32,
     total_tokens: u32,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +191,7 @@ pub(super) struct WholeUsage {
 pub(super) struct WholeChoice {
     message: AnswerMessage,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
 
 /// What an answer must have from 1.2 on, besides what is read of it in any case.
@@ -200,5 +201,5 @@ pub(super) struct WholeChoice {
 pub(super) struct Whole12 {
     service_tier: Option<String>,
     #[serde(flatten)]
-    rest: HashMap<String, IgnoredAny>,
+    rest: Others,
 }
