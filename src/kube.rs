@@ -134,7 +134,9 @@ pub fn load_changed(
     }
     let files: Vec<FileId> = changes.iter().filter_map(Change::file).copied().collect();
     let log = Log::new(sources, Hidden::find(sources, &files, documents.iter().flatten()));
-    repeated.into_iter().for_each(|finding| log.push(finding));
+    for finding in repeated {
+        log.push(finding);
+    }
     let (mut objects, mut gone, mut configs) = (Vec::new(), Vec::new(), Vec::new());
     for (change, documents) in changes.iter().zip(&documents) {
         let (own, manifests): (Vec<&Node>, Vec<&Node>) = documents.iter().partition(|one| standalone::is_meant(one));

@@ -200,7 +200,9 @@ fn loaded(files: &dyn Files, path: &Path, sources: &mut Sources, file: FileId) -
     let Composed { mut root, set, repeated } = compose::compose(files, path, sources, file)?;
     let texts = sources.clone();
     let mut reader = Reader::new(&texts);
-    repeated.into_iter().for_each(|finding| reader.push(finding));
+    for finding in repeated {
+        reader.push(finding);
+    }
     let variables = variables(files, &reader, &texts, &mut root, &set);
     reader.expanded(&variables);
     let reader = reader;

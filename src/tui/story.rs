@@ -83,7 +83,7 @@ impl Story {
     }
 
     /// Headers and body of a request of which only the gateway tells: those that it must have had.
-    fn from_outside(&self) -> (Headers, String) {
+    fn of_outside(&self) -> (Headers, String) {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let has_key = self.request.gateway.as_ref().is_some_and(|gateway| gateway.credential.is_some());
         let key = has_key.then(|| pair("authorization", ""));
@@ -98,7 +98,7 @@ impl Story {
     /// The request as a command line, to `address` where the lab has one. Keys are left for the person to
     /// put in, and so is a body that nobody has told of.
     pub(super) fn curl(&self, address: Option<&str>) -> String {
-        let unknown = self.from_outside();
+        let unknown = self.of_outside();
         let (headers, body) = self.sent.as_ref().unwrap_or(&unknown);
         let request = &self.request;
         let host = headers

@@ -176,7 +176,6 @@ pub(super) struct Whole011 {
 #[derive(Deserialize)]
 #[serde(expecting = "struct Usage")]
 #[expect(dead_code, reason = "as above")]
-#[expect(clippy::struct_field_names, reason = "they are the API's")]
 pub(super) struct WholeUsage {
     prompt_tokens: u32,
     completion_tokens: u32,

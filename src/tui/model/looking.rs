@@ -217,11 +217,10 @@ impl Model {
         if let Some(story) = index.and_then(|index| self.story(index)) {
             let address = self.addresses.first().map(|(_, address)| address.as_str());
             let curl = story.curl(address);
-            let more = match (story.is_whole(), curl.contains("$API_KEY")) {
-                (true, false) => "",
-                (true, true) => "; $API_KEY stands for its key",
-                (false, true) if story.lacks_body() => "; put in its body and its key",
-                (false, false) if story.lacks_body() => "; put in its body",
+            let lacks_body = !story.is_whole() && story.lacks_body();
+            let more = match (lacks_body, curl.contains("$API_KEY")) {
+                (true, true) => "; put in its body and its key",
+                (true, false) => "; put in its body",
                 (false, true) => "; $API_KEY stands for its key",
                 (false, false) => "",
             };

@@ -22,10 +22,14 @@ struct GateState {
     /// Goes on up to this moment.
     step_until: Option<At>,
     /// Goes on until such a landmark has come.
-    step_to: Option<Option<Sort>>,
+    step_to: Option<Goal>,
     now: At,
     open: bool,
 }
+
+/// A sort of landmark; none for any.
+#[derive(Debug, Clone, Copy)]
+struct Goal(Option<Sort>);
 
 /// Microseconds of the smallest step of a virtual clock.
 const GRAIN: u64 = 1_000;
@@ -76,7 +80,7 @@ impl Gate {
     pub(super) fn hear(&self, kind: &Kind) {
         if let Some(came) = Sort::of(kind) {
             let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.step_to.is_some_and(|wanted| came.is_wanted(wanted)) {
+            if state.step_to.is_some_and(|Goal(wanted)| came.is_wanted(wanted)) {
                 state.step_to = None;
                 let now = state.now;
                 state.pacer.jumped_to(now);
@@ -110,7 +114,7 @@ impl Gate {
             }),
             Command::StepTo(sort) => self.change(|state| {
                 state.hold(true);
-                state.step_to = Some(sort);
+                state.step_to = Some(Goal(sort));
             }),
             other => return Some(other),
         }

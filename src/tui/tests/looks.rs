@@ -112,7 +112,7 @@ fn a_filtered_list_of_events_scrolls_by_what_it_shows() {
     "req-".chars().for_each(|char| model.act(&Action::Type(char)));
     let last = |model: &Model| {
         let seen = shown(model, (200, 12));
-        seen.lines().filter(|line| line.starts_with("│0")).next_back().map(str::to_owned).unwrap_or_default()
+        seen.lines().rfind(|line| line.starts_with("│0")).map(str::to_owned).unwrap_or_default()
     };
     seen(&mut model, (200, 12));
     let before = last(&model);

@@ -146,10 +146,8 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let line = selected.and_then(|selected| listing.line_of(selected)).unwrap_or(0);
     let top = top_line(line, listing.len(), lines, model);
     if model.table.selected.is_some() && model.table.sort == Column::Number {
-        let (newer, sign) = match model.newest_on_top() {
-            true => (top, "↑"),
-            false => (listing.len().saturating_sub(top + lines), "↓"),
-        };
+        let (newer, sign) =
+            if model.newest_on_top() { (top, "↑") } else { (listing.len().saturating_sub(top + lines), "↓") };
         if newer > 0 {
             let _ = write!(title, " · {sign} {newer} newer");
         }

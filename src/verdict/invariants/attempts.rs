@@ -55,7 +55,7 @@ pub(super) fn no_turning_back(run: &Run<'_>) -> Vec<Breach> {
         let groups: Vec<usize> = request.attempts.iter().map(|attempt| attempt.group).collect();
         let back = (1..groups.len()).any(|at| groups[at] != groups[at - 1] && groups[..at].contains(&groups[at]));
         back.then(|| {
-            let way: Vec<String> = groups.iter().map(|group| group.to_string()).collect();
+            let way: Vec<String> = groups.iter().map(usize::to_string).collect();
             let what = format!("{}: it went to the groups {}", line(request), way.join(", "));
             Breach::new(what).with(of_request(run, request))
         })

@@ -170,8 +170,7 @@ fn forgotten<'r>(run: &Run<'r>, replica: u32, backend: &'r str, requests: &[&'r 
         if let Some((group, name)) = idle {
             let failures = counted(chain.len() as u64, "request");
             let what = format!(
-                "{failures} in a row failed on replica {replica}, and none was sent to {name} of group {}, which is active",
-                group
+                "{failures} in a row failed on replica {replica}, and none was sent to {name} of group {group}, which is active"
             );
             let told = chain.iter().rev().take(3).rev().flat_map(|one| {
                 let attempts = one.attempts.iter().flat_map(|attempt| of_attempt(one, attempt));
