@@ -100,6 +100,8 @@ pub enum Decision {
     Pass,
     /// It did not come.
     Fail,
+    /// Whether it came does not count: that it does not is known of the personality, or it was turned off.
+    Exempt,
     /// What it is about did not happen.
     Unknown,
 }

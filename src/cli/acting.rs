@@ -93,8 +93,12 @@ impl Acting {
                         }
                     }
                     // The gate has obeyed these.
-                    Command::Pause | Command::Resume | Command::Pace(_) | Command::StepEvent | Command::StepTime(_) => {
-                    }
+                    Command::Pause
+                    | Command::Resume
+                    | Command::Pace(_)
+                    | Command::StepEvent
+                    | Command::StepTime(_)
+                    | Command::StepTo(_) => {}
                 }
             }
             own.0.commands.close();

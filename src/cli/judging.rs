@@ -5,6 +5,8 @@
 //! request, so it is made only as often as the events since the last one have paid for: all judgements
 //! together cost less than the events.
 
+use std::collections::BTreeSet;
+
 use super::record;
 use crate::event::log::Header;
 use crate::event::{Event, History, Kind};
@@ -35,7 +37,8 @@ pub(super) struct Judging {
     credit: usize,
     /// Whether a step has begun or ended since the last judgement.
     is_due: bool,
-    steps_over: usize,
+    /// Steps that are over: the scenario's, and those that a person has asked for.
+    ended: BTreeSet<usize>,
     shown: Vec<Finding>,
 }
 
@@ -49,7 +52,7 @@ impl Judging {
             most: MOST,
             credit: ADVANCE,
             is_due: false,
-            steps_over: 0,
+            ended: BTreeSet::new(),
             shown: Vec::new(),
         }
     }
@@ -81,7 +84,7 @@ impl Judging {
             history.apply(event);
         }
         match event.kind {
-            Kind::StepEnded { step, .. } => self.steps_over = self.steps_over.max(step + 1),
+            Kind::StepEnded { step, .. } => drop(self.ended.insert(step)),
             Kind::StepStarted { .. } => {}
             _ => return,
         }
@@ -103,7 +106,7 @@ impl Judging {
         let history = self.history.as_ref()?;
         let verdict = verdict::judge(&self.scenario, history, self.options);
         let under_way = history.requests.iter().rev().take(1_000).any(|request| request.ended.is_none());
-        let is_over = |finding: &verdict::Finding| finding.step.is_some_and(|step| step < self.steps_over);
+        let is_over = |finding: &verdict::Finding| finding.step.is_some_and(|step| self.ended.contains(&step));
         let decided = |finding| is_over(finding) || (is_broken(finding) && !under_way);
         Some(verdict.findings.iter().map(|finding| shown(finding, decided(finding))).collect())
     }
@@ -151,6 +154,7 @@ pub(super) fn of_verdict(verdict: &Verdict) -> Vec<Finding> {
 fn shown(finding: &verdict::Finding, decided: bool) -> Finding {
     let decision = match finding.outcome {
         _ if !decided => Decision::Open,
+        _ if finding.exempt.is_some() => Decision::Exempt,
         Outcome::Pass => Decision::Pass,
         Outcome::Fail => Decision::Fail,
         Outcome::Unknown => Decision::Unknown,
@@ -168,9 +172,10 @@ fn shown(finding: &verdict::Finding, decided: bool) -> Finding {
     }
 }
 
-/// An invariant that is broken stays broken. That one request is still on its way breaks none.
+/// An invariant that is broken stays broken, whether that counts or not. That one request is still on its way
+/// breaks none.
 fn is_broken(finding: &verdict::Finding) -> bool {
-    finding.outcome == Outcome::Fail && finding.about != About::Expectation
+    (finding.outcome == Outcome::Fail || finding.exempt.is_some()) && finding.about != About::Expectation
 }
 
 /// A finding of a run that was too long to be judged here.
@@ -220,6 +225,40 @@ mod tests {
         assert!(changes > 0, "no step's expectation was decided on the way");
         judging.conclude();
         assert_eq!(judging.shown, of_verdict(&verdict));
+    }
+
+    #[test]
+    fn what_a_person_does_decides_nothing_that_a_step_expects() {
+        let (lab, events, _) = recorded("scenarios/inter-group.yaml");
+        let own = lab.scenario().steps.len();
+        let mut judging = Judging::new(lab.scenario().clone(), JudgeOptions::default());
+        judging.judge(None);
+        let is_end = |event: &&Event| matches!(event.kind, Kind::StepEnded { .. });
+        let ends: Vec<usize> = (0..events.len()).filter(|at| is_end(&&events[*at])).collect();
+        for event in &events[..=ends[0]] {
+            judging.judge(Some(event));
+        }
+        let act = Kind::StepEnded { step: own, failed: None };
+        judging.judge(Some(&Event { seq: 0, at_us: events[ends[0]].at_us, kind: act }));
+        let of_steps =
+            |judging: &Judging| judging.shown.iter().filter(|one| one.step > Some(0)).cloned().collect::<Vec<_>>();
+        assert!(!of_steps(&judging).is_empty());
+        assert!(of_steps(&judging).iter().all(|one| one.decision == Decision::Open), "{:?}", of_steps(&judging));
+        for event in &events[ends[0] + 1..] {
+            judging.judge(Some(event));
+        }
+        assert!(of_steps(&judging).iter().all(|one| one.decision == Decision::Pass), "{:?}", of_steps(&judging));
+    }
+
+    #[test]
+    fn a_deviation_that_is_known_is_not_said_to_hold() {
+        let (_, _, mut verdict) = recorded("scenarios/intra-group.yaml");
+        let known = verdict.findings.iter_mut().find(|one| one.about != About::Expectation).expect("an invariant");
+        known.exempt = Some(verdict::Exempt::Off { reason: "a test".to_owned() });
+        let shown = of_verdict(&verdict);
+        let exempt: Vec<_> = shown.iter().filter(|one| one.decision == Decision::Exempt).collect();
+        let [exempt] = exempt.as_slice() else { panic!("{shown:?}") };
+        assert!(exempt.statement.starts_with("turned off: "), "{exempt:?}");
     }
 
     #[test]

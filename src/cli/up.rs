@@ -88,10 +88,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         lab = lab.seed(seed);
     }
     let lab = lab.settled();
-    stay_up(args, &lab, &interrupt)
+    stay_up(args, &set, &lab, &interrupt)
 }
 
-fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
+/// Keeps the lab up that the command line's settings make of the scenario.
+fn stay_up(args: &Args, set: &set::Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = Header { unplayed: !args.play, ..lab.header() };
     let written: Vec<_> =
         args.record.iter().map(|path| Output::new("--record", path)).chain(args.observe.outputs()).collect();
@@ -111,7 +112,7 @@ fn stay_up(args: &Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit
     sinks.push(under_way.sink());
     let options = UpOptions { address: SocketAddr::new(args.address, args.port), play: args.play };
     let done = if people == Stream::Out && args.screen.is_wanted() {
-        let above = screen::Above::open(&args.screen, lab, args.set.original(&args.path), interrupt, args.play)?;
+        let above = screen::Above::open(&args.screen, lab, set.original(&args.path), interrupt, args.play)?;
         sinks.extend(above.sinks());
         warnings.on(above.notices());
         let ready = |up: &Up| {

@@ -102,8 +102,14 @@ impl Commands {
     /// Whether something was asked for and is not begun.
     #[must_use]
     pub fn has_more(&self) -> bool {
+        self.waiting() > 0
+    }
+
+    /// How many steps were asked for and are not begun.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         let state = self.lock();
-        !state.asked.is_empty() || !state.due.is_empty()
+        state.asked.len() + state.due.len()
     }
 
     pub(super) fn is_closed(&self) -> bool {

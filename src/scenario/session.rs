@@ -63,6 +63,12 @@ const HEAD: &str = "\
 # `labsim run` of this file does it all again.
 
 ";
+/// The same where nothing was done.
+const BARE_HEAD: &str = "\
+# Written by labsim from a session at the screen, in which nothing was done;
+# `labsim run` of this file does it all again.
+
+";
 
 impl Original {
     /// Reads a scenario file, without its manifests.
@@ -96,7 +102,8 @@ impl Original {
     /// Why it would not, in words.
     pub fn with(&self, session: &Session, to: &Path) -> Result<String, String> {
         let root = self.session(session, to);
-        let text = format!("{HEAD}{}", verbatim::text(&root, &self.sources));
+        let head = if session.acts.is_empty() { BARE_HEAD } else { HEAD };
+        let text = format!("{head}{}", verbatim::text(&root, &self.sources));
         // Nobody should be left with a file that cannot be run.
         match load_from(&Written { path: to, text: &text }, to) {
             Ok(_) => Ok(text),

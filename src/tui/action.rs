@@ -99,6 +99,23 @@ pub(super) enum Action {
     WriteScenario,
 }
 
+impl Action {
+    /// Whether it is about the lists of requests and events.
+    pub(super) fn is_about_lists(&self) -> bool {
+        matches!(
+            self,
+            Self::Open
+                | Self::Filter
+                | Self::SortBy
+                | Self::SortOn(_)
+                | Self::Reverse
+                | Self::NewestFirst
+                | Self::Mark
+                | Self::Select(_)
+        )
+    }
+}
+
 impl Tab {
     /// Its name on the screen.
     pub(super) fn name(self) -> &'static str {

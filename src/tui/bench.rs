@@ -22,6 +22,9 @@ pub trait Workbench: Send {
     /// Whether the lab has done all that it was told to, and stands still.
     fn is_resting(&self) -> bool;
 
+    /// How many steps were asked for and have not begun.
+    fn waiting(&self) -> usize;
+
     /// Whether the scenario's own steps are played.
     fn plays_steps(&self) -> bool;
 
@@ -68,8 +71,33 @@ pub struct ParameterKind {
 /// What is wrong with a part of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// The parameter, `probability`, or a part of the window; none for the whole.
+    /// The parameter, `probability`, or a part of the window such as `window.for`; none for the whole.
     pub field: Option<String>,
     /// What is wrong, in a line.
     pub message: String,
+}
+
+impl ParameterKind {
+    /// What may stand there, where that can be counted.
+    #[must_use]
+    pub fn choices(&self) -> Vec<String> {
+        choices(&self.kind)
+    }
+}
+
+/// What may stand in a place of a kind, where that can be counted: the words in backticks. One that goes with a
+/// value has a sound one, as files have it.
+pub(super) fn choices(kind: &str) -> Vec<String> {
+    let clauses = kind.split("; ").flat_map(|clause| {
+        let value = clause.rsplit_once("` with ").map(|(_, value)| value);
+        let words = clause.split('`').skip(1).step_by(2);
+        words.map(move |word| match value {
+            Some("a duration") => format!("{{{word}: 60s}}"),
+            Some("durations") => format!("{{{word}: [60s, 30s]}}"),
+            Some("spellings") => format!("{{{word}: [zero, absent]}}"),
+            Some(_) => format!("{{{word}: soon}}"),
+            None => word.to_owned(),
+        })
+    });
+    clauses.collect()
 }

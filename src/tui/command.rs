@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::landmarks::Sort;
+
 /// Something that a person wants of a running lab.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -15,6 +17,9 @@ pub enum Command {
     StepEvent,
     /// Goes on for this long, and pauses.
     StepTime(Duration),
+    /// Goes on, as fast as possible, until a landmark of this kind has come, or any where none is named, and
+    /// pauses.
+    StepTo(Option<Sort>),
     /// Something is done in the lab.
     Act(Act),
     /// The person has had enough: the run should end.

@@ -45,13 +45,14 @@ fn report(model: &Model, folder: &Path) -> io::Result<PathBuf> {
 /// Writes the session as a scenario file; what it gives is to be said to the person.
 pub(super) fn scenario(model: &mut Model, path: &Path) -> String {
     let (steps, now) = model.steps();
+    let without = model.told_of_waiting().map(|acts| format!(" ({acts}, not in it)"));
     let written = match model.bench() {
         _ if path.exists() => Err("there is such a file already".to_owned()),
         Some(bench) => bench.write_scenario(&steps, now, path),
         None => Err("nobody can write it".to_owned()),
     };
     match written {
-        Ok(()) => format!("written to {}; `labsim run {}` does it again", path.display(), path.display()),
+        Ok(()) => format!("written: `labsim run {}` does it again{}", path.display(), without.unwrap_or_default()),
         Err(error) => {
             // The name may be mended.
             model.acting.prompt = Some(path.display().to_string());

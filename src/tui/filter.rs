@@ -74,6 +74,11 @@ impl Filter {
         self.terms.iter().all(|(wanted, term)| term.fits_event(&event.kind, &lower) == *wanted)
     }
 
+    /// Whether it asks for some text.
+    pub(super) fn is_text(&self) -> bool {
+        self.terms.iter().any(|(wanted, term)| *wanted && matches!(term, Term::Text(_)))
+    }
+
     /// Whether it asks for what no event has: how long a request takes is known of the whole of it.
     pub(super) fn is_about_requests(&self) -> bool {
         self.terms.iter().any(|(_, term)| matches!(term, Term::Open | Term::Longer(_) | Term::Shorter(_)))

@@ -34,7 +34,7 @@ pub(super) struct Fold {
     pub(super) replicas: Vec<Replica>,
     /// Steps that have begun, by number: when, and when they ended.
     pub(super) steps: BTreeMap<usize, StepState>,
-    /// The step that began last.
+    /// The scenario's own step that began last.
     pub(super) step: Option<usize>,
     /// The sentence for the person watching, and when it came.
     pub(super) note: Option<(At, Arc<str>)>,
@@ -322,7 +322,9 @@ impl Fold {
         let (verb, summary) = (Arc::from(verb), Arc::from(summary));
         let state = StepState { began: self.now, ended: None, verb, summary, act, failed: None };
         self.steps.insert(step, state);
-        self.step = Some(step);
+        if !act {
+            self.step = Some(step);
+        }
     }
 
     fn received(&mut self, request: &str, replica: u32, path: &str, position: u32, names: &mut Names) {
@@ -337,6 +339,7 @@ impl Fold {
         let path = names.id(path);
         let row = self.entry(request, position);
         row.replica = Some(replica);
+        row.arrived = true;
         if !row.has_client {
             row.path = path;
         }

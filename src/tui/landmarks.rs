@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::At;
+use super::row::Class;
+use crate::event::{At, Kind};
 
 /// A moment worth jumping to. A million of them take 16 megabytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,16 +14,41 @@ pub(super) struct Landmark {
 
 /// What is worth jumping to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Sort {
+pub enum Sort {
+    /// A provider is evicted.
     Eviction,
+    /// A provider comes back.
     Return,
+    /// A request ends without a good answer.
     Failure,
+    /// A step begins.
     Step,
 }
 
 /// All landmarks so far, each kind in order.
 #[derive(Debug, Default)]
 pub(super) struct Landmarks(BTreeMap<Sort, Vec<Landmark>>);
+
+impl Sort {
+    /// What an event is as a landmark, by itself. How a request ended that only the gateway tells of is known by
+    /// more than one.
+    pub(super) fn of(kind: &Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::ProviderEvicted { .. } => Self::Eviction,
+            Kind::ProviderReturned { .. } => Self::Return,
+            Kind::StepStarted { .. } => Self::Step,
+            Kind::ClientRequestEnded { status, outcome, .. } if Class::of(*status, Some(*outcome)) != Class::Good => {
+                Self::Failure
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether it is wanted by somebody who wants this one, or any but steps.
+    pub(super) fn is_wanted(self, sort: Option<Self>) -> bool {
+        sort.map_or(self != Self::Step, |sort| self == sort)
+    }
+}
 
 impl Landmark {
     /// Position of its event.

@@ -16,6 +16,7 @@ use super::filter::Filter;
 use super::fold::Fold;
 use super::kept::Batch;
 use super::keys::{Context, Keys};
+use super::landmarks::Sort;
 use super::lineup::Lineup;
 use super::listing::{Chooser, Column};
 use super::menu::Menu;
@@ -51,6 +52,10 @@ pub(super) struct Model {
     /// Whether the lab has done everything and waits for somebody to act.
     pub(super) resting: bool,
     has_rested: bool,
+    /// What was asked for and has not begun: it waits for time to go on.
+    pub(super) waiting: usize,
+    /// The landmark that the lab goes on to, and how many events there were when that was asked.
+    awaited: Option<(usize, Option<Sort>)>,
     /// How many events there were when a lab that rests was judged last.
     judged: usize,
     /// Where a lab on real ports can be reached: what, and its address.
@@ -69,6 +74,8 @@ pub(super) struct Model {
     pub(super) events: Scrolled,
     /// How far the scenario is scrolled from where it would stand.
     pub(super) scenario_scroll: isize,
+    /// How far the providers are scrolled where there are more than can be seen.
+    pub(super) topology_scroll: usize,
     pub(super) filter_text: String,
     pub(super) filter: Filter,
     pub(super) typing: bool,
@@ -171,6 +178,8 @@ impl Model {
             over: false,
             resting: false,
             has_rested: false,
+            waiting: 0,
+            awaited: None,
             judged: 0,
             addresses: Vec::new(),
             tab: Tab::default(),
@@ -183,6 +192,7 @@ impl Model {
             table: Table::default(),
             events: Scrolled::default(),
             scenario_scroll: 0,
+            topology_scroll: 0,
             filter_text: String::new(),
             filter: Filter::default(),
             typing: false,
@@ -234,6 +244,7 @@ impl Model {
     pub(super) fn conclude(&mut self, verdict: Option<Vec<Finding>>) {
         self.over = true;
         self.timeline.conclude(verdict);
+        self.miss_awaited();
         if self.attached {
             self.catch_up();
         }
@@ -275,7 +286,7 @@ impl Model {
 
     /// Whether the run has done everything and its end is shown.
     pub(super) fn is_at_end(&self) -> bool {
-        (self.over || self.resting) && self.at >= self.latest()
+        (self.over || self.resting && self.waiting == 0) && self.at >= self.latest()
     }
 
     /// What has become of the run so far: the worst of its findings, and nothing while one is open.
@@ -329,8 +340,25 @@ impl Model {
         }
     }
 
+    /// Whether an action does anything over what is open: the lists below that are out of reach.
+    pub(super) fn means_something(&self, action: &Action) -> bool {
+        let open = if self.open == Open::Help { self.below.0 } else { self.open };
+        match open {
+            Open::Nothing | Open::Help => true,
+            Open::Story(_) => !action.is_about_lists() && *action != Action::Compare,
+            Open::Compare(..) => !action.is_about_lists(),
+            Open::Menu => {
+                *action == Action::Open
+                    || !action.is_about_lists() && !matches!(action, Action::Compare | Action::CopyCurl)
+            }
+        }
+    }
+
     /// Does what a person wants.
     pub(super) fn act(&mut self, action: &Action) {
+        if !self.means_something(action) {
+            return;
+        }
         if *action != Action::Nothing {
             // What was said was about what was done before.
             self.message = None;

@@ -48,6 +48,8 @@ pub(super) struct Row {
     pub(super) stream: bool,
     /// Whether the lab's own client sent it; else the gateway is the first to see it.
     pub(super) has_client: bool,
+    /// Whether the gateway has seen it.
+    pub(super) arrived: bool,
 }
 
 impl Default for Names {
@@ -101,6 +103,7 @@ impl Row {
             attempts: 0,
             stream: false,
             has_client: false,
+            arrived: false,
         }
     }
 

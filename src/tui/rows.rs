@@ -132,7 +132,7 @@ fn packed(row: &Row) -> [u8; ROW] {
     let shorts = [row.provider.unwrap_or(NONE_16), row.status.unwrap_or(NONE_16), row.attempts];
     let outcome = row.outcome.and_then(|outcome| OUTCOMES.iter().position(|one| *one == outcome));
     let outcome = outcome.and_then(|outcome| u8::try_from(outcome + 2).ok()).unwrap_or(1);
-    let flags = u8::from(row.stream) | u8::from(row.has_client) << 1;
+    let flags = u8::from(row.stream) | u8::from(row.has_client) << 1 | u8::from(row.arrived) << 2;
     let bytes = times.into_iter().flat_map(u64::to_le_bytes);
     let bytes = bytes.chain(numbers.into_iter().flat_map(u32::to_le_bytes));
     let bytes = bytes.chain(shorts.into_iter().flat_map(u16::to_le_bytes)).chain([outcome, flags]);
@@ -177,6 +177,7 @@ fn unpacked(bytes: &[u8]) -> Option<Row> {
         outcome: usize::try_from(outcome).ok().and_then(|outcome| OUTCOMES.get(outcome.checked_sub(2)?).copied()),
         stream: flags & 1 > 0,
         has_client: flags & 2 > 0,
+        arrived: flags & 4 > 0,
     })
 }
 

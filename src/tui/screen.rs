@@ -71,10 +71,11 @@ pub struct Screen {
 }
 
 /// Hands events to a screen. It never waits, and drops nothing.
-pub struct ScreenSink(Arc<Inbox>);
+pub struct ScreenSink(Arc<Inbox>, Gate);
 
 impl Sink for ScreenSink {
     fn event(&mut self, event: &Event) {
+        self.1.hear(&event.kind);
         self.0.events.push(event);
     }
 }
@@ -152,7 +153,7 @@ impl Screen {
     /// Where the lab puts its events.
     #[must_use]
     pub fn sink(&self) -> ScreenSink {
-        ScreenSink(self.inbox.clone())
+        ScreenSink(self.inbox.clone(), self.gate.clone())
     }
 
     /// A way to tell the person something.
@@ -251,6 +252,8 @@ pub fn replay(
 fn configured(mut model: Model, options: &Options) -> Model {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let name = options.theme.as_deref().or(no_color.then_some("mono")).unwrap_or(THEMES[0]);
+    // Where colours are not wanted the theme has none; one that was chosen is shown as it is.
+    crossterm::style::force_color_output(true);
     model.theme = Theme::named(name).unwrap_or_default();
     model.pacer.set_pace(options.pace);
     model.folder.clone_from(&options.folder);

@@ -77,13 +77,30 @@ impl Story {
         self.sent.is_some()
     }
 
+    /// Whether it has a body that nobody has told of.
+    pub(super) fn lacks_body(&self) -> bool {
+        self.sent.is_none() && !["GET", "HEAD", "DELETE", "OPTIONS"].contains(&self.request.method.as_str())
+    }
+
+    /// Headers and body of a request of which only the gateway tells: those that it must have had.
+    fn from_outside(&self) -> (Headers, String) {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let has_key = self.request.gateway.as_ref().is_some_and(|gateway| gateway.credential.is_some());
+        let key = has_key.then(|| pair("authorization", ""));
+        let (form, body) = if self.lacks_body() {
+            (Some(pair("content-type", "application/json")), "@body.json".to_owned())
+        } else {
+            (None, String::new())
+        };
+        (form.into_iter().chain(key).collect(), body)
+    }
+
     /// The request as a command line, to `address` where the lab has one. Keys are left for the person to
     /// put in, and so is a body that nobody has told of.
     pub(super) fn curl(&self, address: Option<&str>) -> String {
-        let unknown = (vec![("content-type".to_owned(), "application/json".to_owned())], "@body.json".to_owned());
+        let unknown = self.from_outside();
         let (headers, body) = self.sent.as_ref().unwrap_or(&unknown);
         let request = &self.request;
-        let body = if self.sent.is_none() && request.method == "GET" { "" } else { body };
         let host = headers
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("host"))
@@ -166,13 +183,13 @@ pub(super) fn request_of(event: &Event) -> Option<&str> {
         | Kind::GatewayRequestEnded { request, .. } => Some(request),
         Kind::ProviderRequestReceived { request, .. }
         | Kind::ProviderRequestEnded { request, .. }
+        | Kind::HealthChanged { request, .. }
         | Kind::FaultStruck { request, .. } => request.as_deref(),
         Kind::StepStarted { .. }
         | Kind::StepEnded { .. }
         | Kind::ReplicaStarted { .. }
         | Kind::ReplicaStopped { .. }
         | Kind::ReplicaConfigured { .. }
-        | Kind::HealthChanged { .. }
         | Kind::ProviderReturned { .. }
         | Kind::FaultInjected { .. }
         | Kind::FaultCleared { .. }

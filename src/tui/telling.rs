@@ -80,9 +80,12 @@ pub(super) fn line(event: &Event) -> (Role, String) {
         }
         Kind::HealthChanged { replica, provider, health, latency_seconds, consecutive_failures, .. } => {
             let latency = std::time::Duration::try_from_secs_f64(*latency_seconds).map(millis).unwrap_or_default();
-            let text = format!(
-                "{provider} on replica {replica}: health {health:.3}, latency {latency}, {consecutive_failures} failures in a row"
-            );
+            let failures = match consecutive_failures {
+                0 => "no failure".to_owned(),
+                1 => "1 failure".to_owned(),
+                many => format!("{many} failures in a row"),
+            };
+            let text = format!("{provider} on replica {replica}: health {health:.3}, latency {latency}, {failures}");
             (if *consecutive_failures > 0 { Role::Degraded } else { Role::Faint }, text)
         }
         Kind::ProviderEvicted { replica, provider, until_us, source, status, request, .. } => {

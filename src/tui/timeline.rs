@@ -161,13 +161,10 @@ impl Timeline {
     }
 
     fn note_landmark(&mut self, kind: &Kind, position: usize, at: At) {
-        let sort = match kind {
-            Kind::ProviderEvicted { .. } => Sort::Eviction,
-            Kind::ProviderReturned { .. } => Sort::Return,
-            Kind::StepStarted { .. } => Sort::Step,
-            _ => return,
-        };
-        self.landmarks.push(position, at, sort);
+        // Failures are known by the row that is closed.
+        if let Some(sort) = Sort::of(kind).filter(|sort| *sort != Sort::Failure) {
+            self.landmarks.push(position, at, sort);
+        }
     }
 
     fn note_eviction(&mut self, kind: &Kind, position: usize, at: At) {

@@ -88,6 +88,9 @@ impl Hits {
 /// From so many lines on the projector has the sentence in large letters too.
 const LARGE_NOTE: u16 = 27;
 
+/// In fewer lines than this there is no room for three panels at once.
+const LEAST_FOR_THREE: u16 = 11;
+
 /// Below this size there is only a line that says so.
 const SMALLEST: (u16, u16) = (40, 10);
 
@@ -117,7 +120,7 @@ pub(super) fn draw_on(model: &Model, buffer: &mut Buffer, area: Rect) -> Drawn {
     } else {
         page = match model.tab {
             Tab::Overview => overview(model, &mut middle),
-            Tab::Topology => topology_tab(model, &mut middle),
+            Tab::Topology => topology_tab(model, &mut middle, &mut scroll),
             Tab::Requests => requests_tab(model, &mut middle),
             Tab::Scenario => scenario::full(model, &mut middle, &mut scroll),
             Tab::Charts => charts::full(model, &mut middle),
@@ -158,6 +161,9 @@ fn overview(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     if width >= 160 && height >= 36 {
         return wide_overview(model, canvas);
     }
+    if height < LEAST_FOR_THREE {
+        return requests::panel(model, canvas);
+    }
     let wanted = topology::height(model, width.saturating_sub(2)) + 2;
     let top = wanted.clamp(6, (height * 3 / 5).max(6)).min(height - 5);
     topology::panel(model, &mut canvas.part(0, 0, width, top));
@@ -184,14 +190,15 @@ fn wide_overview(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     requests::panel(model, &mut canvas.part(0, top, left, height - top - below))
 }
 
-fn topology_tab(model: &Model, canvas: &mut Canvas<'_>) -> usize {
+fn topology_tab(model: &Model, canvas: &mut Canvas<'_>, scroll: &mut (isize, isize)) -> usize {
     let (width, height) = (canvas.width(), canvas.height());
     let gantt = if height >= 20 { charts::gantt_height(model).min(height / 3) } else { 0 };
-    topology::panel(model, &mut canvas.part(0, 0, width, height - gantt));
+    let most = topology::full(model, &mut canvas.part(0, 0, width, height - gantt));
+    *scroll = (0, most.cast_signed());
     if gantt > 0 {
         charts::gantt(model, &mut canvas.part(0, height - gantt, width, gantt));
     }
-    0
+    usize::from(height - gantt).saturating_sub(2)
 }
 
 fn requests_tab(model: &Model, canvas: &mut Canvas<'_>) -> usize {
@@ -214,9 +221,9 @@ fn requests_tab(model: &Model, canvas: &mut Canvas<'_>) -> usize {
 /// ```
 fn projector(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let (width, height) = (canvas.width(), canvas.height());
-    // On a small terminal it is the topology that is larger: the sentence takes a few lines.
+    // On a small terminal it is the topology that is larger: the sentence takes a few lines, or what is left over.
     let note = match note::large_height(model, width).min(height / 2) {
-        note if height < LARGE_NOTE => note.min(2),
+        note if height < LARGE_NOTE && note.saturating_add(topology::large_height(model)) > height => note.min(2),
         note => note,
     };
     note::large(model, &mut canvas.part(0, 0, width, note));

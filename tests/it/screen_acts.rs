@@ -92,7 +92,7 @@ fn a_session_is_watched_broken_wound_back_written_down_and_run_again() {
     session.press("\u{15}");
     session.press(&written);
     session.press("\r");
-    session.sees("written to");
+    session.sees("written: `labsim run");
     let run = ["run", &*written, "--no-tui", "--record", &*again];
     let status =
         std::process::Command::new(env!("CARGO_BIN_EXE_labsim")).args(run).output().expect("labsim runs").status;
@@ -171,6 +171,25 @@ fn a_recording_of_a_lab_that_was_up_expects_nothing_of_its_scenario() {
     session.sees("Scenario · not played");
     session.press("q");
     session.ends(0);
+}
+
+#[test]
+fn a_session_of_more_replicas_is_written_with_them() {
+    let scratch = Scratch::new("screen-up-replicas");
+    let written = scratch.path("session.yaml");
+    let arguments = ["up", SCENARIO, "--port", "0", "--metrics-port", "0", "--replicas", "2"];
+    let mut session = Session::open(&arguments, (120, 30));
+    session.sees("127.0.0.1:");
+    session.press("w");
+    session.sees("write the session to");
+    session.press("\u{15}");
+    session.press(&written.display().to_string());
+    session.press("\r");
+    session.sees("written: `labsim run");
+    session.press("q");
+    session.ends(0);
+    let text = std::fs::read_to_string(&written).expect("a scenario");
+    assert!(text.contains("replicas: 2") && text.contains("in which nothing was done"), "{text}");
 }
 
 #[test]

@@ -127,6 +127,10 @@ impl Workbench for Bench {
         self.acting.as_ref().is_some_and(|acting| acting.0.ends && acting.0.commands.is_idle())
     }
 
+    fn waiting(&self) -> usize {
+        self.acting.as_ref().map_or(0, |acting| acting.0.commands.waiting())
+    }
+
     fn plays_steps(&self) -> bool {
         self.played
     }
@@ -166,6 +170,28 @@ mod tests {
         acting.act(&Act::Apply("scenarios/manifests/inter-group.yaml".to_owned())).expect("sound manifests");
         assert_eq!(bench.check(&draft), []);
         acting.act(&Act::Inject(draft)).expect("it is known now");
+    }
+
+    #[test]
+    fn whatever_a_form_offers_can_be_injected() {
+        let lab = Lab::from_file(Path::new("scenarios/intra-group.yaml")).expect("a lab");
+        let bench = Bench::of_lab(lab.header(), &Acting::new(&lab, &Interrupt::default(), true), None);
+        for fault in bench.catalogue() {
+            let target = if fault.on_link { "client -> gateway" } else { "openai-provider-primary" };
+            for parameter in &fault.parameters {
+                for choice in parameter.choices() {
+                    let draft = Draft {
+                        target: target.to_owned(),
+                        fault: fault.name.clone(),
+                        parameters: vec![(parameter.name.clone(), choice.clone())],
+                        ..Draft::default()
+                    };
+                    let wrong = |one: &Complaint| one.field.as_deref() == Some(parameter.name.as_str());
+                    let complaints = bench.check(&draft);
+                    assert!(!complaints.iter().any(wrong), "{} {choice}: {complaints:?}", fault.name);
+                }
+            }
+        }
     }
 
     #[test]

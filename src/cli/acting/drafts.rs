@@ -28,7 +28,7 @@ impl Lines {
             lines.push(None, "window:");
         }
         for (name, value) in &draft.window {
-            lines.push(Some(name.as_str()), format!("  {name}: {value}"));
+            lines.push(Some(&format!("window.{name}")), format!("  {name}: {value}"));
         }
         lines
     }
@@ -117,8 +117,8 @@ mod tests {
             (draft(&[("after", "x")], "", &[]), "after", "number"),
             (draft(&[("for", "3")], "", &[]), "for", "unit"),
             (draft(&[], "2", &[]), "probability", "0 (never) to 1"),
-            (draft(&[], "", &[("every", "0")]), "every", ""),
-            (draft(&[], "", &[("for", "{")]), "for", ""),
+            (draft(&[], "", &[("every", "0")]), "window.every", ""),
+            (draft(&[], "", &[("for", "{")]), "window.for", ""),
         ] {
             let complaints = injection(&wrong).expect_err("it is wrong");
             assert_eq!(complaints[0].field.as_deref(), Some(field), "{complaints:?}");

@@ -1,7 +1,7 @@
 //! A form of the menu: fields with their defaults, and what is wrong with what stands in them.
 
 use super::{Check, Question};
-use crate::tui::bench::FaultKind;
+use crate::tui::bench::{FaultKind, choices};
 use crate::tui::command::{Act, Draft};
 
 /// Fields to be filled in.
@@ -29,7 +29,9 @@ enum Purpose {
 /// A field of a form.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::tui) struct Field {
-    pub(in crate::tui) name: String,
+    name: String,
+    /// What it is called here: no two fields of a form are called the same.
+    pub(in crate::tui) label: String,
     /// What may stand there.
     pub(in crate::tui) kind: String,
     pub(in crate::tui) about: String,
@@ -47,21 +49,22 @@ enum Part {
     Window,
 }
 
-/// What goes around every fault: name, what may stand there, default, what it means.
-const AROUND: [(&str, &str, &str, &str); 5] = [
-    ("probability", "0 to 1", "1", "How likely each request, or each connection, is struck."),
-    ("after", "a duration", "", "How long from now it begins; at once where empty."),
-    ("for", "a duration", "", "How long it lasts; until it is cleared where empty."),
-    ("first", "a whole number", "", "How often it strikes at most."),
-    ("every", "a whole number from 1", "", "Of those that it meets it strikes only every Nth."),
+/// What goes around every fault: name, label, what may stand there, default, what it means.
+const AROUND: [(&str, &str, &str, &str, &str); 5] = [
+    ("probability", "probability", "0 to 1", "1", "How likely each request, or each connection, is struck."),
+    ("after", "begins after", "a duration", "", "How long from now it begins; at once where empty."),
+    ("for", "lasts for", "a duration", "", "How long it lasts; until it is cleared where empty."),
+    ("first", "strikes first", "a whole number", "", "How often it strikes at most."),
+    ("every", "strikes every", "a whole number from 1", "", "Of those that it meets it strikes only every Nth."),
 ];
 
 impl Form {
     /// The form of a fault that meets a target.
     pub(super) fn of_fault(target: &str, kind: &FaultKind) -> Self {
         let own = kind.parameters.iter().map(|one| Field::new(&one.name, &one.kind, &one.default, &one.about));
-        let around = AROUND.iter().map(|(name, kind, default, about)| Field {
+        let around = AROUND.iter().map(|(name, label, kind, default, about)| Field {
             part: if *name == "probability" { Part::Probability } else { Part::Window },
+            label: (*label).to_owned(),
             ..Field::new(name, kind, default, about)
         });
         Self {
@@ -80,7 +83,13 @@ impl Form {
         let (title, field, default, about, verb) = match &question {
             Question::Scale => ("Scale the gateway", "replicas", "2", "How many replicas there shall be.", "scale"),
             Question::Burst => ("A burst", "requests", "10", "How many are sent at once.", "send"),
-            Question::Load => ("Load", "rate", "20", "Requests a second, until the load is stopped.", "start"),
+            Question::Load => (
+                "Load",
+                "rate",
+                "20",
+                "Requests a second, until the load is stopped, and for an hour at most.",
+                "start",
+            ),
             Question::FailureRate(_) => {
                 ("Failure rate", "percent", "50", "How many of its answers are failures, from now on.", "set")
             }
@@ -134,9 +143,10 @@ impl Form {
         let choices = field.choices();
         let count = choices.len().cast_signed();
         if count > 1 {
-            let here = choices.iter().position(|choice| *choice == field.value).unwrap_or(0);
+            let is_here = |choice: &String| word_of(choice) == word_of(&field.value);
+            let here = choices.iter().position(is_here).unwrap_or(0);
             let next = (here.cast_signed() + by).rem_euclid(count).cast_unsigned();
-            field.value = choices[next].to_owned();
+            field.value.clone_from(&choices[next]);
         }
     }
 
@@ -157,8 +167,11 @@ impl Form {
             return;
         }
         for complaint in self.draft().map(|draft| check(&draft)).unwrap_or_default() {
-            let named = |field: &&mut Field| Some(&field.name) == complaint.field.as_ref();
+            let named = |field: &&mut Field| Some(field.path()) == complaint.field;
             match self.fields.iter_mut().find(named) {
+                Some(field) if field.lacks().is_some() => {
+                    field.complaint = field.lacks().map(|whole| format!("write {whole}"));
+                }
                 // What may stand there says more than what it is made of.
                 Some(field) if complaint.message.starts_with("expected ") => {
                     field.complaint = Some(format!("expected {}", field.kind.replace('`', "")));
@@ -212,6 +225,7 @@ impl Field {
     fn new(name: &str, kind: &str, default: &str, about: &str) -> Self {
         Self {
             name: name.to_owned(),
+            label: name.to_owned(),
             kind: kind.to_owned(),
             about: about.to_owned(),
             default: default.to_owned(),
@@ -221,10 +235,30 @@ impl Field {
         }
     }
 
-    /// The words that may stand there, where they can be counted: those in backticks.
-    pub(in crate::tui) fn choices(&self) -> Vec<&str> {
-        self.kind.split('`').skip(1).step_by(2).collect()
+    /// Where it stands in a file, as complaints have it.
+    fn path(&self) -> String {
+        match self.part {
+            Part::Parameter | Part::Probability => self.name.clone(),
+            Part::Window => format!("window.{}", self.name),
+        }
     }
+
+    /// What may stand there, where that can be counted.
+    pub(in crate::tui) fn choices(&self) -> Vec<String> {
+        choices(&self.kind)
+    }
+
+    /// The choice that its value is only the word of.
+    fn lacks(&self) -> Option<String> {
+        let value = self.value.trim();
+        let is_word = |choice: &String| choice.starts_with('{') && word_of(choice) == word_of(value);
+        self.choices().into_iter().find(|choice| !value.starts_with('{') && is_word(choice))
+    }
+}
+
+/// The word that a choice begins with.
+fn word_of(choice: &str) -> &str {
+    choice.trim_start_matches(['{', '"', ' ']).split([':', '}', '"', ' ']).next().unwrap_or_default()
 }
 
 impl Question {

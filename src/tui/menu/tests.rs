@@ -28,6 +28,10 @@ fn catalogue() -> Vec<FaultKind> {
     ]
 }
 
+fn parameter(name: &str, default: &str) -> ParameterKind {
+    ParameterKind { name: name.to_owned(), default: default.to_owned(), ..ParameterKind::default() }
+}
+
 fn menu() -> Menu {
     let providers = ["one", "two"].map(|name| (name.to_owned(), String::new())).to_vec();
     Menu::new(things::things(&Lab { providers, replicas: 2, faults: &[], load: false }))
@@ -100,7 +104,7 @@ fn a_link_has_faults_of_the_network_only() {
 
 #[test]
 fn what_is_wrong_stands_at_its_field_and_nothing_is_done() {
-    let wrong = |_: &Draft| vec![Complaint { field: Some("for".to_owned()), message: "no duration".to_owned() }];
+    let wrong = |_: &Draft| vec![Complaint { field: Some("window.for".to_owned()), message: "no duration".to_owned() }];
     let mut menu = menu();
     choose(&mut menu, "one");
     choose(&mut menu, "cut");
@@ -122,6 +126,39 @@ fn what_may_stand_in_a_field_is_said_where_something_else_does() {
     menu.edit(&wrong, |_| {});
     let Some(Level::Form(form)) = menu.level() else { panic!("a form is open") };
     assert_eq!(form.fields[1].complaint.as_deref(), Some("expected end, close or reset"));
+}
+
+#[test]
+fn a_choice_that_goes_with_a_value_comes_with_one() {
+    let kind = "`seconds` or `http-date` with a duration; `zero`; `duplicate` with durations";
+    let parameters = vec![ParameterKind { kind: kind.to_owned(), ..parameter("value", "{seconds: 60s}") }];
+    let fault = FaultKind { name: "retry-after".to_owned(), parameters, ..FaultKind::default() };
+    let mut form = form::Form::of_fault("one", &fault);
+    let chosen: Vec<String> = (0..4)
+        .map(|_| {
+            form.cycle(1);
+            form.fields[0].value.clone()
+        })
+        .collect();
+    assert_eq!(chosen, ["{http-date: 60s}", "zero", "{duplicate: [60s, 30s]}", "{seconds: 60s}"]);
+    form.edit(|value| "http-date".clone_into(value));
+    form.judge(&|_| vec![Complaint { field: Some("value".to_owned()), message: "write `http-date: …`".to_owned() }]);
+    assert_eq!(form.fields[0].complaint.as_deref(), Some("write {http-date: 60s}"));
+}
+
+#[test]
+fn no_two_fields_of_a_form_are_called_the_same_and_each_has_its_own_complaint() {
+    let mut form = form::Form::of_fault("one", &catalogue()[0]);
+    let mut labels: Vec<&str> = form.fields.iter().map(|field| field.label.as_str()).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    assert_eq!(labels.len(), form.fields.len(), "{labels:?}");
+    let wrong = |field: &str| vec![Complaint { field: Some(field.to_owned()), message: "no".to_owned() }];
+    let complains = |form: &form::Form| form.fields.iter().position(|field| field.complaint.is_some());
+    form.judge(&|_| wrong("after"));
+    assert_eq!(complains(&form), Some(0));
+    form.judge(&|_| wrong("window.after"));
+    assert_eq!(form.fields[complains(&form).expect("one is wrong")].label, "begins after");
 }
 
 #[test]

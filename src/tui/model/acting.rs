@@ -105,7 +105,11 @@ impl Model {
 
     /// Opens the menu at one provider.
     pub(super) fn break_provider(&mut self, number: usize) {
-        if self.source == Source::Replay || number >= self.fold.chosen.len() {
+        if number >= self.fold.chosen.len() {
+            return;
+        }
+        if self.source == Source::Replay {
+            self.break_menu();
             return;
         }
         let things = self.things();
@@ -230,6 +234,7 @@ impl Model {
     /// Tells whether the lab has done everything and stands still, so that what is expected of it is
     /// decided, until somebody goes on. An act may begin and end between two looks.
     pub(in crate::tui) fn rests(&mut self, resting: bool) {
+        self.waiting = self.bench().map_or(0, Workbench::waiting);
         let end = self.timeline.len();
         let has_moved = self.judged != end && self.timeline.head().in_flight() == 0;
         if resting && !self.over && (!self.resting || has_moved) {
@@ -242,8 +247,20 @@ impl Model {
                 self.say("all steps are played, and time stands still until you act, or leave");
             }
             self.has_rested = true;
+            self.miss_awaited();
         }
         self.resting = resting;
+    }
+
+    /// What waits to begin until time goes on, in words.
+    pub(in crate::tui) fn told_of_waiting(&self) -> Option<String> {
+        let stands = self.source == Source::Virtual && (self.pacer.is_paused() || !self.attached);
+        match self.waiting {
+            1.. if !stands => None,
+            0 => None,
+            1 => Some("1 act waits".to_owned()),
+            acts => Some(format!("{acts} acts wait")),
+        }
     }
 
     /// The steps that have begun so far, as events, and the latest moment.

@@ -10,7 +10,7 @@ use crate::tui::listing::{Column, Listing, Wanted};
 use crate::tui::row::Row;
 use crate::tui::story::{self, Story};
 use crate::tui::telling;
-use crate::tui::view::events::SEARCHED;
+use crate::tui::view::{self, events::SEARCHED};
 
 /// Requests at most that have begun since one of which an event still tells.
 const BESIDE: usize = 4_096;
@@ -31,7 +31,8 @@ impl Model {
                 self.scenario_scroll = self.scenario_scroll.saturating_add(by);
             }
             Tab::Charts => {}
-            Tab::Overview | Tab::Topology | Tab::Requests => self.move_selection(by),
+            Tab::Topology => self.topology_scroll = self.topology_scroll.saturating_add_signed(by),
+            Tab::Overview | Tab::Requests => self.move_selection(by),
         }
     }
 
@@ -43,13 +44,41 @@ impl Model {
             self.scroll = self.scroll.min(most.max(0).unsigned_abs());
         } else if self.tab == Tab::Scenario {
             self.scenario_scroll = self.scenario_scroll.clamp(least, most);
+        } else if self.tab == Tab::Topology {
+            self.topology_scroll = self.topology_scroll.min(most.max(0).unsigned_abs());
         }
     }
 
     pub(super) fn scroll_events(&mut self, by: isize) {
         let end = self.fold.position;
-        let last = self.events.last.unwrap_or(end).saturating_add_signed(by).clamp(self.page.min(end), end);
+        let here = self.events.last.unwrap_or(end).min(end);
+        let last = match by {
+            _ if self.filter.is_empty() => here.saturating_add_signed(by).clamp(self.page.min(end), end),
+            ..0 => self.fitting_before(here, by.unsigned_abs()),
+            _ => self.fitting_after(here, by.unsigned_abs()),
+        };
         self.events.last = Some(last).filter(|last| *last < end);
+    }
+
+    /// Where a list ends that is `by` events that fit the filter further up; the first page is full.
+    fn fitting_before(&self, end: usize, by: usize) -> usize {
+        let count = by.saturating_add(self.page).min(SEARCHED);
+        let found = view::events::fitting(self, end, count);
+        let kept = found.len().saturating_sub(by).max(self.page.min(found.len()));
+        kept.checked_sub(1).and_then(|last| found.get(last)).map_or(end, |(position, ..)| position + 1)
+    }
+
+    /// Where a list ends that is `by` events that fit the filter further down.
+    fn fitting_after(&self, end: usize, by: usize) -> usize {
+        let (mut left, mut last) = (by, None);
+        self.timeline.scan(end..self.fold.position.min(end.saturating_add(SEARCHED)), |position, event| {
+            if self.filter.takes_event(event, &telling::line(event).1) {
+                (left, last) = (left - 1, Some(position + 1));
+            }
+            left > 0
+        });
+        // After the last that fits the list follows again.
+        last.filter(|_| left == 0).unwrap_or(self.fold.position)
     }
 
     pub(super) fn move_selection(&mut self, by: isize) {
@@ -93,12 +122,16 @@ impl Model {
         if self.open != Open::Nothing {
             return;
         }
-        let wanted = if self.tab == Tab::Events { self.request_of_event() } else { self.selected() };
-        match wanted {
+        match self.looked_at() {
             Some(index) => (self.open, self.scroll) = (Open::Story(index), 0),
             None if self.tab == Tab::Events => self.say("the last line is an event of no request"),
             None => {}
         }
+    }
+
+    /// The request that is looked at: the one that is selected, and among events that of the last one listed.
+    pub(super) fn looked_at(&self) -> Option<usize> {
+        if self.tab == Tab::Events && !self.projector { self.request_of_event() } else { self.selected() }
     }
 
     /// The position of the last event that is listed.
@@ -153,7 +186,7 @@ impl Model {
     }
 
     pub(super) fn mark(&mut self) {
-        let Some(selected) = self.selected() else { return };
+        let Some(selected) = self.looked_at() else { return };
         if let Some(at) = self.marks.iter().position(|mark| *mark == selected) {
             self.marks.remove(at);
             return;
@@ -165,7 +198,7 @@ impl Model {
     }
 
     pub(super) fn compare(&mut self) {
-        match (self.marks.as_slice(), self.selected()) {
+        match (self.marks.as_slice(), self.looked_at()) {
             ([one, two], _) => self.toggle(Open::Compare(*one, *two)),
             ([one], Some(selected)) if selected != *one => self.toggle(Open::Compare(*one, selected)),
             _ => self.say("mark two requests with m first"),
@@ -179,7 +212,7 @@ impl Model {
                 self.say("these are two requests: open the one that is to be copied");
                 return;
             }
-            _ => self.selected(),
+            _ => self.looked_at(),
         };
         if let Some(story) = index.and_then(|index| self.story(index)) {
             let address = self.addresses.first().map(|(_, address)| address.as_str());
@@ -187,7 +220,10 @@ impl Model {
             let more = match (story.is_whole(), curl.contains("$API_KEY")) {
                 (true, false) => "",
                 (true, true) => "; $API_KEY stands for its key",
-                (false, _) => "; put in its body and its key",
+                (false, true) if story.lacks_body() => "; put in its body and its key",
+                (false, false) if story.lacks_body() => "; put in its body",
+                (false, true) => "; $API_KEY stands for its key",
+                (false, false) => "",
             };
             // Nobody answers: whether the terminal takes it is its own affair.
             let number = story.request.number;

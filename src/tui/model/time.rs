@@ -21,30 +21,35 @@ impl Model {
         }
         let in_flight = self.fold.in_flight();
         let allowed = self.pacer.allow(self.at, in_flight, wall);
-        if self.pacer.is_paused() || self.at >= self.latest() {
+        if self.pacer.is_paused() {
             return;
         }
-        let mut to = allowed.min(self.latest());
-        if in_flight == 0 && self.pacer.pace() == Pace::Follow {
-            // A request must not begin and end within a frame of a racing wait.
-            to = self.timeline.time_of(self.fold.position).map_or(to, |next| to.min(next));
+        if self.at < self.latest() {
+            let mut to = allowed.min(self.latest());
+            if in_flight == 0 && self.pacer.pace() == Pace::Follow {
+                // A request must not begin and end within a frame of a racing wait.
+                to = self.timeline.time_of(self.fold.position).map_or(to, |next| to.min(next));
+            }
+            self.show(to.max(self.at));
         }
-        self.show(to.max(self.at));
-        if self.source != Source::Replay && self.at >= self.latest() {
-            self.attach();
+        if self.at >= self.latest() {
+            self.go_on_from_head();
         }
     }
 
     pub(super) fn go_to_head(&mut self) {
         match self.source {
             Source::Replay => self.seek(self.latest()),
-            Source::Virtual | Source::Real => {
-                self.attach();
-                if self.source == Source::Virtual && self.pacer.is_paused() {
-                    self.pacer.set_paused(false);
-                    self.tell(Command::Resume);
-                }
-            }
+            Source::Virtual | Source::Real => self.go_on_from_head(),
+        }
+    }
+
+    /// Keeps up with the lab from now on. One in virtual time has waited for that, and goes on.
+    fn go_on_from_head(&mut self) {
+        self.attach();
+        if self.source == Source::Virtual {
+            self.pacer.set_paused(false);
+            self.tell(Command::Resume);
         }
     }
 
@@ -108,11 +113,12 @@ impl Model {
     }
 
     pub(super) fn step_event(&mut self, by: isize) {
-        if by > 0 && self.is_at_end() && self.fold.position >= self.timeline.len() {
+        let at_last = self.fold.position >= self.timeline.len();
+        if by > 0 && at_last && self.is_at_end() {
             self.say(self.why_time_stands());
             return;
         }
-        if self.attached && by > 0 {
+        if by > 0 && (self.attached || at_last && self.source != Source::Replay) {
             self.step_lab(Command::StepEvent);
             return;
         }
@@ -126,15 +132,18 @@ impl Model {
             self.say(self.why_time_stands());
             return;
         }
-        if self.attached && millis > 0 {
-            self.step_lab(Command::StepTime(Duration::from_millis(millis.unsigned_abs())));
-            return;
-        }
         let at = At(self.at.0.saturating_add_signed(millis.saturating_mul(1_000)));
-        self.seek(at);
+        let beyond = at.since(self.latest());
+        if self.source != Source::Replay && !beyond.is_zero() {
+            self.step_lab(Command::StepTime(beyond));
+        } else {
+            self.seek(at);
+        }
     }
 
-    pub(super) fn step_lab(&mut self, command: Command) {
+    /// Shows the latest moment, and lets the lab go on from there as far as the command says.
+    fn step_lab(&mut self, command: Command) {
+        self.attach();
         if self.source == Source::Real {
             self.say("this is the latest moment, and real time cannot be pushed");
         } else {
@@ -160,28 +169,44 @@ impl Model {
     }
 
     pub(super) fn jump(&mut self, forward: bool, sort: Option<Sort>) {
-        let wanted = |found: Sort| match sort {
-            Some(sort) => found == sort,
-            None => found != Sort::Step,
-        };
+        let wanted = |found: Sort| found.is_wanted(sort);
         if let Some(landmark) = self.timeline.landmark(self.fold.position, forward, wanted) {
             self.detach();
             self.pacer.set_paused(true);
             self.show_position(landmark.position() + 1);
             return;
         }
-        let what = match sort {
-            Some(Sort::Eviction) => "eviction",
-            Some(Sort::Return) => "return",
-            Some(Sort::Failure) => "failure",
-            Some(Sort::Step) | None => "eviction, return or failure",
-        };
+        if forward && self.source == Source::Virtual && !self.over && !self.is_at_end() {
+            self.step_lab(Command::StepTo(sort));
+            self.awaited = Some((self.timeline.len(), sort));
+            return;
+        }
         let (side, yet) = if forward { ("after", if self.over { "" } else { " yet" }) } else { ("before", "") };
-        self.say(format!("no {what} {side} this moment{yet}"));
+        self.say(format!("no {} {side} this moment{yet}", named(sort)));
+    }
+
+    /// Tells, where a lab was to go on to the next landmark and has done everything, that none came.
+    pub(super) fn miss_awaited(&mut self) {
+        let Some((from, sort)) = self.awaited.take() else { return };
+        let came = self.timeline.landmark(from, true, |found| found.is_wanted(sort)).is_some();
+        if !came {
+            // What is asked for next is none of its business.
+            self.tell(Command::Pause);
+            self.say(format!("no {} came before the end", named(sort)));
+        }
     }
 
     pub(super) fn moment_of(&self, thousandths: u16) -> At {
         let share = u128::from(thousandths.min(1_000));
         At(u64::try_from(u128::from(self.latest().0) * share / 1_000).unwrap_or(u64::MAX))
+    }
+}
+
+fn named(sort: Option<Sort>) -> &'static str {
+    match sort {
+        Some(Sort::Eviction) => "eviction",
+        Some(Sort::Return) => "return",
+        Some(Sort::Failure) => "failure",
+        Some(Sort::Step) | None => "eviction, return or failure",
     }
 }

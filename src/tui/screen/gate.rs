@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::event::At;
+use crate::event::{At, Kind};
 use crate::tui::command::Command;
+use crate::tui::landmarks::Sort;
 use crate::tui::pace::{Pace, Pacer};
 
 /// Holds a virtual lab back so that a person can follow it. Cheap to clone.
@@ -20,6 +21,8 @@ struct GateState {
     step_events: Option<u64>,
     /// Goes on up to this moment.
     step_until: Option<At>,
+    /// Goes on until such a landmark has come.
+    step_to: Option<Option<Sort>>,
     now: At,
     open: bool,
 }
@@ -36,6 +39,7 @@ impl Gate {
             began: Instant::now(),
             step_events: None,
             step_until: None,
+            step_to: None,
             now: At(0),
             open: false,
         };
@@ -68,6 +72,18 @@ impl Gate {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).now
     }
 
+    /// Hears what has happened: it may be what the lab was to go on to.
+    pub(super) fn hear(&self, kind: &Kind) {
+        if let Some(came) = Sort::of(kind) {
+            let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.step_to.is_some_and(|wanted| came.is_wanted(wanted)) {
+                state.step_to = None;
+                let now = state.now;
+                state.pacer.jumped_to(now);
+            }
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&mut GateState)) {
         change(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
         self.0.1.notify_all();
@@ -81,16 +97,20 @@ impl Gate {
     /// Does what a command asks of time; returns the others.
     pub(super) fn obey(&self, command: Command, events: u64) -> Option<Command> {
         match command {
-            Command::Pause => self.change(|state| state.pacer.set_paused(true)),
-            Command::Resume => self.change(|state| state.pacer.set_paused(false)),
+            Command::Pause => self.change(|state| state.hold(true)),
+            Command::Resume => self.change(|state| state.hold(false)),
             Command::Pace(pace) => self.change(|state| state.pacer.set_pace(pace)),
             Command::StepEvent => self.change(|state| {
-                state.pacer.set_paused(true);
+                state.hold(true);
                 state.step_events = Some(events);
             }),
             Command::StepTime(by) => self.change(|state| {
-                state.pacer.set_paused(true);
+                state.hold(true);
                 state.step_until = Some(At(state.now.0.saturating_add(At::after(by).0)));
+            }),
+            Command::StepTo(sort) => self.change(|state| {
+                state.hold(true);
+                state.step_to = Some(sort);
             }),
             other => return Some(other),
         }
@@ -99,6 +119,12 @@ impl Gate {
 }
 
 impl GateState {
+    /// Pauses, or goes on; where it was to go to counts no more.
+    fn hold(&mut self, paused: bool) {
+        self.pacer.set_paused(paused);
+        (self.step_events, self.step_until, self.step_to) = (None, None, None);
+    }
+
     fn allow(&mut self, now: At, in_flight: usize, events: u64) -> At {
         if self.open {
             return At(u64::MAX);
@@ -116,6 +142,9 @@ impl GateState {
             }
             self.step_events = None;
             self.pacer.jumped_to(now);
+        }
+        if self.step_to.is_some() {
+            return At(now.0.saturating_add(GRAIN));
         }
         self.pacer.allow(now, in_flight, self.began.elapsed())
     }

@@ -327,6 +327,10 @@ impl Workbench for OneFile {
         true
     }
 
+    fn waiting(&self) -> usize {
+        0
+    }
+
     fn plays_steps(&self) -> bool {
         true
     }

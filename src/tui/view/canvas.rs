@@ -76,6 +76,12 @@ impl<'a> Canvas<'a> {
         x.saturating_add(room)
     }
 
+    /// Writes a name into a field of a width; one that does not fit loses its middle.
+    pub(in crate::tui) fn name(&mut self, x: u16, y: u16, room: u16, name: &str, role: Role) -> u16 {
+        self.text(x, y, cut_within(name, room), role);
+        x.saturating_add(room)
+    }
+
     /// Writes pieces one after the other.
     pub(in crate::tui) fn pieces(&mut self, x: u16, y: u16, pieces: &Pieces<'_>) -> u16 {
         let mut at = x;
@@ -193,6 +199,19 @@ pub(in crate::tui) fn fitted(text: &str, room: u16) -> String {
         fitted.push(char);
     }
     fitted + "…"
+}
+
+/// A name that is too long loses its middle: what tells providers and models apart is mostly their end.
+pub(in crate::tui) fn cut_within(name: &str, room: u16) -> String {
+    if width(name) <= room || room < 8 {
+        return fitted(name, room);
+    }
+    let chars: Vec<char> = name.chars().collect();
+    let room = usize::from(room);
+    let head = (room - 1) / 3;
+    let tail = chars.len().saturating_sub(room - 1 - head).max(head);
+    let cut: String = chars[..head.min(chars.len())].iter().chain(&['…']).chain(&chars[tail..]).collect();
+    fitted(&cut, u16::try_from(room).unwrap_or(u16::MAX))
 }
 
 /// Breaks text at spaces into lines of at most `room` columns.

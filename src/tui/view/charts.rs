@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ratatui::style::Modifier;
 
-use super::canvas::{Canvas, fitted};
+use super::canvas::{Canvas, cut_within};
 use crate::event::At;
 use crate::tui::model::Model;
 use crate::tui::row::Class;
@@ -186,7 +186,10 @@ fn histogram(title: &str, spread: &Spread, canvas: &mut Canvas<'_>) {
 fn shares(model: &Model, canvas: &mut Canvas<'_>) {
     let mut inside = canvas.framed("Share by provider", Role::Border);
     let all: u32 = model.fold.chosen.iter().sum();
-    for (y, (provider, chosen)) in (0u16..).zip(model.timeline.lineup.providers.iter().zip(&model.fold.chosen)) {
+    let mut providers: Vec<_> = model.timeline.lineup.providers.iter().zip(&model.fold.chosen).collect();
+    providers.sort_by_key(|(_, chosen)| std::cmp::Reverse(**chosen));
+    let room = cut_short(providers.len(), inside.height(), &mut inside);
+    for (y, (provider, chosen)) in (0..room).zip(providers) {
         let share = if all > 0 { f64::from(*chosen) / f64::from(all) } else { 0.0 };
         bar_line(
             &provider.name,
@@ -202,7 +205,8 @@ fn tokens(model: &Model, canvas: &mut Canvas<'_>) {
     let mut inside = canvas.framed("Tokens by model · in + out", Role::Border);
     let tokens = &model.fold.tally.tokens;
     let most = tokens.values().map(|(input, output)| input + output).max().unwrap_or(0);
-    for (y, (name, (input, output))) in (0u16..).zip(tokens) {
+    let room = cut_short(tokens.len(), inside.height(), &mut inside);
+    for (y, (name, (input, output))) in (0..room).zip(tokens) {
         #[expect(clippy::cast_precision_loss, reason = "for eyes")]
         let share = if most > 0 { (input + output) as f64 / most as f64 } else { 0.0 };
         bar_line(
@@ -218,6 +222,18 @@ fn tokens(model: &Model, canvas: &mut Canvas<'_>) {
     }
 }
 
+/// How many of `count` lines there is room for in `height`; the line below them says how many more there are.
+fn cut_short(count: usize, height: u16, canvas: &mut Canvas<'_>) -> u16 {
+    match u16::try_from(count) {
+        Ok(count) if count <= height => count,
+        _ => {
+            let room = height.saturating_sub(1);
+            canvas.text(1, room, format!("… {} more", count - usize::from(room)), Role::Faint);
+            room
+        }
+    }
+}
+
 fn bar_line(name: &str, share: f64, text: &str, y: u16, canvas: &mut Canvas<'_>) {
     let width = canvas.width();
     let name_room = (width * 2 / 5).min(30);
@@ -226,19 +242,6 @@ fn bar_line(name: &str, share: f64, text: &str, y: u16, canvas: &mut Canvas<'_>)
     let room = width.saturating_sub(name_room + text_room + 2);
     canvas.bar(1 + name_room, y, room, share, Role::Bar);
     canvas.right(width.saturating_sub(1), y, text, Role::Faint);
-}
-
-/// A name that is too long loses its middle: what tells providers and models apart is mostly their end.
-fn cut_within(name: &str, room: u16) -> String {
-    let chars: Vec<char> = name.chars().collect();
-    let room = usize::from(room);
-    if chars.len() <= room || room < 8 {
-        return fitted(name, u16::try_from(room).unwrap_or(u16::MAX));
-    }
-    let head = (room - 1) / 3;
-    let tail = chars.len() - (room - 1 - head);
-    let cut: String = chars[..head].iter().chain(&['…']).chain(&chars[tail..]).collect();
-    fitted(&cut, u16::try_from(room).unwrap_or(u16::MAX))
 }
 
 /// Lines that the Gantt chart takes with its frame.
@@ -273,10 +276,12 @@ pub(super) fn gantt(model: &Model, canvas: &mut Canvas<'_>) {
     let column = |at: At| {
         u16::try_from(u128::from(at.0.min(whole)) * u128::from(room.saturating_sub(1)) / u128::from(whole)).unwrap_or(0)
     };
-    for (y, (provider, replica)) in (0u16..).zip(&rows).take(usize::from(height.saturating_sub(1))) {
+    let seen = cut_short(rows.len(), height.saturating_sub(1), &mut inside);
+    for (y, (provider, replica)) in (0..seen).zip(&rows) {
         let name = model.timeline.lineup.providers.get(*provider).map_or("", |provider| provider.name.as_str());
-        let name = if several { format!("{name} on {replica}") } else { name.to_owned() };
-        inside.field(1, y, name_room, &name, Role::Text);
+        let on = if several { format!(" on {replica}") } else { String::new() };
+        let for_name = name_room.saturating_sub(super::canvas::width(&on) + 1);
+        inside.text(1, y, cut_within(name, for_name) + &on, Role::Text);
         let own = || spans.iter().filter(|span| span.provider == *provider && span.replica == *replica);
         inside.text(name_room + 1, y, "┈".repeat(usize::from(room)), Role::Trough);
         for span in own() {

@@ -49,7 +49,7 @@ fn state(model: &Model) -> (String, Role) {
 
 fn over(model: &Model) -> (String, Role) {
     let (word, role) = match model.verdict() {
-        Some(Decision::Pass) => ("PASS  ", Role::Good),
+        Some(Decision::Pass | Decision::Exempt) => ("PASS  ", Role::Good),
         Some(Decision::Fail) => ("FAIL  ", Role::Bad),
         Some(Decision::Unknown) => ("UNKNOWN", Role::Degraded),
         Some(Decision::Open) | None => ("end   ", Role::Accent),

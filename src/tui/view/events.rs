@@ -31,10 +31,12 @@ pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
 /// The panel; returns how many events it shows.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let end = model.events.last.unwrap_or(model.fold.position).min(model.fold.position);
+    let all = model.fold.position;
+    let reach = if end == all { all.to_string() } else { format!("up to {end} of {all}") };
     let title = if model.filter.is_empty() {
-        format!("Events · {end}")
+        format!("Events · {reach}")
     } else {
-        format!("Events that fit “{}” · of the first {end}", model.filter_text)
+        format!("Events that fit “{}” · among {reach}", model.filter_text)
     };
     let mut inside = canvas.framed(&title, Role::Border);
     let lines = usize::from(inside.height());
@@ -60,10 +62,11 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     lines
 }
 
+/// An event's position, when it happened, and what is told of it.
 type Line = (usize, crate::event::At, (Role, String));
 
 /// The last `count` events before `end` that fit the filter, in order.
-fn fitting(model: &Model, end: usize, count: usize) -> Vec<Line> {
+pub(in crate::tui) fn fitting(model: &Model, end: usize, count: usize) -> Vec<Line> {
     let mut found: Vec<Line> = Vec::new();
     let mut upto = end;
     while upto > 0 && found.len() < count && end - upto < SEARCHED {

@@ -27,6 +27,7 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     let title = match model.below.0 {
         Open::Story(_) => "What the keys do in a request",
         Open::Compare(..) => "What the keys do in a comparison",
+        Open::Menu => "What the keys do in the menu",
         _ => "What the keys do here",
     };
     let mut inside = over.framed(title, Role::Accent);
@@ -130,7 +131,15 @@ fn signs(model: &Model) -> impl Iterator<Item = (&'static str, &'static str)> {
         (signs.evicted, "an eviction there"),
         (signs.returning, "a return there"),
         ("◆", "the moment that is shown"),
+        (signs.play, "time, or a step, goes on"),
+        (signs.pause, "time stands still"),
         ("■", "the end, and the verdict"),
+        ("▌", "a note of the scenario"),
+        (signs.undecided, "still to come, or undecided"),
+        (signs.pass, "over, or as it should be"),
+        ("✗", "not as it should be"),
+        (signs.unknown, "its case did not happen"),
+        ("≈", "known, or turned off"),
     ];
     let follow = ("follow", "requests slow, waits fast");
     always.into_iter().chain((model.source != Source::Real).then_some(follow))
@@ -142,15 +151,15 @@ fn means_something(model: &Model, action: &Action) -> bool {
         matches!(action, Action::BreakMenu | Action::ClearFaults | Action::Send | Action::Burst | Action::ToggleLoad);
     let paces = matches!(action, Action::Faster | Action::Slower | Action::FollowPace | Action::TogglePause);
     let steps = matches!(action, Action::StepEvent(1..) | Action::StepTime(1..));
-    let lists = matches!(
-        action,
-        Action::Open | Action::Filter | Action::SortBy | Action::Reverse | Action::NewestFirst | Action::Mark
-    );
+    // Two requests are not one that could be copied.
     let below = match model.below.0 {
-        Open::Story(_) => !lists && *action != Action::Compare,
-        Open::Compare(..) => !lists && *action != Action::CopyCurl,
+        Open::Compare(..) => *action != Action::CopyCurl,
+        Open::Menu => {
+            matches!(action, Action::Move(_) | Action::Page(_) | Action::First | Action::Last)
+                || matches!(action, Action::Open | Action::Back | Action::BreakMenu | Action::Help | Action::Quit)
+        }
         _ => true,
-    };
+    } && model.means_something(action);
     below && has_meaning(model, breaks, paces || steps)
 }
 

@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use super::canvas::{Canvas, Pieces, width};
+use super::canvas::{Canvas, Pieces, cut_within, fitted, width};
 use super::letters;
 use crate::tui::action::Action;
 use crate::tui::listing::Column;
@@ -75,6 +75,7 @@ fn provider(model: &Model, row: &Row) -> (String, Role) {
     let provider = row.provider.and_then(|provider| model.timeline.lineup.providers.get(usize::from(provider)));
     match provider {
         Some(provider) => (provider.name.clone(), Role::Text),
+        None if row.is_over() && !row.arrived => ("gateway not reached".to_owned(), Role::Faint),
         None if row.is_over() => ("gateway itself".to_owned(), Role::Faint),
         None => (String::new(), Role::Faint),
     }
@@ -140,18 +141,30 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) -> usize {
     if listing.searching {
         title.push_str(" · searching …");
     }
-    let mut inside = canvas.framed(&title, Role::Border);
-    let fields = chosen(model, inside.width());
-    heading(model, &fields, &mut inside);
-    let lines = usize::from(inside.height().saturating_sub(1));
-    if listing.len() == 0 {
-        let text = if listing.all() == 0 { "no request yet" } else { "no request fits the filter; esc clears it" };
-        inside.text(2, 2, text, Role::Faint);
-        return lines;
-    }
+    let lines = usize::from(canvas.height().saturating_sub(3));
     let selected = model.selected();
     let line = selected.and_then(|selected| listing.line_of(selected)).unwrap_or(0);
     let top = top_line(line, listing.len(), lines, model);
+    if model.table.selected.is_some() && model.table.sort == Column::Number {
+        let (newer, sign) = match model.newest_on_top() {
+            true => (top, "↑"),
+            false => (listing.len().saturating_sub(top + lines), "↓"),
+        };
+        if newer > 0 {
+            let _ = write!(title, " · {sign} {newer} newer");
+        }
+    }
+    let mut inside = canvas.framed(&title, Role::Border);
+    let fields = chosen(model, inside.width());
+    heading(model, &fields, &mut inside);
+    if listing.len() == 0 {
+        let text = if listing.all() == 0 { "no request yet" } else { "no request fits the filter; esc clears it" };
+        inside.text(2, 2, text, Role::Faint);
+        if listing.all() > 0 && model.filter.is_text() {
+            inside.text(2, 3, "the ids of requests are found among Events", Role::Faint);
+        }
+        return lines;
+    }
     for offset in 0..lines {
         let Some(index) = listing.index_at(top + offset) else { break };
         let Some(row) = model.row(index) else { continue };
@@ -224,13 +237,14 @@ fn line_of(model: &Model, row: &Row, fields: &[(&Field, u16)], y: u16, canvas: &
     let mut x = 0;
     for (field, room) in fields {
         let (text, role) = (field.cell)(model, row);
+        let text = if field.title == "provider" { cut_within(&text, *room) } else { text };
         place(canvas, x, y, *room, field.left, &text, role);
         x += room + 1;
     }
 }
 
 fn place(canvas: &mut Canvas<'_>, x: u16, y: u16, room: u16, left: bool, text: &str, role: Role) {
-    let text = super::canvas::fitted(text, room);
+    let text = fitted(text, room);
     let start = if left { x } else { x + room - width(&text) };
     canvas.text(start, y, text, role);
 }
@@ -247,6 +261,7 @@ pub(super) fn large(model: &Model, canvas: &mut Canvas<'_>) {
     ];
     let mut x = 1;
     for (text, role) in &pieces {
-        x = letters::draw(canvas, x, 0, text, *role);
+        let room = canvas.width().saturating_sub(x) / letters::WIDTH;
+        x = letters::draw(canvas, x, 0, &cut_within(text, room), *role);
     }
 }

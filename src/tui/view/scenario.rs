@@ -45,7 +45,7 @@ pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
 fn title(model: &Model, room: u16) -> String {
     let count = steps(model);
     let verdict = match model.verdict() {
-        Some(Decision::Pass) => " · PASS",
+        Some(Decision::Pass | Decision::Exempt) => " · PASS",
         Some(Decision::Fail) => " · FAIL",
         Some(Decision::Unknown) => " · UNKNOWN",
         Some(Decision::Open) | None => "",
@@ -59,7 +59,9 @@ fn steps_title(model: &Model, count: usize) -> String {
     match planned.map(|(step, _)| *step) {
         _ if count == 0 && model.plan.played => "Scenario".to_owned(),
         None if !model.plan.played => "Scenario · not played".to_owned(),
+        None if count == 1 => "Scenario · 1 step".to_owned(),
         None => format!("Scenario · {count} steps"),
+        Some(0) if model.is_at_end() && count == 1 => "Scenario · its one step".to_owned(),
         Some(step) if model.is_at_end() => {
             format!("Scenario · all {} steps", count.max(step + 1))
         }
@@ -112,15 +114,18 @@ fn faint(indent: u16, text: String) -> Line {
 fn invariant_lines(findings: &Findings, width: u16, explain: bool, lines: &mut Vec<Line>) {
     let invariants = || findings.iter().filter(|finding| finding.invariant);
     let broken = |finding: &&Arc<Finding>| matches!(finding.decision, Decision::Fail | Decision::Unknown);
-    let holding = invariants().filter(|finding| !broken(finding)).count();
+    let exempt = || invariants().filter(|finding| finding.decision == Decision::Exempt);
+    let holding = invariants().count() - invariants().filter(broken).count() - exempt().count();
     if holding > 0 {
         let decided = invariants().all(|finding| finding.decision != Decision::Open);
         let (sign, sign_role) = decision(if decided { Decision::Pass } else { Decision::Open });
-        let text = format!("{holding} invariants hold{}", if decided { "" } else { " so far" });
+        let other = if exempt().next().is_some() { "other " } else { "" };
+        let hold = if holding == 1 { "invariant holds" } else { "invariants hold" };
+        let text = format!("{holding} {other}{hold}{}", if decided { "" } else { " so far" });
         let role = if decided { Role::Text } else { Role::Faint };
         lines.push(Line { sign, sign_role, indent: 1, text, role, right: String::new(), current: false });
     }
-    for finding in invariants().filter(broken) {
+    for finding in invariants().filter(broken).chain(exempt()) {
         finding_lines(finding, 1, width, explain, lines);
     }
 }
@@ -208,6 +213,7 @@ fn decision(decision: Decision) -> (&'static str, Role) {
         Decision::Pass => ("✓", Role::Good),
         Decision::Fail => ("✗", Role::Bad),
         Decision::Unknown => ("?", Role::Degraded),
+        Decision::Exempt => ("≈", Role::Degraded),
     }
 }
 

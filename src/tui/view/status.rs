@@ -1,7 +1,7 @@
 //! The first line (what this is, and the tabs) and the last (what the keys do here and now).
 
 use super::canvas::{Canvas, fitted, width};
-use crate::tui::action::{Action, TABS};
+use crate::tui::action::{Action, TABS, Tab};
 use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
 use crate::tui::theme::Role;
@@ -17,7 +17,8 @@ pub(super) fn title(model: &Model, canvas: &mut Canvas<'_>) {
     let mut name = canvas.text(1, 0, "labsim", Role::Accent);
     if let Some(address) = address(model) {
         // Whoever wants to ask must not have to look for it.
-        name = canvas.text(name + 1, 0, address, Role::Accent);
+        let room = end.saturating_sub(name + 2);
+        name = canvas.text(name + 1, 0, fitted(address, room), Role::Accent);
     }
     let room = end.saturating_sub(name + 2);
     let title_end = canvas.field(name + 1, 0, room.min(width(&header.name)), &header.name, Role::Strong);
@@ -42,7 +43,7 @@ fn address(model: &Model) -> Option<&str> {
 fn tabs(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
     let whole: u16 = TABS.iter().map(|tab| width(tab.name()) + 4).sum();
     let long = whole + 30 + address(model).map_or(0, width) <= canvas.width();
-    let narrow = canvas.width() < NARROW;
+    let narrow = canvas.width() < NARROW + address(model).map_or(0, |address| width(address).saturating_sub(6));
     let label = |index: usize| {
         let tab = TABS[index];
         match index + 1 {
@@ -96,6 +97,9 @@ pub(super) fn keys(model: &Model, canvas: &mut Canvas<'_>) {
     if let Some((message, _)) = &model.message {
         let room = canvas.width().saturating_sub(at + 10);
         at = canvas.text(at, 0, fitted(message, room), Role::Note) + 2;
+    } else if let Some(acts) = model.told_of_waiting() {
+        let word = format!("{acts} for time to go on");
+        at = canvas.text(at, 0, word, Role::Note) + 2;
     }
     if model.context() != Context::Form {
         hint(model, canvas, canvas.width().saturating_sub(8), &Action::Help, "help");
@@ -156,7 +160,10 @@ fn wanted(model: &Model) -> Vec<(Action, &'static str)> {
             }
             wanted.push((Action::StepTime(-1_000), "back"));
             wanted.extend((!is_last).then_some((Action::StepTime(1_000), "forward")));
-            wanted.extend([(next, "next happening"), (Action::Open, "open"), (Action::Filter, "filter")]);
+            wanted.extend((!is_last).then_some((next, "next happening")));
+            if !matches!(model.tab, Tab::Charts | Tab::Scenario) {
+                wanted.extend([(Action::Open, "open"), (Action::Filter, "filter")]);
+            }
             if model.source == Source::Replay || model.source == Source::Virtual {
                 wanted.extend([(Action::Faster, "faster"), (Action::Slower, "slower")]);
             }

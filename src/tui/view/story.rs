@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::canvas::{Canvas, Pieces, fitted, wrapped};
+use super::canvas::{Canvas, Pieces, cut_within, fitted, wrapped};
 use crate::event::history::Attempt;
 use crate::event::{At, Headers};
+use crate::tui::action::Action;
 use crate::tui::model::Model;
 use crate::tui::row::Class;
 use crate::tui::story::Story;
@@ -15,9 +16,15 @@ type Lines = Vec<Pieces<'static>>;
 
 /// Over the panels. Says how far it may be scrolled.
 pub(super) fn draw(model: &Model, index: usize, canvas: &mut Canvas<'_>) -> usize {
-    canvas.clear();
+    cover(canvas);
     let mut inside = canvas.framed(&format!("Request {}", index + 1), Role::Accent);
     told(model, index, model.scroll, &mut inside)
+}
+
+/// Empties the canvas; what lies below it takes no clicks.
+fn cover(canvas: &mut Canvas<'_>) {
+    canvas.clear();
+    canvas.click(0, 0, canvas.width(), canvas.height(), Action::Nothing);
 }
 
 /// Beside the table, for the selected request.
@@ -35,7 +42,7 @@ pub(super) fn beside(model: &Model, canvas: &mut Canvas<'_>) {
 
 /// Two requests side by side. Says how far they may be scrolled.
 pub(super) fn compare(model: &Model, one: usize, two: usize, canvas: &mut Canvas<'_>) -> usize {
-    canvas.clear();
+    cover(canvas);
     let (width, height) = (canvas.width(), canvas.height());
     let mut most = 0;
     for (x, index) in [(0, one), (width / 2, two)] {
@@ -188,7 +195,7 @@ fn attempt_lines(model: &Model, story: &Story, attempt: &Attempt, width: u16, li
     let others = [&number, &group, &ended, &took].map(|text| super::canvas::width(text)).iter().sum();
     lines.push(vec![
         piece(number, Role::Title),
-        piece(fitted(&attempt.provider, width.saturating_sub(others)), Role::Strong),
+        piece(cut_within(&attempt.provider, width.saturating_sub(others)), Role::Strong),
         piece(group, Role::Faint),
         piece(ended, class.role()),
         piece(took, Role::Text),
@@ -232,7 +239,7 @@ fn candidates(model: &Model, attempt: &Attempt, width: u16, lines: &mut Lines) {
         if wide { format!("{latency:>9}{pending:>8}") } else { String::new() }
     };
     let padded = |name: &str| {
-        let name = fitted(name, room - 1);
+        let name = cut_within(name, room - 1);
         let pad = usize::from(room.saturating_sub(super::canvas::width(&name)));
         name + &" ".repeat(pad)
     };
@@ -264,19 +271,25 @@ fn candidates(model: &Model, attempt: &Attempt, width: u16, lines: &mut Lines) {
     }
 }
 
+/// That a credential came, by the reference that it has in events.
+fn came(reference: &String) -> String {
+    if reference == "client" { "a credential came".to_owned() } else { format!("credential {reference} came") }
+}
+
 fn gateway(story: &Story, width: u16, lines: &mut Lines) {
-    let Some(gateway) = &story.request.gateway else { return };
+    if story.request.gateway.is_none() && story.request.ended.is_none() {
+        return;
+    }
     lines.push(Vec::new());
     lines.push(vec![piece("Gateway", Role::Title)]);
+    let Some(gateway) = &story.request.gateway else {
+        lines.push(vec![piece("  it never came there", Role::Faint)]);
+        return;
+    };
     let mut facts = Vec::new();
     facts.extend(gateway.route.as_ref().map(|route| format!("route {route}")));
     facts.extend(gateway.backend.as_ref().map(|backend| format!("backend {backend}")));
-    facts.push(
-        gateway
-            .credential
-            .as_ref()
-            .map_or_else(|| "no credential came".to_owned(), |reference| format!("credential {reference} came")),
-    );
+    facts.push(gateway.credential.as_ref().map_or_else(|| "no credential came".to_owned(), came));
     let answered = |status| if status == 0 { "answered nothing".to_owned() } else { format!("answered {status}") };
     facts.extend(gateway.status.map(answered));
     fact_lines(&facts, 2, width, lines);

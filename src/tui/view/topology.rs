@@ -9,68 +9,24 @@
 //!                                health ██████████ 1.00 · 12ms · 1 in flight
 //! ```
 
-use std::fmt::Write as _;
+mod plan;
+mod provider;
+
 use std::time::Duration;
 
-use super::canvas::{Canvas, fitted, width};
+use super::canvas::{Canvas, width};
+use super::faults;
 use super::wires::{Way, Wires};
-use super::{faults, letters};
 use crate::event::At;
-use crate::tui::action::{Action, Tab};
-use crate::tui::fold::{Fold, Replica};
-use crate::tui::health::{Eviction, Health, State};
+use crate::tui::fold::Replica;
+use crate::tui::health::State;
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
 use crate::tui::row::{Class, Row};
-use crate::tui::text::{countdown, millis, nth, short};
+use crate::tui::text::short;
 use crate::tui::theme::Role;
-
-/// Where everything stands.
-struct Plan {
-    client: Box2,
-    replicas: Vec<Box2>,
-    /// Replicas that there is no room for.
-    unseen_replicas: usize,
-    /// The line of each provider's name, if there is room for it.
-    providers: Vec<Option<u16>>,
-    headings: Vec<(u16, String)>,
-    provider_x: u16,
-    /// Lines of a provider.
-    lines: u16,
-    turns: (u16, u16),
-    unseen_providers: usize,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Box2 {
-    x: u16,
-    y: u16,
-    width: u16,
-    height: u16,
-}
-
-impl Box2 {
-    fn middle(self) -> u16 {
-        self.y + self.height / 2
-    }
-
-    fn right(self) -> u16 {
-        self.x + self.width
-    }
-}
-
-impl Plan {
-    /// The column at which a label begins that is seen at a place of a wire, so that it covers no box.
-    fn beside_boxes(&self, x: u16, y: u16, wide: u16) -> u16 {
-        let start = x.saturating_sub(wide / 2).max(self.client.right());
-        let meets = |place: &&Box2| (place.y..place.y + place.height).contains(&y);
-        match self.replicas.iter().find(meets) {
-            Some(place) if x < place.x => start.min(place.x.saturating_sub(wide)),
-            Some(place) => start.max(place.right()),
-            None => start,
-        }
-    }
-}
+use plan::{Box2, Plan, plan};
+use provider::{Seen, draw_provider};
 
 /// The height that shows everything at its best, without the frame.
 pub(super) fn height(model: &Model, _width: u16) -> u16 {
@@ -80,17 +36,34 @@ pub(super) fn height(model: &Model, _width: u16) -> u16 {
     u16::try_from(lines.saturating_sub(1)).unwrap_or(u16::MAX).max(5).saturating_add(faults::height(model))
 }
 
-/// The panel with its frame.
+/// The height, with the frame, that shows every provider in large letters.
+pub(super) fn large_height(model: &Model) -> u16 {
+    let providers = model.fold.chosen.len();
+    let lines = providers * 6 + model.timeline.lineup.groups(providers).len() * 2 + 1;
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(faults::height(model))
+}
+
+/// The panel with its frame, from the first provider on.
 pub(super) fn panel(model: &Model, canvas: &mut Canvas<'_>) {
+    framed(model, 0, canvas);
+}
+
+/// The panel on a tab of its own. Says how far its providers may be scrolled.
+pub(super) fn full(model: &Model, canvas: &mut Canvas<'_>) -> usize {
+    framed(model, model.topology_scroll, canvas)
+}
+
+fn framed(model: &Model, scroll: usize, canvas: &mut Canvas<'_>) -> usize {
     let mut inside = canvas.framed("Topology", Role::Border);
     let (width, height) = (inside.width(), inside.height());
     let below = faults::height(model).min(height / 3);
-    draw(model, &mut inside.part(0, 0, width, height - below));
+    let most = draw(model, scroll, &mut inside.part(0, 0, width, height - below));
     faults::draw(model, &mut inside.part(0, height - below, width, below));
+    most
 }
 
-fn draw(model: &Model, canvas: &mut Canvas<'_>) {
-    let plan = plan(model, canvas.width(), canvas.height());
+fn draw(model: &Model, scroll: usize, canvas: &mut Canvas<'_>) -> usize {
+    let plan = plan(model, scroll, canvas.width(), canvas.height());
     let ways = Ways::of(&plan);
     draw_wires(model, &plan, &ways, canvas);
     draw_client(model, &plan, canvas);
@@ -110,12 +83,16 @@ fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     }
     draw_unseen(&plan, canvas);
     draw_travellers(model, &plan, &ways, canvas);
+    plan.most
 }
 
 fn draw_unseen(plan: &Plan, canvas: &mut Canvas<'_>) {
     let bottom = canvas.height().saturating_sub(1);
-    if plan.unseen_providers > 0 {
-        canvas.text(plan.provider_x, bottom, format!("… {} more", plan.unseen_providers), Role::Faint);
+    let (above, below) = plan.unseen_providers;
+    for (y, count, sign) in [(0, above, "↑"), (bottom, below, "…")] {
+        if count > 0 {
+            canvas.text(plan.provider_x, y, format!("{sign} {count} more"), Role::Faint);
+        }
     }
     if plan.unseen_replicas > 0
         && let Some(last) = plan.replicas.last()
@@ -124,94 +101,9 @@ fn draw_unseen(plan: &Plan, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn plan(model: &Model, width: u16, height: u16) -> Plan {
-    let (client_width, replica_width) = if width >= 90 { (11, 13) } else { (9, 11) };
-    // A provider has enough to say for this width; what is left over goes to the wires.
-    let spare = width.saturating_sub(client_width + replica_width + 3 + 84) / 2;
-    let between = (width / 14).max(spare).clamp(4, 30);
-    let replica_x = client_width + between;
-    let provider_x = replica_x + replica_width + between + 3;
-    let (replicas, unseen_replicas) = replica_boxes(model.fold.replicas.len(), replica_x, replica_width, height);
-    let mut plan = Plan {
-        client: Box2 { x: 0, y: (height / 2).saturating_sub(2), width: client_width, height: 4.min(height) },
-        replicas,
-        unseen_replicas,
-        providers: vec![None; model.fold.chosen.len()],
-        headings: Vec::new(),
-        provider_x,
-        lines: 0,
-        turns: (client_width + between / 2, replica_x + replica_width + between / 2),
-        unseen_providers: 0,
-    };
-    place_providers(model, &mut plan, height);
-    plan
-}
-
-fn replica_boxes(count: usize, x: u16, width: u16, height: u16) -> (Vec<Box2>, usize) {
-    let tall = if count as u64 * 4 <= u64::from(height) { 4 } else { 3 };
-    let room = usize::from((height / tall).max(1));
-    let seen = if count > room { room.saturating_sub(1).max(1) } else { count };
-    let Ok(seen_lines) = u16::try_from(seen) else { return (Vec::new(), count) };
-    let free = height.saturating_sub(seen_lines * tall);
-    let boxes = (0..seen_lines).map(|number| Box2 {
-        x,
-        y: number * tall + free * (2 * number + 1) / (2 * seen_lines),
-        width,
-        height: tall.min(height),
-    });
-    (boxes.collect(), count - seen)
-}
-
-/// Gives each provider its lines: three with room for air, two, or one.
-fn place_providers(model: &Model, plan: &mut Plan, height: u16) {
-    let lineup = &model.timeline.lineup;
-    let groups = lineup.groups(model.fold.chosen.len());
-    let count = u16::try_from(model.fold.chosen.len()).unwrap_or(u16::MAX);
-    let heads = u16::try_from(groups.len()).unwrap_or(u16::MAX);
-    let needs = |lines: u16, air: u16| {
-        count.saturating_mul(lines + air).saturating_add(heads.saturating_mul(1 + air)).saturating_sub(air)
-    };
-    let (lines, air, group_air) = match height {
-        room if needs(5, 1) <= room && model.projector => (5, 1, 1),
-        room if needs(3, 1) <= room && model.tab == Tab::Topology => (3, 1, 1),
-        room if needs(2, 1) <= room => (2, 1, 1),
-        room if needs(2, 0) + heads - 1 <= room => (2, 0, 1),
-        room if needs(2, 0) <= room => (2, 0, 0),
-        _ => (1, 0, 0),
-    };
-    plan.lines = lines;
-    let used = count.saturating_mul(lines + air) + heads.saturating_mul(1 + group_air);
-    let mut y = height.saturating_sub(used.saturating_sub(air.max(group_air))) / 2;
-    for (position, (backend, group, members)) in groups.iter().enumerate() {
-        if position > 0 {
-            y += group_air;
-        }
-        if y + 1 < height {
-            plan.headings.push((y, heading(model, *backend, *group)));
-        }
-        y += 1;
-        for (place, member) in members.iter().enumerate() {
-            if place > 0 {
-                y += air;
-            }
-            let last = position + 1 == groups.len() && place + 1 == members.len();
-            // The last line may have to say how many are not seen.
-            if y + lines <= height.saturating_sub(u16::from(!last && y + lines == height)) {
-                plan.providers[*member] = Some(y);
-            } else {
-                plan.unseen_providers += 1;
-            }
-            y = y.saturating_add(lines);
-        }
-    }
-}
-
-fn heading(model: &Model, backend: usize, group: usize) -> String {
-    let lineup = &model.timeline.lineup;
-    let rank = if group == 0 { ", preferred" } else { ", fallback" };
-    let name = lineup.backends.get(backend).map_or("", String::as_str);
-    let short = name.rsplit('/').next().unwrap_or(name);
-    format!("{short} · group {group}{rank}")
+/// How many requests the client has sent.
+fn sent(model: &Model) -> String {
+    format!("{} sent", short(model.fold.begun as u64))
 }
 
 fn draw_client(model: &Model, plan: &Plan, canvas: &mut Canvas<'_>) {
@@ -219,7 +111,7 @@ fn draw_client(model: &Model, plan: &Plan, canvas: &mut Canvas<'_>) {
     let mut part = canvas.part(place.x, place.y, place.width, place.height);
     let mut inside = part.framed("client", Role::Border);
     let end = inside.width();
-    inside.right(end, 0, format!("{} sent", short(model.fold.begun as u64)), Role::Text);
+    inside.right(end, 0, sent(model), Role::Text);
     let open = model.fold.in_flight();
     inside.right(end, 1, format!("{open} open"), if open > 0 { Role::Accent } else { Role::Faint });
 }
@@ -249,205 +141,6 @@ fn draw_replica(number: usize, replica: &Replica, place: Box2, canvas: &mut Canv
     } else {
         inside.right(end, 0, taken, if replica.pending > 0 { Role::Accent } else { Role::Text });
     }
-}
-
-/// A provider as all replicas together see it.
-struct Seen<'f> {
-    state: State,
-    /// The replica whose view is shown where they differ: the one that thinks worst.
-    worst: &'f Health,
-    /// How many replicas think so.
-    agreeing: usize,
-    replicas: usize,
-    pending: u32,
-}
-
-impl<'f> Seen<'f> {
-    fn of(fold: &'f Fold, provider: usize, now: At) -> Option<Self> {
-        let views = || fold.replicas.iter().filter_map(|replica| replica.health.get(provider));
-        let state = views().map(|health| health.state(now)).max()?;
-        let agreeing = views().filter(|health| health.state(now) == state);
-        let until = |health: &&Health| health.eviction.as_ref().map_or(At(0), |eviction| eviction.until);
-        Some(Self {
-            state,
-            agreeing: agreeing.clone().count(),
-            worst: agreeing.max_by_key(until)?,
-            replicas: views().count(),
-            pending: views().map(|health| health.pending).sum(),
-        })
-    }
-}
-
-fn draw_provider(model: &Model, number: usize, y: u16, plan: &Plan, canvas: &mut Canvas<'_>) {
-    let Some(seen) = Seen::of(&model.fold, number, model.at) else { return };
-    let room = canvas.width().saturating_sub(plan.provider_x);
-    let mut part = canvas.part(plan.provider_x, y, room, plan.lines);
-    part.click(0, 0, room, plan.lines, Action::BreakProvider(number));
-    if plan.lines == 1 {
-        draw_provider_line(model, number, &seen, &mut part);
-    } else if plan.lines == 5 {
-        draw_provider_large(model, number, &seen, &mut part);
-    } else {
-        draw_provider_card(model, number, &seen, &mut part);
-    }
-}
-
-fn share(fold: &Fold, provider: usize) -> Option<f64> {
-    let all: u32 = fold.chosen.iter().sum();
-    (all > 0).then(|| f64::from(fold.chosen[provider]) / f64::from(all))
-}
-
-/// `✗ name  EVICTED 43.2s ███░░   33 %`
-fn draw_provider_line(model: &Model, number: usize, seen: &Seen<'_>, part: &mut Canvas<'_>) {
-    let provider = &model.timeline.lineup.providers[number];
-    let (sign, role) = part.theme.state(seen.state);
-    let room = part.width();
-    part.text(0, 0, sign, role);
-    let name_room = (room.saturating_sub(2) / 2).max(8).min(width(&provider.name));
-    let after = part.field(2, 0, name_room, &provider.name, Role::Strong) + 1;
-    let end = draw_share(model, number, seen, room, part);
-    let mut rest = part.part(after, 0, end.saturating_sub(after + 1), 1);
-    draw_state(model, seen, &mut rest, 0);
-}
-
-/// Name, state, model and share; below them what the state says.
-fn draw_provider_card(model: &Model, number: usize, seen: &Seen<'_>, part: &mut Canvas<'_>) {
-    let provider = &model.timeline.lineup.providers[number];
-    let (sign, role) = part.theme.state(seen.state);
-    let room = part.width();
-    part.text(0, 0, sign, role);
-    let end = draw_share(model, number, seen, room, part);
-    let model_name = provider.model.as_deref().unwrap_or("");
-    let wanted = width(&provider.name) + 2;
-    let spare = end.saturating_sub(wanted + 14);
-    let shown_model = if spare >= 6 { fitted(model_name, spare.min(24)) } else { String::new() };
-    let end =
-        if shown_model.is_empty() { end } else { part.right(end.saturating_sub(1), 0, &shown_model, Role::Faint) };
-    let [whole, less] = state_words(seen);
-    let word = if width(&provider.name) + width(&whole) + 5 <= end { whole } else { less };
-    let word_room = if word.is_empty() { 3 } else { width(&word) + 5 };
-    let name_room = end.saturating_sub(word_room).max(6).min(width(&provider.name));
-    let after = part.field(2, 0, name_room, &provider.name, Role::Strong);
-    part.field(after + 2, 0, end.saturating_sub(after + 3), &word, role);
-    let mut below = part.part(2, 1, room.saturating_sub(2), 1);
-    draw_state(model, seen, &mut below, 1);
-    if part.height() >= 3 {
-        let chosen = short(u64::from(model.fold.chosen.get(number).copied().unwrap_or(0)));
-        let attempts = if chosen == "1" { "attempt" } else { "attempts" };
-        let text = format!("{chosen} {attempts} · {}", provider.endpoint);
-        part.field(2, 2, room.saturating_sub(2), &text, Role::Faint);
-    }
-}
-
-/// For the back row: the state, or the countdown, in large letters.
-fn draw_provider_large(model: &Model, number: usize, seen: &Seen<'_>, part: &mut Canvas<'_>) {
-    let provider = &model.timeline.lineup.providers[number];
-    let (sign, role) = part.theme.state(seen.state);
-    let room = part.width();
-    part.text(0, 0, sign, role);
-    let end = draw_share(model, number, seen, room, part);
-    part.field(2, 0, end.saturating_sub(3), &provider.name, Role::Strong);
-    let said = match &seen.worst.eviction {
-        Some(eviction) if seen.state == State::Evicted => {
-            let left = countdown(eviction.left(model.at));
-            let long = format!("evicted {left}");
-            if letters::width(&long) + 2 <= room { long } else { left }
-        }
-        _ => seen.state.name().to_owned(),
-    };
-    letters::draw(part, 2, 1, &said, role);
-    let mut below = part.part(2, 4, room.saturating_sub(2), 1);
-    draw_state(model, seen, &mut below, 0);
-}
-
-/// The state in a word, and on how many replicas; in full, and shorter.
-fn state_words(seen: &Seen<'_>) -> [String; 2] {
-    let word = match seen.state {
-        State::Healthy => "",
-        State::Evicted => "EVICTED",
-        other => other.name(),
-    };
-    if !word.is_empty() && seen.replicas > 1 && seen.agreeing < seen.replicas {
-        let (agreeing, replicas) = (seen.agreeing, seen.replicas);
-        [format!("{word} on {agreeing} of {replicas}"), format!("{word} {agreeing}/{replicas}")]
-    } else {
-        [word.to_owned(), word.to_owned()]
-    }
-}
-
-/// Traffic share and what is under way, at the right edge; returns where it starts.
-fn draw_share(model: &Model, number: usize, seen: &Seen<'_>, end: u16, part: &mut Canvas<'_>) -> u16 {
-    let share =
-        share(&model.fold, number).map_or_else(|| "   –".to_owned(), |share| format!("{:>3.0}%", share * 100.0));
-    let start = part.right(end, 0, share, Role::Text);
-    if seen.pending > 0 {
-        let long = format!("{} in flight", seen.pending);
-        // The name of the model is worth more than words for a sign.
-        let provider = &model.timeline.lineup.providers[number];
-        let named = if provider.model.is_some() { width(&provider.name) + 22 } else { 0 };
-        let fits = named + width(&long) < start;
-        let text = if fits { long } else { format!("{} {}", part.theme.signs.dot, seen.pending) };
-        return part.right(start.saturating_sub(1), 0, text, Role::Accent);
-    }
-    start
-}
-
-/// What the state says: a health bar, or a countdown with the reason.
-fn draw_state(model: &Model, seen: &Seen<'_>, part: &mut Canvas<'_>, y: u16) {
-    let y = y.min(part.height().saturating_sub(1));
-    let room = part.width();
-    let bar = (room / 5).clamp(4, 20);
-    let (_, role) = part.theme.state(seen.state);
-    match (&seen.worst.eviction, seen.state) {
-        (Some(eviction), State::Evicted) => {
-            let left = countdown(eviction.left(model.at));
-            let at = part.bar(0, y, bar, eviction.share_left(model.at), role);
-            let at = part.text(at + 1, y, format!("{left} left"), Role::Strong);
-            let why = reasons(eviction, seen.worst.evictions);
-            let fits = |why: &&String| width(why) <= room.saturating_sub(at);
-            let why = why.iter().find(fits).or(why.last()).map_or("", String::as_str);
-            part.field(at, y, room.saturating_sub(at), why, Role::Faint);
-        }
-        (_, State::Returning) => {
-            let at = part.bar(0, y, bar, seen.worst.score, role);
-            let times = match seen.worst.evictions {
-                1 => "once".to_owned(),
-                2 => "twice".to_owned(),
-                times => format!("{times} times"),
-            };
-            let text = format!(" may be chosen again · was evicted {times}");
-            part.field(at, y, room.saturating_sub(at), &text, Role::Text);
-        }
-        _ => {
-            let at = part.bar(0, y, bar, seen.worst.score, role);
-            let mut text = format!(" health {:.2}", seen.worst.score);
-            if seen.worst.latency_seconds > 0.0 {
-                let _ = write!(text, " · {}", millis(Duration::from_secs_f64(seen.worst.latency_seconds.min(1e6))));
-            }
-            match seen.worst.failures {
-                0 => {}
-                1 => text += " · 1 failure",
-                failures => drop(write!(text, " · {failures} failures in a row")),
-            }
-            if seen.worst.evictions > 0 {
-                let _ = write!(text, " · evicted {}×", seen.worst.evictions);
-            }
-            part.field(at, y, room.saturating_sub(at), &text, Role::Text);
-        }
-    }
-}
-
-/// Why a provider is out, in full and ever shorter.
-fn reasons(eviction: &Eviction, times: u32) -> [String; 4] {
-    let Eviction { status, source, .. } = eviction;
-    let whole = countdown(eviction.until.since(eviction.began));
-    let times = nth(times);
-    [
-        format!(" of {whole} · {status} by {source} · {times} time"),
-        format!(" · {status} by {source} · {times} time"),
-        format!(" · {status} {source} · {times}"),
-        format!(" · {status} · {times}"),
-    ]
 }
 
 /// The ways from the client to the replicas and from there to the providers.
