@@ -271,22 +271,19 @@ impl Found<'_> {
 
     /// An expression that is a value of another kind than true or false.
     fn no_condition(&mut self, one: &IdedExpr) {
-        let (kind, word) = match &one.expr {
-            Expr::Literal(LiteralValue::Boolean(_)) => return,
-            Expr::Literal(LiteralValue::String(_)) => ("text", self.source),
-            Expr::Literal(LiteralValue::Bytes(_)) => ("bytes", self.source),
-            Expr::Literal(LiteralValue::Null) => ("null", self.source),
-            Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)) => {
-                ("a number", self.source)
-            }
-            Expr::List(_) => ("a list", self.source),
-            Expr::Map(_) => ("a map", self.source),
-            Expr::Call(call) if is_arithmetic(call) => ("a number or a text", self.source),
-            Expr::Select(_) if is_code(one) => ("a number", self.source),
+        let kind = match &one.expr {
+            Expr::Literal(LiteralValue::String(_)) => "text",
+            Expr::Literal(LiteralValue::Bytes(_)) => "bytes",
+            Expr::Literal(LiteralValue::Null) => "null",
+            Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)) => "a number",
+            Expr::List(_) => "a list",
+            Expr::Map(_) => "a map",
+            Expr::Call(call) if is_arithmetic(call) => "a number or a text",
+            Expr::Select(_) if is_code(one) => "a number",
             _ => return,
         };
         let help = "such as `response.code >= 500`".to_owned();
-        self.tell(word.trim(), format!("this gives {kind}, and never holds"), Some(help));
+        self.tell(self.source.trim(), format!("this gives {kind}, and never holds"), Some(help));
     }
 
     /// Arithmetic of a status, which is an unsigned number, and a number that is none.
