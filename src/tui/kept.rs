@@ -28,7 +28,7 @@ const AT: usize = 8;
 impl Kept {
     /// Nothing, with room for so many events.
     pub(super) fn with_room(events: usize) -> Self {
-        Self { bytes: Vec::with_capacity(events * 400), ends: Vec::with_capacity(events) }
+        Self { bytes: Vec::with_capacity(events * 256), ends: Vec::with_capacity(events) }
     }
 
     /// Adds an event that happened at `at`.

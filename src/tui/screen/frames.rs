@@ -9,11 +9,11 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
 /// From a frame to the next one, thirty times a second and a little more often, since some come late.
-pub(super) const FRAME: Duration = Duration::from_millis(32);
+pub(super) const FRAME: Duration = Duration::from_millis(31);
 /// The same where the machine is busy, ten times a second.
 const SLOW_FRAME: Duration = Duration::from_millis(95);
 /// How many times as long as the processor works at it a frame may take while the machine has room.
-const ROOM: f64 = 1.5;
+const ROOM: f64 = 2.0;
 /// How much of the time the screen works at most, while it shows ten frames a second.
 const SHARE: f64 = 0.25;
 /// How much the latest frame weighs against those before it.
@@ -63,7 +63,7 @@ impl Frames {
         let blend = |before: f64, latest: Duration| before + WEIGHT * (latest.as_secs_f64() - before);
         (self.took, self.worked) = (blend(self.took, took), blend(self.worked, worked));
         let crowded = self.took / (self.worked * ROOM).max(f64::MIN_POSITIVE);
-        let for_the_lab = FRAME.mul_f64(crowded.clamp(1.0, 10.0));
+        let for_the_lab = FRAME.mul_f64(crowded.powi(2).clamp(1.0, 10.0));
         let for_its_share = Duration::from_secs_f64(self.worked / SHARE);
         for_the_lab.max(for_its_share).clamp(FRAME, SLOW_FRAME)
     }
@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn frames_come_less_often_where_the_machine_is_busy() {
-        assert_eq!(settled(4, 4), 32, "nobody else");
-        assert_eq!(settled(5, 4), 32, "somebody else now and then");
+        assert_eq!(settled(4, 4), 31, "nobody else");
+        assert_eq!(settled(7, 4), 31, "somebody else now and then");
         assert!((40..90).contains(&settled(9, 3)), "somebody else most of the time");
         assert_eq!(settled(40, 3), 95, "there is hardly any room");
         assert!((47..=48).contains(&settled(12, 12)), "no more than a quarter of a core");
         assert_eq!(settled(300, 300), 95, "but ten frames in any case");
-        assert_eq!(settled(0, 0), 32);
+        assert_eq!(settled(0, 0), 31);
     }
 
     #[test]
