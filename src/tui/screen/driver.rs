@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::{self as terminal_event, MouseButton, MouseEvent, MouseEventKind};
 use tokio::time::Instant;
 
-use super::frames::{Effort, FRAME, Frames};
+use super::frames::{FRAME, Frames, Mark};
 use super::{Gate, Inbox, Options};
 use crate::event::log::ReadError;
 use crate::event::{At, Event};
@@ -43,6 +43,8 @@ pub(super) struct Driver {
     pub(super) rest: Option<Recording>,
     pub(super) drawn: Drawn,
     pub(super) frames: Frames,
+    /// When the frame that is on the screen was due.
+    pub(super) due: Instant,
     /// Whether the mouse holds the bar of time.
     pub(super) sliding: bool,
     pub(super) began: Instant,
@@ -67,7 +69,7 @@ impl Driver {
 
     fn show(&mut self, guard: &mut Guard) -> io::Result<()> {
         loop {
-            let effort = Effort::begin();
+            let begin = Mark::now();
             self.take_events();
             self.take_notices();
             self.read_on(READ_ON);
@@ -82,7 +84,7 @@ impl Driver {
             if self.is_done() {
                 return Ok(());
             }
-            let pause = self.pause(effort);
+            let pause = self.pause(begin);
             if !self.wait_for_input(pause)? {
                 // Nobody can see or press anything any more.
                 self.pass(Command::Quit);
@@ -137,6 +139,8 @@ impl Driver {
         let (inbox, mut is_behind) = (self.inbox.clone(), false);
         let batches = std::iter::from_fn(|| {
             is_behind = began.elapsed() > TAKE;
+            // A lab that wants this core need not wait until all is taken.
+            rustix::thread::sched_yield();
             if is_behind { None } else { inbox.events.take() }
         });
         let before = self.model.timeline.len();
@@ -174,16 +178,19 @@ impl Driver {
         goes_on || self.model.message.is_some()
     }
 
-    /// How long to wait for a key before the next frame, after one that took this.
-    fn pause(&mut self, effort: Effort) -> Duration {
-        let took = effort.took();
+    /// How long to wait for a key before the next frame, after one that began then.
+    ///
+    /// It is counted from when that one was due: whoever stands back for others wakes late.
+    fn pause(&mut self, begin: Mark) -> Duration {
         let whole = match self.model.source {
             _ if self.rest.is_some() => return Duration::ZERO,
-            _ if !self.moves() => return IDLE,
-            Source::Real => self.frames.next(took, effort.worked()),
+            _ if !self.moves() => IDLE,
+            Source::Real => self.frames.next(begin),
             Source::Virtual | Source::Replay => FRAME,
         };
-        whole.saturating_sub(took)
+        let earliest = begin.at.checked_sub(whole).unwrap_or(begin.at);
+        self.due = self.due.clamp(earliest, begin.at) + whole;
+        self.due.saturating_duration_since(Instant::now())
     }
 
     fn is_done(&mut self) -> bool {

@@ -1,7 +1,7 @@
 //! How often frames come over a lab in real time: thirty a second, and fewer where the lab wants the cores.
 //!
-//! The screen's thread stands back for the lab's. So where a frame takes much longer than the processor works
-//! at it, the machine is busy: what the screen took then, the lab would lack.
+//! What says so is how much of the machine's time the process takes, which a lab is nearly all of: a saturated
+//! one lacks whatever the screen takes.
 
 use std::time::Duration;
 
@@ -10,62 +10,66 @@ use tokio::time::Instant;
 
 /// From a frame to the next one, thirty times a second and a little more often, since some come late.
 pub(super) const FRAME: Duration = Duration::from_millis(31);
-/// The same where the machine is busy, ten times a second.
-const SLOW_FRAME: Duration = Duration::from_millis(95);
-/// How many times as long as the processor works at it a frame may take while the machine has room.
-const ROOM: f64 = 2.0;
-/// How much of the time the screen works at most, while it shows ten frames a second.
+/// So many times as long where the lab is saturated, which makes ten frames a second.
+const SLOWEST: f64 = 3.0;
+/// The part of all cores from which on frames come less often, and from which on as seldom as they may.
+const BUSY: f64 = 0.8;
+const SATURATED: f64 = 0.95;
+/// How much of a core the screen takes at most, while it shows ten frames a second.
 const SHARE: f64 = 0.25;
 /// How much the latest frame weighs against those before it.
 const WEIGHT: f64 = 0.2;
 
-/// What a piece of work takes, from its beginning on.
+/// A moment, and what the processor had done by then.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
-    began: Instant,
-    before: Duration,
+pub(super) struct Mark {
+    pub(super) at: Instant,
+    /// For this thread.
+    thread: Duration,
+    /// For all threads of the process.
+    process: Duration,
 }
 
 /// What frames have taken, on the average of the latest.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// In seconds.
-    took: f64,
-    /// For how much of that the processor worked at them.
-    worked: f64,
+    /// When the last one began.
+    before: Option<Mark>,
+    /// How long the processor worked at one, in seconds.
+    work: f64,
+    /// How much of all cores the process took.
+    load: f64,
 }
 
-impl Effort {
-    /// Begins now, on this thread.
-    pub(super) fn begin() -> Self {
-        Self { began: Instant::now(), before: worked() }
+impl Mark {
+    /// Now, on this thread.
+    pub(super) fn now() -> Self {
+        let clock = |which| Duration::try_from(clock_gettime(which)).unwrap_or_default();
+        Self { at: Instant::now(), thread: clock(ClockId::ThreadCPUTime), process: clock(ClockId::ProcessCPUTime) }
     }
-
-    /// How long it is since then.
-    pub(super) fn took(self) -> Duration {
-        self.began.elapsed()
-    }
-
-    /// How long the processor has worked since then for this thread.
-    pub(super) fn worked(self) -> Duration {
-        worked().saturating_sub(self.before)
-    }
-}
-
-/// The processor's time that this thread has had.
-fn worked() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 impl Frames {
-    /// How long after a frame's beginning the next one begins. This one took so long, and so much work.
-    pub(super) fn next(&mut self, took: Duration, worked: Duration) -> Duration {
-        let blend = |before: f64, latest: Duration| before + WEIGHT * (latest.as_secs_f64() - before);
-        (self.took, self.worked) = (blend(self.took, took), blend(self.worked, worked));
-        let crowded = self.took / (self.worked * ROOM).max(f64::MIN_POSITIVE);
-        let for_the_lab = FRAME.mul_f64(crowded.powi(2).clamp(1.0, 10.0));
-        let for_its_share = Duration::from_secs_f64(self.worked / SHARE);
-        for_the_lab.max(for_its_share).clamp(FRAME, SLOW_FRAME)
+    /// How long after the beginning of a frame, which is over now, the next one begins.
+    pub(super) fn next(&mut self, begin: Mark) -> Duration {
+        let work = Mark::now().thread.saturating_sub(begin.thread);
+        let load = self.before.replace(begin).map_or(0.0, |before| {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let elapsed = begin.at.saturating_duration_since(before.at).max(Duration::from_millis(1));
+            let most = elapsed.saturating_mul(u32::try_from(cores).unwrap_or(u32::MAX));
+            begin.process.saturating_sub(before.process).div_duration_f64(most)
+        });
+        self.after(work, load)
+    }
+
+    /// The same after a frame that took so much work, while the process took such a part of all cores.
+    fn after(&mut self, work: Duration, load: f64) -> Duration {
+        let blend = |before: f64, latest: f64| before + WEIGHT * (latest - before);
+        (self.work, self.load) = (blend(self.work, work.as_secs_f64()), blend(self.load, load));
+        let busy = ((self.load - BUSY) / (SATURATED - BUSY)).clamp(0.0, 1.0);
+        let for_the_lab = FRAME.mul_f64(1.0 + (SLOWEST - 1.0) * busy);
+        let for_its_share = Duration::from_secs_f64(self.work / SHARE);
+        for_the_lab.max(for_its_share).min(FRAME.mul_f64(SLOWEST))
     }
 }
 
@@ -74,30 +78,30 @@ mod tests {
     use super::*;
 
     /// The time between frames once all have been like this, in milliseconds.
-    fn settled(took_ms: u64, worked_ms: u64) -> u128 {
+    fn settled(work_ms: u64, load: f64) -> u128 {
         let mut frames = Frames::default();
-        let mut next = || frames.next(Duration::from_millis(took_ms), Duration::from_millis(worked_ms));
-        (0..50).map(|_| next()).last().unwrap_or_default().as_millis()
+        let mut next = || frames.after(Duration::from_millis(work_ms), load);
+        (0..60).map(|_| next()).last().unwrap_or_default().as_millis()
     }
 
     #[test]
-    fn frames_come_less_often_where_the_machine_is_busy() {
-        assert_eq!(settled(4, 4), 31, "nobody else");
-        assert_eq!(settled(7, 4), 31, "somebody else now and then");
-        assert!((40..90).contains(&settled(9, 3)), "somebody else most of the time");
-        assert_eq!(settled(40, 3), 95, "there is hardly any room");
-        assert!((47..=48).contains(&settled(12, 12)), "no more than a quarter of a core");
-        assert_eq!(settled(300, 300), 95, "but ten frames in any case");
-        assert_eq!(settled(0, 0), 31);
+    fn frames_come_less_often_where_a_lab_takes_the_machine() {
+        assert_eq!(settled(4, 0.1), 31, "a lab that rests");
+        assert_eq!(settled(4, 0.7), 31, "a lab at work");
+        assert!((40..90).contains(&settled(4, 0.87)), "a lab that has little room");
+        assert!((92..=93).contains(&settled(4, 1.0)), "a saturated one");
+        assert!((47..=48).contains(&settled(12, 0.1)), "no more than a quarter of a core");
+        assert_eq!(settled(300, 0.1), 93, "but ten frames in any case");
+        assert_eq!(settled(0, 0.0), 31);
     }
 
     #[test]
-    fn one_late_frame_changes_little() {
+    fn one_busy_moment_changes_little() {
         let mut frames = Frames::default();
-        let (took, worked) = (Duration::from_millis(4), Duration::from_millis(4));
+        let work = Duration::from_millis(4);
         for _ in 0..50 {
-            frames.next(took, worked);
+            frames.after(work, 0.5);
         }
-        assert_eq!(frames.next(2 * took, worked), FRAME);
+        assert_eq!(frames.after(work, 1.0), FRAME);
     }
 }
