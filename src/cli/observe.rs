@@ -85,9 +85,10 @@ impl Args {
             Some(TracesTo::File(path)) => Some(path),
             Some(TracesTo::Collector(_)) | None => None,
         };
-        let named =
-            [("--access-log", self.access_log.as_ref()), ("--metrics", self.metrics.as_ref()), ("--traces", traces)];
-        named.into_iter().filter_map(|(option, path)| Some(Output::new(option, path?)))
+        let log = self.access_log.as_ref();
+        let log = log.map(|path| Output::of_all(format!("--access-log {}", path.display()), path));
+        let of_one = [("--metrics", self.metrics.as_ref()), ("--traces", traces)];
+        log.into_iter().chain(of_one.into_iter().filter_map(|(option, path)| Some(Output::of_one(option, path?))))
     }
 
     /// Whether any goes to standard output.

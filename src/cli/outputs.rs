@@ -14,17 +14,19 @@ pub(super) struct Output<'p> {
     pub(super) option: String,
     /// Where it goes; `-` is standard output.
     pub(super) path: &'p Path,
+    /// Whether each run has one of its own.
+    pub(super) is_of_one_run: bool,
 }
 
 impl<'p> Output<'p> {
-    /// What an option of this name is given.
-    pub(super) fn new(option: &str, path: &'p Path) -> Self {
-        Self { option: format!("{option} {}", path.display()), path }
+    /// What an option is given that all runs write to.
+    pub(super) fn of_all(option: String, path: &'p Path) -> Self {
+        Self { option, path, is_of_one_run: false }
     }
 
-    /// Whether each run has one of its own.
-    pub(super) fn is_of_one_run(&self) -> bool {
-        ["--record", "--metrics", "--traces"].iter().any(|option| self.option.starts_with(option))
+    /// What an option of this name is given, and each run has a file of.
+    pub(super) fn of_one(option: &str, path: &'p Path) -> Self {
+        Self { option: format!("{option} {}", path.display()), path, is_of_one_run: true }
     }
 }
 
@@ -65,7 +67,7 @@ pub(super) fn create_folder(path: &Path) -> Result<(), Unwritable> {
 pub(super) fn check<'p>(inputs: impl IntoIterator<Item = &'p Path>, outputs: &[Output<'_>]) -> Result<(), Misuse> {
     let inputs: Vec<PathBuf> = inputs.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
     let mut taken: Vec<(PathBuf, &str)> = Vec::new();
-    for Output { option, path } in outputs {
+    for Output { option, path, .. } in outputs {
         let Some(file) = identity(path) else { continue };
         if inputs.contains(&file) {
             return Err(Misuse(format!("`{option}` would write over a file that is read")));
@@ -102,7 +104,7 @@ mod tests {
         std::fs::write(&read, "").unwrap();
         let again = folder.join(".").join("other");
         let told = |paths: &[&Path]| {
-            let outputs: Vec<Output<'_>> = paths.iter().map(|path| Output::new("--x", path)).collect();
+            let outputs: Vec<Output<'_>> = paths.iter().map(|path| Output::of_one("--x", path)).collect();
             check([read.as_path()], &outputs).map_err(|Misuse(why)| why.replace(&*folder.to_string_lossy(), "DIR"))
         };
         assert_eq!(

@@ -92,7 +92,7 @@ impl Args {
         self.wanted.iter().filter_map(|wanted| match wanted {
             Wanted::Document(document, path) => {
                 let name = DOCUMENTS.iter().find(|(_, one)| one == document).map_or("", |(name, _)| name);
-                Some(Output { option: format!("--report {name}={}", path.display()), path })
+                Some(Output::of_all(format!("--report {name}={}", path.display()), path))
             }
             Wanted::Github => None,
         })

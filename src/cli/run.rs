@@ -210,10 +210,10 @@ impl Args {
 
     /// Sees to it that no file is written over that is read or written for something else.
     fn check_outputs(&self, labs: &[(PathBuf, Lab)]) -> anyhow::Result<()> {
-        let record = self.record.iter().map(|path| Output::new("--record", path));
+        let record = self.record.iter().map(|path| Output::of_one("--record", path));
         let written: Vec<_> = record.chain(self.observe.outputs()).chain(self.reports.outputs()).collect();
         let several = labs.len() > 1 || self.seeds.is_some();
-        let shared = written.iter().find(|output| several && is_stdout(output.path) && output.is_of_one_run());
+        let shared = written.iter().find(|output| several && is_stdout(output.path) && output.is_of_one_run);
         if let Some(Output { option, .. }) = shared {
             return Err(Misuse(format!("`{option}` is of one run, and there are several")).into());
         }

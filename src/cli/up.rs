@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 fn stay_up(args: &Args, set: &set::Args, lab: &Lab, interrupt: &Interrupt) -> anyhow::Result<Exit> {
     let header = Header { unplayed: !args.play, ..lab.header() };
     let written: Vec<_> =
-        args.record.iter().map(|path| Output::new("--record", path)).chain(args.observe.outputs()).collect();
+        args.record.iter().map(|path| Output::of_one("--record", path)).chain(args.observe.outputs()).collect();
     outputs::check(lab.scenario().sources.files().iter().map(|file| Path::new(&file.name)), &written)?;
     let recording = args.record.as_ref().map(|path| Recording::create(path, &header)).transpose()?;
     let watch = args.observe.open()?.watch(&header, None)?;
