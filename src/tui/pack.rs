@@ -1,7 +1,7 @@
 //! Events as bytes: `MessagePack` in which the fields of structs go by their positions.
 //!
 //! A lab in real time has hundreds of thousands of events a second written down for its screen, and the names of
-//! fields were a third of them. What serde derives reads a position as well as a name.
+//! fields were a quarter of them. What serde derives reads a position as well as a name.
 
 use rmp::encode;
 use serde::Serialize;
