@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What the live screen costs a lab in real time.
 
-    benches/screen.py [ROUNDS [SECONDS]]        default: 3 rounds of 5 seconds
+    benches/screen.py [ROUNDS [SECONDS]]        default: 10 rounds of 2 seconds
 
-Each round plays a load twice, without a screen and with one in a pseudo-terminal of 120 by 40: first as many
-requests as come through (32 users), then half as many a second, over connections that are open already. It tells throughput, p99, processor time a
-request and frames a second. Where others are at work on the machine, processor time tells more than throughput:
-what a request costs more with the screen, a saturated lab has less. Figures are in docs/performance.md. LABSIM
-names another binary.
+A load is played without a screen and under one in a pseudo-terminal of 120 by 40, in turn: first as many requests as
+come through (32 users), then half as many a second, over connections that are open already. A machine's speed
+changes from minute to minute by more than the screen costs. So each run under the screen is compared with those
+right before and after it, and left out where these two differ by more than 8 % in what is compared; the medians of
+the rest are told, with how many they are. Figures are in docs/performance.md. LABSIM names another binary.
 """
 import fcntl
 import os
@@ -129,44 +129,50 @@ def spent():
     return used.ru_utime + used.ru_stime
 
 
-def round_of(folder, load, seconds):
+def play(folder, load, seconds, player):
+    """Requests a second, p99, processor time a request and frames a second of one run."""
     path = os.path.join(folder, "load.yaml")
     with open(path, "w", encoding="utf-8") as out:
         out.write(SCENARIO.format(load=load, seconds=seconds))
     begun = spent()
-    without, _ = plain(path)
-    between = spent()
-    with_it, frames = watched(path)
-    ended = spent()
-    without, with_it = figures(without, seconds), figures(with_it, seconds)
-    costs = [1e6 * time_spent / (rate * seconds) for time_spent, (rate, _) in
-             ((between - begun, without), (ended - between, with_it))]
-    return without, with_it, frames, costs
+    printed, frames = player(path)
+    rate, late = figures(printed, seconds)
+    return rate, late, 1e6 * (spent() - begun) / (rate * seconds), frames
 
 
-def told(name, results):
-    rates = [(without[0], with_it[0]) for without, with_it, *_ in results]
-    late = [(without[1], with_it[1]) for without, with_it, *_ in results]
-    costs = [result[3] for result in results]
-    middle = lambda pairs, at: statistics.median(pair[at] for pair in pairs)
-    change = lambda pairs: 100 * (middle(pairs, 1) / middle(pairs, 0) - 1)
-    frames = statistics.median(result[2] for result in results)
-    print(f"{name}: {middle(rates, 0):.0f}/s without, {middle(rates, 1):.0f}/s with the screen ({change(rates):+.1f} %); "
-          f"p99 {middle(late, 0):.2f} ms and {middle(late, 1):.2f} ms ({change(late):+.1f} %); "
-          f"{middle(costs, 0):.0f} µs and {middle(costs, 1):.0f} µs of a core a request ({change(costs):+.1f} %); "
-          f"{frames:.1f} frames a second")
+def middle(values):
+    return statistics.median(values) if values else float("nan")
+
+
+def told(name, runs):
+    """Tells of runs without and with the screen in turn, which begin and end without."""
+    def change(what):
+        pairs = [(runs[at][what], runs[at - 1][what], runs[at + 1][what]) for at in range(1, len(runs), 2)]
+        calm = [with_it / statistics.mean(around) for with_it, *around in pairs
+                if max(around) <= 1.08 * min(around)]
+        return f"{100 * (middle(calm) - 1):+.1f} % in {len(calm)} of {len(pairs)}"
+    without, with_it = runs[::2], runs[1::2]
+    column = lambda some, what: middle([run[what] for run in some])
+    print(f"{name}: {column(without, 0):.0f}/s without, {column(with_it, 0):.0f}/s with the screen ({change(0)}); "
+          f"p99 {column(without, 1):.2f} ms and {column(with_it, 1):.2f} ms ({change(1)}); "
+          f"{column(without, 2):.0f} µs and {column(with_it, 2):.0f} µs of a core a request ({change(2)}); "
+          f"{column(with_it, 3):.1f} frames a second")
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "manifests.yaml"), "w", encoding="utf-8") as out:
             out.write(MANIFESTS)
-        full = [round_of(folder, f"users: {USERS}", seconds) for _ in range(rounds)]
+
+        def runs(load):
+            players = [plain] + [watched, plain] * rounds
+            return [play(folder, load, seconds, player) for player in players]
+        full = runs(f"users: {USERS}")
         told("saturated", full)
-        half = int(statistics.median(without[0] for without, *_ in full) / 2)
-        told(f"half ({half}/s)", [round_of(folder, f"rate: {half}", seconds) for _ in range(rounds)])
+        half = int(middle([run[0] for run in full[::2]]) / 2)
+        told(f"half ({half}/s)", runs(f"rate: {half}"))
 
 
 if __name__ == "__main__":

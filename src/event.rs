@@ -9,6 +9,7 @@ pub mod facts;
 pub mod history;
 mod ids;
 pub mod log;
+mod lookup;
 pub mod measured;
 pub mod trace;
 
@@ -23,6 +24,7 @@ pub use facts::{Answer, Arrival, Digest, OwnRule, Parameters};
 pub use history::History;
 pub use ids::Taken;
 pub use log::{BackendRecord, ProviderRecord};
+pub(crate) use lookup::Lookup;
 pub use measured::{Aims, Measured};
 
 /// A moment: microseconds since the lab's start.

@@ -7,17 +7,14 @@ mod pages;
 mod records;
 
 use std::collections::BTreeMap;
-#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
-use std::collections::HashMap;
 
-use super::{At, Event, Kind, ProviderName, RequestId};
+use super::{At, Event, Kind, Lookup, ProviderName, RequestId};
 
 pub use pages::{Iter, Pages};
 pub use records::*;
 
 /// Positions of requests by their ids.
-#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
-type Places = HashMap<RequestId, usize>;
+type Places = Lookup<RequestId, usize>;
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -86,8 +86,8 @@ pub(super) enum Action {
     ExportReport,
 
     BreakMenu,
-    /// Opens the menu for one provider.
-    BreakProvider(usize),
+    /// Opens the menu for something in the topology.
+    BreakAt(Place),
     /// Puts the menu's cursor on a line, and chooses it if it was there.
     Pick(usize),
     /// Takes the menu's form as it is.
@@ -97,6 +97,17 @@ pub(super) enum Action {
     Burst,
     ToggleLoad,
     WriteScenario,
+}
+
+/// Something in the topology that can be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Provider(usize),
+    Replica(usize),
+    /// The link from the client to a replica, or to the gateway where it has one.
+    LinkToReplica(usize),
+    /// The link from the gateway to a provider.
+    LinkToProvider(usize),
 }
 
 impl Action {

@@ -13,8 +13,10 @@ use super::spill::{Packed, Spill};
 use super::store::CHUNK;
 use crate::event::{At, Event};
 
-/// Batches that wait in memory: some 50,000 events.
-const MOST: usize = 48;
+/// Batches that wait in memory: some 130,000 events, 45 MB at most.
+const MOST: usize = 128;
+/// Batches that are kept to be filled again: what comes between two frames at full load.
+const SPARE: usize = 16;
 
 /// A queue with a lab at one end and a screen at the other.
 pub(super) struct Arrivals {
@@ -30,6 +32,8 @@ struct Queue {
     room: usize,
     end: At,
     full: VecDeque<Waiting>,
+    /// Empty ones that were given back.
+    spare: Vec<Batch>,
     spill: Spill,
 }
 
@@ -49,7 +53,14 @@ impl Arrivals {
     /// A queue of which `most` batches wait in memory.
     fn new(most: usize) -> Self {
         let open = Batch::with_room(CHUNK);
-        let queue = Queue { open, room: CHUNK, end: At::default(), full: VecDeque::new(), spill: Spill::default() };
+        let queue = Queue {
+            open,
+            room: CHUNK,
+            end: At::default(),
+            full: VecDeque::new(),
+            spare: Vec::new(),
+            spill: Spill::default(),
+        };
         Self { most, heard: AtomicBool::new(true), queue: Mutex::new(queue) }
     }
 
@@ -71,7 +82,7 @@ impl Arrivals {
             queue.open.heard.extend(heard);
         }
         if queue.open.kept.len() >= queue.room {
-            let full = std::mem::replace(&mut queue.open, Batch::with_room(CHUNK));
+            let full = queue.close();
             queue.room = CHUNK;
             let waiting = if queue.full.len() < self.most { Waiting::Held(full) } else { queue.pack(full) };
             queue.full.push_back(waiting);
@@ -80,8 +91,6 @@ impl Arrivals {
 
     /// Takes the oldest events. None when there are none.
     pub(super) fn take(&self) -> Option<Batch> {
-        // Before the lock: a screen that stands back for the lab must not keep it waiting.
-        let fresh = Batch::with_room(CHUNK);
         let mut queue = self.lock();
         match queue.full.pop_front() {
             Some(Waiting::Held(batch)) => Some(batch),
@@ -93,8 +102,17 @@ impl Arrivals {
             None if queue.open.kept.is_empty() => None,
             None => {
                 queue.room -= queue.open.kept.len();
-                Some(std::mem::replace(&mut queue.open, fresh))
+                Some(queue.close())
             }
+        }
+    }
+
+    /// Takes a batch back that has been read, for the room that it has: the lab need not ask for new memory.
+    pub(super) fn give_back(&self, mut batch: Batch) {
+        batch.clear();
+        let mut queue = self.lock();
+        if queue.spare.len() < SPARE {
+            queue.spare.push(batch);
         }
     }
 
@@ -104,6 +122,12 @@ impl Arrivals {
 }
 
 impl Queue {
+    /// Takes what is open away and begins anew.
+    fn close(&mut self) -> Batch {
+        let fresh = self.spare.pop().unwrap_or_else(|| Batch::with_room(CHUNK));
+        std::mem::replace(&mut self.open, fresh)
+    }
+
     fn pack(&mut self, batch: Batch) -> Waiting {
         let heard = batch.heard.len();
         Waiting::Packed(self.spill.append(&batch.into_bytes()), heard)

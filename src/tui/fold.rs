@@ -3,8 +3,6 @@
 //! A fold is small whatever the length of the run: requests that are over live in [`Rows`](super::rows::Rows), which
 //! never change, and only those under way live here. So it can be kept for many moments.
 
-#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
-use std::collections::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +13,10 @@ use super::health::{Eviction, Health};
 use super::lineup::Lineup;
 use super::row::{Names, Row};
 use super::tally::Tally;
-use crate::event::{At, Kind, Outcome, ProviderName};
+use crate::event::{At, Kind, Lookup, Outcome, ProviderName};
 
 /// What is known by a request's id.
-#[expect(clippy::disallowed_types, reason = "it is looked up in, and never gone through")]
-type ById<T> = HashMap<Arc<str>, T>;
+type ById<T> = Lookup<Arc<str>, T>;
 
 /// The state of a moment.
 #[derive(Debug, Clone, PartialEq)]

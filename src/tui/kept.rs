@@ -31,6 +31,12 @@ impl Kept {
         Self { bytes: Vec::with_capacity(events * 256), ends: Vec::with_capacity(events) }
     }
 
+    /// Nothing, in the room that others took.
+    pub(super) fn in_place_of(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes, ends: Vec::new() }
+    }
+
     /// Adds an event that happened at `at`.
     fn push(&mut self, event: &Event, at: At) {
         self.bytes.extend(at.0.to_le_bytes());
@@ -48,14 +54,15 @@ impl Kept {
     }
 
     /// Adds others behind them.
-    pub(super) fn append(&mut self, others: Self) {
-        if self.is_empty() {
-            *self = others;
-            return;
-        }
+    pub(super) fn append(&mut self, others: &Self) {
         let before = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(&others.bytes);
         self.ends.extend(others.ends.iter().map(|end| end.saturating_add(before)));
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     fn piece(&self, index: usize) -> Option<&[u8]> {
@@ -70,8 +77,7 @@ impl Kept {
 
     /// One of them, at the moment that it was given.
     pub(super) fn event(&self, index: usize) -> Option<Event> {
-        let (at, event) = (self.at(index)?, pack::unpack(self.piece(index)?.get(AT..)?));
-        Some(Event { at_us: at, ..event })
+        Some(pack::unpack(self.piece(index)?.get(AT..)?, self.at(index)?))
     }
 
     /// How many happened up to a moment; their times never fall.
@@ -108,6 +114,13 @@ impl Batch {
     /// Nothing, with room for so many events.
     pub(super) fn with_room(events: usize) -> Self {
         Self { facts: Vec::with_capacity(events * 96), kept: Kept::with_room(events), heard: Vec::new() }
+    }
+
+    /// Forgets all of it but for the room that it took.
+    pub(super) fn clear(&mut self) {
+        self.facts.clear();
+        self.kept.clear();
+        self.heard.clear();
     }
 
     /// Writes down events that follow on `end`; a judge may hear them all.
@@ -165,7 +178,7 @@ mod tests {
         assert_eq!((&again.facts, &again.kept), (&batch.facts, &batch.kept));
         assert_eq!(again.heard, [note(0, 5), note(1, 5)]);
         let mut all = again.kept;
-        all.append(Batch::of(vec![note(3, 9), note(4, 12)], At(9)).kept);
+        all.append(&Batch::of(vec![note(3, 9), note(4, 12)], At(9)).kept);
         let times: Vec<_> = (0..6).map(|index| all.at(index).map(|at| at.0)).collect();
         assert_eq!(times, [Some(5), Some(5), Some(9), Some(9), Some(12), None]);
         assert_eq!((all.event(4), all.event(5)), (Some(note(4, 12)), None));

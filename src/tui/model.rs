@@ -11,10 +11,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::action::{Action, Tab};
+use super::arrivals::Arrivals;
 use super::command::Command;
 use super::filter::Filter;
 use super::fold::Fold;
-use super::kept::Batch;
 use super::keys::{Context, Keys};
 use super::landmarks::Sort;
 use super::lineup::Lineup;
@@ -222,10 +222,13 @@ impl Model {
         }
     }
 
-    /// Takes in batches of events, in order, each of which goes into a chunk of the store.
-    pub(super) fn take(&mut self, batches: impl IntoIterator<Item = Batch>) {
-        for batch in batches {
-            self.timeline.extend(batch);
+    /// Takes in the batches of a queue for as long as there are some and `goes_on` says so.
+    pub(super) fn take(&mut self, arrivals: &Arrivals, mut goes_on: impl FnMut() -> bool) {
+        while goes_on()
+            && let Some(batch) = arrivals.take()
+        {
+            self.timeline.extend(&batch);
+            arrivals.give_back(batch);
         }
         if self.attached {
             self.catch_up();
@@ -415,7 +418,7 @@ impl Model {
             Action::ExportCast => self.effects.push(Effect::Export(Export::Cast)),
             Action::ExportReport => self.effects.push(Effect::Export(Export::Report)),
             Action::BreakMenu => self.break_menu(),
-            Action::BreakProvider(number) => self.break_provider(number),
+            Action::BreakAt(place) => self.break_at(place),
             Action::Pick(line) => self.pick(line),
             Action::Submit => self.submit(),
             Action::ClearFaults => self.clear_faults(),

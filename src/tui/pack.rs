@@ -9,18 +9,18 @@ use serde::ser::{self, Serializer};
 
 use crate::event::{At, Event, Kind};
 
-/// Adds an event to bytes; nothing of it where that cannot be.
+/// Adds an event to bytes, but for when it happened; nothing of it where that cannot be.
 pub(super) fn pack(event: &Event, bytes: &mut Vec<u8>) {
     let whole = bytes.len();
-    if (event.seq, event.at_us, &event.kind).serialize(&mut Packer(bytes)).is_err() {
+    if (event.seq, &event.kind).serialize(&mut Packer(bytes)).is_err() {
         bytes.truncate(whole);
     }
 }
 
-/// An event from bytes. What cannot be read is a note that says so.
-pub(super) fn unpack(bytes: &[u8]) -> Event {
-    let unreadable = || (0, At::default(), Kind::Note { text: "this event could not be read back".to_owned() });
-    let (seq, at_us, kind) = rmp_serde::from_slice(bytes).unwrap_or_else(|_| unreadable());
+/// An event from bytes, which happened then. What cannot be read is a note that says so.
+pub(super) fn unpack(bytes: &[u8], at_us: At) -> Event {
+    let unreadable = || (0, Kind::Note { text: "this event could not be read back".to_owned() });
+    let (seq, kind) = rmp_serde::from_slice(bytes).unwrap_or_else(|_| unreadable());
     Event { seq, at_us, kind }
 }
 
@@ -318,9 +318,9 @@ mod tests {
         {
             let mut bytes = b"before".to_vec();
             pack(&event, &mut bytes);
-            assert_eq!(unpack(&bytes[6..]), event);
+            assert_eq!(unpack(&bytes[6..], event.at_us), event);
             packed += bytes.len() - 6;
-            named += rmp_serde::to_vec_named(&(event.seq, event.at_us, &event.kind)).unwrap().len();
+            named += rmp_serde::to_vec_named(&(event.seq, &event.kind)).unwrap().len();
             kinds.insert(serde_json::to_value(&event).unwrap()["kind"].to_string());
         }
         assert!(packed * 4 < named * 3, "{packed} bytes, and {named} with names");

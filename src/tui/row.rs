@@ -1,9 +1,8 @@
 //! Requests as lines of a table: small, and final once the request is over.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::event::{At, Outcome};
+use crate::event::{At, Lookup, Outcome};
 
 /// A text that many rows share. 0 is the empty text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -13,7 +12,7 @@ pub(super) struct NameId(pub(super) u32);
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     texts: Vec<String>,
-    ids: BTreeMap<String, NameId>,
+    ids: Lookup<String, NameId>,
 }
 
 /// More different texts than this become one: a table must stay small whatever models are named.
@@ -54,7 +53,7 @@ pub(super) struct Row {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { texts: vec![String::new()], ids: BTreeMap::from([(String::new(), NameId(0))]) }
+        Self { texts: vec![String::new()], ids: [(String::new(), NameId(0))].into_iter().collect() }
     }
 }
 

@@ -77,7 +77,7 @@ impl Store {
     }
 
     /// Adds the next events, as many as there is [`Store::room`] for at most.
-    pub(super) fn extend(&mut self, events: Kept) {
+    pub(super) fn extend(&mut self, events: &Kept) {
         let Some(last) = events.len().checked_sub(1).and_then(|last| events.at(last)) else { return };
         if self.open.is_empty() {
             self.firsts.extend(events.at(0));
@@ -96,6 +96,8 @@ impl Store {
         let Some(oldest) = self.held.pop_front() else { return };
         let bytes = Arc::unwrap_or_clone(oldest).into_bytes();
         self.packed.push(self.spill.append(&bytes));
+        // Memory that is new costs more than what is copied into it.
+        self.open = Kept::in_place_of(bytes);
     }
 
     /// The event at a position.
@@ -173,7 +175,7 @@ mod tests {
     }
 
     fn add(store: &mut Store, event: Event) {
-        store.extend(Batch::of(vec![event], store.end()).kept);
+        store.extend(&Batch::of(vec![event], store.end()).kept);
     }
 
     #[test]

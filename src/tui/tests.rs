@@ -1,6 +1,7 @@
 //! Whole screens and whole sessions.
 
 mod acts;
+mod bench;
 mod builder;
 mod chance;
 mod long;

@@ -100,13 +100,13 @@ impl Timeline {
     pub(super) fn feed(&mut self, mut events: Vec<Event>) {
         while !events.is_empty() {
             let rest = events.split_off(events.len().min(self.store.room()));
-            self.extend(Batch::of(events, self.end()));
+            self.extend(&Batch::of(events, self.end()));
             events = rest;
         }
     }
 
     /// Takes in the next batch, which goes into a chunk of the store.
-    pub(super) fn extend(&mut self, batch: Batch) {
+    pub(super) fn extend(&mut self, batch: &Batch) {
         let mut facts = Facts(&batch.facts);
         for index in 0..batch.kept.len() {
             let (at, written) = facts.next();
@@ -124,7 +124,7 @@ impl Timeline {
                 self.note_findings(found);
             }
         }
-        self.store.extend(batch.kept);
+        self.store.extend(&batch.kept);
     }
 
     /// Takes note of what somebody may want to jump to.

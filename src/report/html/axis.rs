@@ -16,8 +16,12 @@ const BREAKS: f64 = 40.0;
 const NARROWEST: f64 = 5.0;
 /// Room at both ends, so that marks are not cut off.
 const MARGIN: f64 = 1.5;
-/// Distance of labels, at least.
-const LABELS_APART: f64 = 9.0;
+/// Distance of labels at least, in a picture as wide as the page.
+pub(super) const WIDE: f64 = 9.0;
+/// The same in one of several side by side.
+pub(super) const NARROW: f64 = 18.0;
+/// Breaks and moments may stand so much closer to each other: one of two labels is short.
+const CLOSER: f64 = 0.7;
 
 /// Where moments stand, in percent of the width.
 pub(super) struct Axis {
@@ -70,20 +74,19 @@ impl Axis {
         })
     }
 
-    /// Draws lines and labels of the axis over a picture of this height; labels stand below.
-    pub(super) fn draw(&self, svg: &mut Svg, height: f64) {
-        for stretch in self.stretches.iter().filter(|stretch| stretch.idle) {
-            let waited = human(Duration::from_secs((stretch.to - stretch.from).div_ceil(1_000_000)));
-            svg.rect("idle", stretch.left, stretch.width, 0.0, height, &format!("{waited} without a request"));
-            svg.text(
-                "tick faint",
-                stretch.left + stretch.width / 2.0,
-                height + 13.0,
-                Anchor::Middle,
-                &format!("⋯{waited}"),
-            );
+    /// Draws lines and labels of the axis over a picture of this height; labels stand below, [`WIDE`] or [`NARROW`]
+    /// apart.
+    pub(super) fn draw(&self, svg: &mut Svg, height: f64, apart: f64) {
+        for stretch in self.breaks() {
+            let told = format!("{} without a request", stretch.waited());
+            svg.rect("idle", stretch.left, stretch.width, 0.0, height, &told);
         }
-        for (index, (at, label)) in self.ticks().into_iter().enumerate() {
+        let breaks = self.labelled_breaks(apart);
+        for stretch in &breaks {
+            let label = format!("⋯{}", stretch.waited());
+            svg.text("tick faint", stretch.middle(), height + 13.0, Anchor::Middle, &label);
+        }
+        for (index, (at, label)) in self.ticks(&breaks, apart).into_iter().enumerate() {
             let x = self.x(at);
             svg.line("grid", (x, 0.0), (x, height));
             // Every second label gives way on a narrow screen.
@@ -99,20 +102,30 @@ impl Axis {
         }
     }
 
-    fn ticks(&self) -> Vec<(At, String)> {
+    fn breaks(&self) -> impl Iterator<Item = &Stretch> {
+        self.stretches.iter().filter(|stretch| stretch.idle)
+    }
+
+    /// The breaks that say how long they are; the others do where the mouse is.
+    fn labelled_breaks(&self, apart: f64) -> Vec<&Stretch> {
+        let mut labelled: Vec<&Stretch> = Vec::new();
+        for stretch in self.breaks() {
+            if labelled.last().is_none_or(|last| stretch.middle() - last.middle() >= apart) {
+                labelled.push(stretch);
+            }
+        }
+        labelled
+    }
+
+    fn ticks(&self, breaks: &[&Stretch], apart: f64) -> Vec<(At, String)> {
         let mut ticks: Vec<(At, String)> = Vec::new();
-        let breaks: Vec<f64> = self
-            .stretches
-            .iter()
-            .filter(|stretch| stretch.idle)
-            .map(|stretch| stretch.left + stretch.width / 2.0)
-            .collect();
         let free = |ticks: &[(At, String)], x: f64| {
-            let apart = |(at, _): &(At, String)| (self.x(*at) - x).abs() >= LABELS_APART;
-            ticks.last().is_none_or(apart) && breaks.iter().all(|middle| (middle - x).abs() >= LABELS_APART * 0.7)
+            let is_apart = |(at, _): &(At, String)| (self.x(*at) - x).abs() >= apart;
+            let beside = |stretch: &&Stretch| (stretch.middle() - x).abs() >= apart * CLOSER;
+            ticks.last().is_none_or(is_apart) && breaks.iter().all(beside)
         };
         for stretch in self.stretches.iter().filter(|stretch| !stretch.idle) {
-            let count = (stretch.width / (LABELS_APART * 1.4)).max(1.0);
+            let count = (stretch.width / (apart * 1.4)).max(1.0);
             let wanted = ratio(stretch.to - stretch.from, 1) / count;
             let before = ticks.len();
             // A short stretch may have no round moment: finer steps are tried until one fits.
@@ -131,6 +144,16 @@ impl Axis {
             }
         }
         ticks
+    }
+}
+
+impl Stretch {
+    fn middle(&self) -> f64 {
+        self.left + self.width / 2.0
+    }
+
+    fn waited(&self) -> String {
+        human(Duration::from_secs((self.to - self.from).div_ceil(1_000_000)))
     }
 }
 
@@ -247,6 +270,22 @@ mod tests {
         let axis = Axis::new(10 * SECOND, (0..10).map(|second| (second * SECOND, (second + 1) * SECOND)).collect());
         let x = |seconds: u64| axis.x(At(seconds * SECOND));
         assert!((x(6) - x(5) - (x(2) - x(1))).abs() < 1e-9);
+    }
+
+    #[test]
+    fn labels_do_not_run_into_one_another_however_often_a_run_waits() {
+        let asked = |wait: u64| (wait * 30 * SECOND, (wait * 30 + 1) * SECOND);
+        let axis = Axis::new(241 * SECOND, (0..9).map(asked).collect());
+        assert_eq!(axis.breaks().count(), 8);
+        for apart in [WIDE, NARROW] {
+            let breaks = axis.labelled_breaks(apart);
+            let ticks = axis.ticks(&breaks, apart);
+            let mut places: Vec<f64> = ticks.iter().map(|(at, _)| axis.x(*at)).collect();
+            places.extend(breaks.iter().map(|stretch| stretch.middle()));
+            places.sort_by(f64::total_cmp);
+            assert!(places.len() >= 3, "{places:?}");
+            assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= apart * CLOSER), "{apart}: {places:?}");
+        }
     }
 
     #[test]

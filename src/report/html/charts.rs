@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::load;
 use super::super::record::RunRecord;
 use super::super::xml::escaped;
-use super::axis::{Axis, as_f64};
+use super::axis::{Axis, NARROW, as_f64};
 use super::requests;
 use super::svg::{Anchor, Class, Svg, legend};
 use super::timeline::column;
@@ -121,7 +121,7 @@ fn counted_over_time(
 
 fn stacked(series: &[(String, String)], counts: &[Vec<u64>], axis: &Axis, label: &str) -> String {
     let mut svg = Svg::new();
-    axis.draw(&mut svg, HEIGHT);
+    axis.draw(&mut svg, HEIGHT, NARROW);
     let most = counts.iter().map(|column| column.iter().sum::<u64>()).max().unwrap_or(1).max(1);
     let width = 100.0 / as_f64(COLUMNS as u64);
     for (index, column) in counts.iter().enumerate() {

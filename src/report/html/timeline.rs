@@ -142,7 +142,7 @@ impl Lane<'_> {
         let bars: f64 = replicas.iter().map(|_| EVICTION).sum();
         let height = ATTEMPTS + bars;
         let mut svg = Svg::new();
-        axis.draw(&mut svg, height);
+        axis.draw(&mut svg, height, super::axis::WIDE);
         for eviction in &self.evictions {
             let row = replicas.iter().take_while(|replica| **replica < eviction.replica).count();
             let y = ATTEMPTS + EVICTION * super::axis::as_f64(row as u64);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Effect, Model, Open, Source, slug};
 use crate::event::At;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Place};
 use crate::tui::bench::{FaultKind, Workbench};
 use crate::tui::command::{Act, Cleared, Command, Draft};
 use crate::tui::fold::Fold;
@@ -103,23 +103,37 @@ impl Model {
         }
     }
 
-    /// Opens the menu at one provider.
-    pub(super) fn break_provider(&mut self, number: usize) {
-        if number >= self.fold.chosen.len() {
-            return;
-        }
+    /// Opens the menu at a place of the topology: at what can happen to a provider or a link, or with the cursor
+    /// on what can be done to a replica.
+    pub(super) fn break_at(&mut self, place: Place) {
         if self.source == Source::Replay {
             self.break_menu();
             return;
         }
         let things = self.things();
-        let target = Target { name: self.target_of(number), is_link: false };
-        let line = things.items.iter().position(|item| item.does == Does::Aim(target.clone()));
+        let Some(line) = things.items.iter().position(|item| self.is_at(&item.does, place)) else { return };
+        let is_aim = matches!(things.items.get(line), Some(Item { does: Does::Aim(_), .. }));
         self.acting.menu = Some(Menu::new(things));
         self.open = Open::Menu;
-        self.pick(line.unwrap_or_default());
-        if self.acting.menu.as_ref().is_some_and(|menu| menu.levels.len() == 1) {
+        self.pick(line);
+        if is_aim && self.acting.menu.as_ref().is_some_and(|menu| menu.levels.len() == 1) {
             self.submit();
+        }
+    }
+
+    /// Whether a line of the menu is about a place of the topology.
+    fn is_at(&self, does: &Does, place: Place) -> bool {
+        let replicas = self.fold.replicas.len();
+        let aims = |is_link: bool, name: String| *does == Does::Aim(Target { name, is_link });
+        match place {
+            Place::Provider(number) => aims(false, self.target_of(number)),
+            Place::LinkToProvider(number) => aims(true, format!("gateway -> {}", self.target_of(number))),
+            Place::LinkToReplica(number) if replicas > 1 => aims(true, format!("client -> gateway/{number}")),
+            Place::LinkToReplica(_) => aims(true, "client -> gateway".to_owned()),
+            Place::Replica(number) => {
+                let which = u32::try_from(number).ok().filter(|_| replicas > 1);
+                matches!(does, Does::Act(Act::Restart(of), _) if *of == which)
+            }
         }
     }
 

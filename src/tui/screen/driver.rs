@@ -24,6 +24,9 @@ use crate::tui::view::{self, Drawn};
 const TAKE: Duration = Duration::from_millis(50);
 /// How long to wait for a key while nothing moves.
 const IDLE: Duration = Duration::from_millis(100);
+/// How long what a lab in real time tells may lie about: little at a time is still in the cache, and keeps the lab
+/// from a core for a moment only.
+const SIP: Duration = Duration::from_millis(8);
 
 /// The events of a recording that are still to be read.
 pub(super) type Recording = Box<dyn Iterator<Item = Result<Event, ReadError>>>;
@@ -85,7 +88,7 @@ impl Driver {
                 return Ok(());
             }
             let pause = self.pause(begin);
-            if !self.wait_for_input(pause)? {
+            if !self.wait_and_sip(pause)? {
                 // Nobody can see or press anything any more.
                 self.pass(Command::Quit);
                 return Ok(());
@@ -136,15 +139,13 @@ impl Driver {
     /// Takes what the lab has told, for a while at most. True while some is left.
     fn take_batches(&mut self) -> bool {
         let began = Instant::now();
-        let (inbox, mut is_behind) = (self.inbox.clone(), false);
-        let batches = std::iter::from_fn(|| {
+        let (mut is_behind, before) = (false, self.model.timeline.len());
+        self.model.take(&self.inbox.events, || {
             is_behind = began.elapsed() > TAKE;
             // A lab that wants this core need not wait until all is taken.
             rustix::thread::sched_yield();
-            if is_behind { None } else { inbox.events.take() }
+            !is_behind
         });
-        let before = self.model.timeline.len();
-        self.model.take(batches);
         self.inbox.events.hear(self.model.timeline.is_heard());
         if self.model.timeline.len() > before {
             self.lab_is_at(self.model.timeline.end());
@@ -199,6 +200,17 @@ impl Driver {
             return true;
         }
         self.options.close && self.model.is_at_end()
+    }
+
+    /// Waits for a person, and takes events on the way.
+    fn wait_and_sip(&mut self, pause: Duration) -> io::Result<bool> {
+        let until = Instant::now() + pause;
+        if self.model.source == Source::Real {
+            while until.saturating_duration_since(Instant::now()) > SIP && terminal::wait(SIP) == Input::Nothing {
+                self.take_batches();
+            }
+        }
+        self.wait_for_input(until.saturating_duration_since(Instant::now()))
     }
 
     /// Takes what a person does; false once there is no terminal any more.

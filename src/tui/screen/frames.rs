@@ -31,8 +31,10 @@ pub(super) struct Mark {
 }
 
 /// What frames have taken, on the average of the latest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Frames {
+    /// How many cores there are for the process.
+    cores: u32,
     /// When the last one began.
     before: Option<Mark>,
     /// How long the processor worked at one, in seconds.
@@ -49,14 +51,20 @@ impl Mark {
     }
 }
 
+impl Default for Frames {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        Self { cores, before: None, work: 0.0, load: 0.0 }
+    }
+}
+
 impl Frames {
     /// How long after the beginning of a frame, which is over now, the next one begins.
     pub(super) fn next(&mut self, begin: Mark) -> Duration {
         let work = Mark::now().thread.saturating_sub(begin.thread);
         let load = self.before.replace(begin).map_or(0.0, |before| {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let elapsed = begin.at.saturating_duration_since(before.at).max(Duration::from_millis(1));
-            let most = elapsed.saturating_mul(u32::try_from(cores).unwrap_or(u32::MAX));
+            let most = elapsed.saturating_mul(self.cores);
             begin.process.saturating_sub(before.process).div_duration_f64(most)
         });
         self.after(work, load)

@@ -1,16 +1,16 @@
 //! What is said and shown after something was done.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::mpsc;
 
+use super::bench::Bench;
 use super::builder::{self, BAD, GOOD, Stream};
 use super::screens::shown;
 use crate::event::{At, Event, Kind};
 use crate::tui::action::{Action, Tab};
 use crate::tui::menu::Level;
 use crate::tui::model::{Effect, Model, Open, Source};
-use crate::tui::{Complaint, Decision, Draft, FaultKind, Finding, Judge, Workbench};
+use crate::tui::{Decision, Finding, Judge};
 
 /// Says these, one after the other, whenever it is asked what has come of the whole.
 struct Says(VecDeque<Decision>);
@@ -303,51 +303,10 @@ fn a_click_beside_the_help_or_the_menu_closes_it() {
     }
 }
 
-/// Knows one file that can be applied.
-struct OneFile;
-
-impl Workbench for OneFile {
-    fn catalogue(&self) -> Vec<FaultKind> {
-        Vec::new()
-    }
-
-    fn check(&self, _: &Draft) -> Vec<Complaint> {
-        Vec::new()
-    }
-
-    fn check_manifests(&self, path: &str) -> Option<String> {
-        (path != "right.yaml").then(|| format!("cannot read {path}"))
-    }
-
-    fn target(&self, _: &str, provider: &str) -> String {
-        provider.to_owned()
-    }
-
-    fn is_resting(&self) -> bool {
-        true
-    }
-
-    fn waiting(&self) -> usize {
-        0
-    }
-
-    fn plays_steps(&self) -> bool {
-        true
-    }
-
-    fn write_scenario(&self, _: &[Event], _: At, path: &Path) -> Result<(), String> {
-        std::fs::write(path, "").map_err(|error| error.to_string())
-    }
-
-    fn write_report(&self, _: Vec<Event>, _: &Path) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_path_that_is_wrong_can_be_mended_in_its_form() {
     let (mut model, commands) = resting(None);
-    model.equip(Box::new(OneFile));
+    model.equip(Box::new(Bench::default()));
     model.act(&Action::BreakMenu);
     let Some(Level::List(list)) = model.acting.level() else { panic!("a list is open") };
     let line = list.items.iter().position(|item| item.text.starts_with("apply manifests")).expect("the line");
@@ -373,7 +332,7 @@ fn a_name_that_is_proposed_is_free() {
     let folder = std::env::temp_dir().join(format!("labsim-names-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let (mut model, _commands) = resting(None);
-    model.equip(Box::new(OneFile));
+    model.equip(Box::new(Bench::default()));
     model.folder.clone_from(&folder);
     for wanted in ["inter-group-failover-session.yaml", "inter-group-failover-session-2.yaml"] {
         model.act(&Action::WriteScenario);
@@ -413,4 +372,56 @@ fn an_answer_on_its_way_back_covers_no_replica() {
         let line = seen.lines().find(|line| line.contains("0 open│")).expect("the client");
         assert!(line.matches(" open│").count() == 2, "{line}");
     }
+}
+
+/// Clicks on a place of the screen.
+fn click(model: &mut Model, (width, height): (u16, u16), (x, y): (usize, usize)) {
+    let area = ratatui::layout::Rect::new(0, 0, width, height);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    let hits = crate::tui::view::draw_on(model, &mut buffer, area).hits;
+    let place = |at: usize| u16::try_from(at).expect("a place of the screen");
+    model.act(&hits.click(place(x), place(y)).expect("something to click"));
+}
+
+/// Where a text stands that is on the screen once.
+fn place_of(model: &Model, size: (u16, u16), text: &str) -> (usize, usize) {
+    let seen = shown(model, size);
+    let mut found = seen
+        .lines()
+        .enumerate()
+        .filter_map(|(y, line)| line.find(text).map(|bytes| (line[..bytes].chars().count(), y)));
+    found.next().unwrap_or_else(|| panic!("{text} in\n{seen}"))
+}
+
+#[test]
+fn providers_links_and_replicas_are_broken_where_they_are_seen() {
+    let size = (100, 30);
+    let places = [
+        ("● openai-provider", (0, 0), "What happens at openai-provider"),
+        ("● openai-provider", (4, 0), "What happens at gateway -> openai-provider"),
+        ("replica 0", (5, 2), "What happens at client -> gateway"),
+    ];
+    for (text, (left, below), title) in places {
+        let (mut model, commands) = resting(None);
+        model.equip(Box::new(Bench::default()));
+        let (x, y) = place_of(&model, size, text);
+        click(&mut model, size, (x - left, y + below));
+        let seen = shown(&model, size);
+        assert!(seen.contains(title), "{title}\n{seen}");
+        assert_eq!(commands.try_iter().count(), 0);
+    }
+}
+
+#[test]
+fn a_click_on_a_replica_offers_to_restart_it_and_does_nothing_yet() {
+    let size = (100, 30);
+    let (mut model, commands) = resting(None);
+    model.equip(Box::new(Bench::default()));
+    let at = place_of(&model, size, "replica 0");
+    click(&mut model, size, at);
+    assert_eq!(commands.try_iter().count(), 0);
+    let Some(Level::List(list)) = model.acting.level() else { panic!("a list is open") };
+    assert_eq!(list.items[list.cursor].text, "restart the gateway");
+    model.act(&Action::Open);
+    assert_eq!(commands.try_iter().count(), 1);
 }

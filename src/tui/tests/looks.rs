@@ -4,7 +4,7 @@ use super::builder::{self, BACKEND, GOOD, Stream};
 use super::screens::shown;
 use crate::event::log::{Header, ProviderRecord};
 use crate::event::{At, Event, Kind, Outcome};
-use crate::tui::action::{Action, Tab};
+use crate::tui::action::{Action, Place, Tab};
 use crate::tui::model::{Effect, Model, Open, Source};
 
 /// A recording of these events, at its end.
@@ -274,6 +274,6 @@ fn an_address_does_not_run_into_the_tabs() {
 #[test]
 fn who_clicks_a_provider_of_a_recording_is_told_why_nothing_happens() {
     let mut model = replay(builder::header(), builder::failover());
-    model.act(&Action::BreakProvider(0));
+    model.act(&Action::BreakAt(Place::Provider(0)));
     assert_eq!(said(&model), "this is a recording: nothing can be broken in it");
 }

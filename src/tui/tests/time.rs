@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::bench::Bench;
 use super::builder::{self, BAD, GOOD};
 use super::screens::shown;
 use crate::event::{At, Event, Kind};
@@ -11,7 +12,7 @@ use crate::tui::action::{Action, Tab};
 use crate::tui::landmarks::Sort;
 use crate::tui::model::{Model, Source};
 use crate::tui::pace::Pace;
-use crate::tui::{Command, Complaint, Decision, Draft, FaultKind, Finding, Judge, Workbench};
+use crate::tui::{Command, Decision, Finding, Judge};
 
 /// A virtual lab in the middle of its run, and what hears its commands.
 fn running() -> (Model, mpsc::Receiver<Command>) {
@@ -95,51 +96,10 @@ fn hints_name_only_what_there_is_to_come() {
     assert!(shown(&model, (200, 60)).contains("next happening"));
 }
 
-/// Knows of two acts that wait.
-struct TwoWait;
-
-impl Workbench for TwoWait {
-    fn catalogue(&self) -> Vec<FaultKind> {
-        Vec::new()
-    }
-
-    fn check(&self, _: &Draft) -> Vec<Complaint> {
-        Vec::new()
-    }
-
-    fn check_manifests(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn target(&self, _: &str, provider: &str) -> String {
-        provider.to_owned()
-    }
-
-    fn is_resting(&self) -> bool {
-        true
-    }
-
-    fn waiting(&self) -> usize {
-        2
-    }
-
-    fn plays_steps(&self) -> bool {
-        true
-    }
-
-    fn write_scenario(&self, _: &[Event], _: At, _: &Path) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn write_report(&self, _: Vec<Event>, _: &Path) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 #[test]
 fn what_waits_for_time_to_go_on_is_in_sight_and_not_in_the_file() {
     let (mut model, commands) = running();
-    model.equip(Box::new(TwoWait));
+    model.equip(Box::new(Bench { waiting: 2 }));
     model.act(&Action::TogglePause);
     model.rests(true);
     model.message = None;

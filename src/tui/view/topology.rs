@@ -18,6 +18,7 @@ use super::canvas::{Canvas, width};
 use super::faults;
 use super::wires::{Way, Wires};
 use crate::event::At;
+use crate::tui::action::{Action, Place};
 use crate::tui::fold::Replica;
 use crate::tui::health::State;
 use crate::tui::model::{Model, Source};
@@ -66,10 +67,12 @@ fn draw(model: &Model, scroll: usize, canvas: &mut Canvas<'_>) -> usize {
     let plan = plan(model, scroll, canvas.width(), canvas.height());
     let ways = Ways::of(&plan);
     draw_wires(model, &plan, &ways, canvas);
+    click_links(&plan, canvas);
     draw_client(model, &plan, canvas);
     for (number, place) in plan.replicas.iter().enumerate() {
         if let Some(replica) = model.fold.replicas.get(number) {
             draw_replica(number, replica, *place, canvas);
+            canvas.click(place.x, place.y, place.width, place.height, Action::BreakAt(Place::Replica(number)));
         }
     }
     for (y, heading) in &plan.headings {
@@ -197,6 +200,21 @@ fn draw_wires(model: &Model, plan: &Plan, ways: &Ways, canvas: &mut Canvas<'_>) 
             .is_some_and(|seen| seen.state == State::Evicted && seen.agreeing == seen.replicas);
         let (sign, role) = if evicted { ("╳", Role::Evicted) } else { ("▶", Role::Wire) };
         canvas.text(plan.provider_x.saturating_sub(2), *y, sign, role);
+    }
+}
+
+/// A link is clicked where its wire leads to one end only.
+fn click_links(plan: &Plan, canvas: &mut Canvas<'_>) {
+    for (number, place) in plan.replicas.iter().enumerate() {
+        let from = if plan.replicas.len() == 1 { plan.client.right() } else { plan.turns.0 };
+        let link = Action::BreakAt(Place::LinkToReplica(number));
+        canvas.click(from, place.middle(), place.x.saturating_sub(from), 1, link);
+    }
+    for (number, y) in plan.providers.iter().enumerate() {
+        let Some(y) = *y else { continue };
+        let from = plan.turns.1;
+        let link = Action::BreakAt(Place::LinkToProvider(number));
+        canvas.click(from, y, plan.provider_x.saturating_sub(from), 1, link);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::plan::Plan;
 use crate::event::At;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Place};
 use crate::tui::fold::Fold;
 use crate::tui::health::{Eviction, Health, State};
 use crate::tui::model::Model;
@@ -51,7 +51,7 @@ pub(super) fn draw_provider(model: &Model, number: usize, y: u16, plan: &Plan, c
     let Some(seen) = Seen::of(&model.fold, number, model.at) else { return };
     let room = canvas.width().saturating_sub(plan.provider_x);
     let mut part = canvas.part(plan.provider_x, y, room, plan.lines);
-    part.click(0, 0, room, plan.lines, Action::BreakProvider(number));
+    part.click(0, 0, room, plan.lines, Action::BreakAt(Place::Provider(number)));
     if plan.lines == 1 {
         draw_provider_line(model, number, &seen, &mut part);
     } else if plan.lines == 5 {
