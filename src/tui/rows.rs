@@ -73,7 +73,10 @@ impl Rows {
     fn pack_oldest(&mut self, except: usize) {
         let Some(oldest) = self.held.keys().copied().find(|page| *page != except) else { return };
         let Some(rows) = self.held.remove(&oldest) else { return };
-        let bytes: Vec<u8> = rows.iter().flat_map(|row| row.as_ref().map_or([0; ROW], packed)).collect();
+        let mut bytes = Vec::with_capacity(PAGE * ROW);
+        for row in &rows {
+            pack(row.as_ref(), &mut bytes);
+        }
         self.packed.insert(oldest, self.spill.append(&bytes));
     }
 
@@ -114,7 +117,9 @@ pub(super) const OUTCOMES: [Outcome; 9] = [
     Outcome::Failed,
 ];
 
-fn packed(row: &Row) -> [u8; ROW] {
+/// Writes a row in [`ROW`] bytes; all of them are 0 where there is none.
+fn pack(row: Option<&Row>, bytes: &mut Vec<u8>) {
+    let Some(row) = row else { return bytes.extend_from_slice(&[0; ROW]) };
     let time = |at: Option<At>| at.map_or(NONE, |at| at.0);
     let times = [Some(row.sent), row.started, row.first_token, row.ended, row.selected, row.intended].map(time);
     let (input, output) = row.tokens.unwrap_or((NONE_32, NONE_32));
@@ -133,12 +138,16 @@ fn packed(row: &Row) -> [u8; ROW] {
     let outcome = row.outcome.and_then(|outcome| OUTCOMES.iter().position(|one| *one == outcome));
     let outcome = outcome.and_then(|outcome| u8::try_from(outcome + 2).ok()).unwrap_or(1);
     let flags = u8::from(row.stream) | u8::from(row.has_client) << 1 | u8::from(row.arrived) << 2;
-    let bytes = times.into_iter().flat_map(u64::to_le_bytes);
-    let bytes = bytes.chain(numbers.into_iter().flat_map(u32::to_le_bytes));
-    let bytes = bytes.chain(shorts.into_iter().flat_map(u16::to_le_bytes)).chain([outcome, flags]);
-    let mut all = [0; ROW];
-    all.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
-    all
+    for time in times {
+        bytes.extend_from_slice(&time.to_le_bytes());
+    }
+    for number in numbers {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for short in shorts {
+        bytes.extend_from_slice(&short.to_le_bytes());
+    }
+    bytes.extend_from_slice(&[outcome, flags]);
 }
 
 fn unpacked(bytes: &[u8]) -> Option<Row> {
@@ -185,6 +194,13 @@ fn unpacked(bytes: &[u8]) -> Option<Row> {
 mod tests {
     use super::*;
 
+    fn packed(row: Option<&Row>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        pack(row, &mut bytes);
+        assert_eq!(bytes.len(), ROW);
+        bytes
+    }
+
     fn row(index: u32) -> Row {
         Row { status: Some(200), outcome: Some(Outcome::Complete), ..Row::new(index, index * 3, At(u64::from(index))) }
     }
@@ -212,11 +228,11 @@ mod tests {
         };
         for outcome in OUTCOMES {
             let row = Row { outcome: Some(outcome), ..full };
-            assert_eq!(unpacked(&packed(&row)), Some(row));
+            assert_eq!(unpacked(&packed(Some(&row))), Some(row));
         }
         let bare = Row { outcome: None, ..Row::new(0, 0, At(0)) };
-        assert_eq!(unpacked(&packed(&bare)), Some(bare));
-        assert_eq!(unpacked(&[0; ROW]), None);
+        assert_eq!(unpacked(&packed(Some(&bare))), Some(bare));
+        assert_eq!(unpacked(&packed(None)), None);
     }
 
     #[test]
