@@ -42,6 +42,30 @@ fn the_screen_leaves_by_itself_where_that_is_asked_for() {
     assert!(session.text().contains("PASS  Intra-group failover"), "{}", session.text());
 }
 
+/// How often a colour is asked for.
+fn colours(bytes: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let dressed =
+        text.split("\u{1b}[").filter_map(|piece| piece.split_once('m').map(|(numbers, _)| numbers.to_owned()));
+    let is_colour = |number: &str| matches!(number.parse(), Ok(30..=38 | 40..=48 | 90..=97 | 100..=107));
+    dressed.filter(|numbers| numbers.split(';').next().is_some_and(is_colour)).count()
+}
+
+#[test]
+fn where_colours_are_not_wanted_there_are_none_unless_a_theme_is_named() {
+    let run = ["run", SCENARIO, "--speed", "max", "--close"];
+    let program = env!("CARGO_BIN_EXE_labsim");
+    let seen = |arguments: &[&str], more: &[(&str, &str)]| {
+        let mut session = Session::run(program, arguments, more, (100, 30));
+        session.ends(0);
+        assert!(session.text().contains("PASS  Intra-group failover"), "{}", session.text());
+        colours(&session.bytes())
+    };
+    assert!(seen(&run, &[]) > 50);
+    assert_eq!(seen(&run, &[("NO_COLOR", "1")]), 0);
+    assert!(seen(&[&run[..], &["--theme", "light"]].concat(), &[("NO_COLOR", "1")]) > 50);
+}
+
 #[test]
 fn no_screen_opens_where_it_is_not_wanted() {
     let mut session = Session::open(&["run", SCENARIO, "--no-tui"], (100, 30));

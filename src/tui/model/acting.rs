@@ -111,7 +111,7 @@ impl Model {
             return;
         }
         let things = self.things();
-        let Some(line) = things.items.iter().position(|item| self.is_at(&item.does, place)) else { return };
+        let Some(line) = self.line_at(&things, place) else { return };
         let is_aim = matches!(things.items.get(line), Some(Item { does: Does::Aim(_), .. }));
         self.acting.menu = Some(Menu::new(things));
         self.open = Open::Menu;
@@ -121,19 +121,21 @@ impl Model {
         }
     }
 
-    /// Whether a line of the menu is about a place of the topology.
-    fn is_at(&self, does: &Does, place: Place) -> bool {
-        let replicas = self.fold.replicas.len();
-        let aims = |is_link: bool, name: String| *does == Does::Aim(Target { name, is_link });
+    /// The line of the menu that is about a place of the topology, or about what it is part of.
+    fn line_at(&self, things: &List, place: Place) -> Option<usize> {
+        let line = |does: &dyn Fn(&Does) -> bool| things.items.iter().position(|item| does(&item.does));
+        let aim = |is_link, name: String| {
+            let aimed = Does::Aim(Target { name, is_link });
+            line(&|does| *does == aimed)
+        };
+        let restart = |which| line(&|does| matches!(does, Does::Act(Act::Restart(of), _) if *of == which));
         match place {
-            Place::Provider(number) => aims(false, self.target_of(number)),
-            Place::LinkToProvider(number) => aims(true, format!("gateway -> {}", self.target_of(number))),
-            Place::LinkToReplica(number) if replicas > 1 => aims(true, format!("client -> gateway/{number}")),
-            Place::LinkToReplica(_) => aims(true, "client -> gateway".to_owned()),
-            Place::Replica(number) => {
-                let which = u32::try_from(number).ok().filter(|_| replicas > 1);
-                matches!(does, Does::Act(Act::Restart(of), _) if *of == which)
+            Place::Provider(number) => aim(false, self.target_of(number)),
+            Place::LinkToProvider(number) => aim(true, format!("gateway -> {}", self.target_of(number))),
+            Place::LinkToReplica(number) => {
+                aim(true, format!("client -> gateway/{number}")).or_else(|| aim(true, "client -> gateway".to_owned()))
             }
+            Place::Replica(number) => restart(u32::try_from(number).ok()).or_else(|| restart(None)),
         }
     }
 

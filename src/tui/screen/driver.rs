@@ -24,8 +24,8 @@ use crate::tui::view::{self, Drawn};
 const TAKE: Duration = Duration::from_millis(50);
 /// How long to wait for a key while nothing moves.
 const IDLE: Duration = Duration::from_millis(100);
-/// How long what a lab in real time tells may lie about: little at a time is still in the cache, and keeps the lab
-/// from a core for a moment only.
+/// How long what a lab in real time tells may lie about: little at a time keeps the lab from a core for a moment
+/// only.
 const SIP: Duration = Duration::from_millis(8);
 
 /// The events of a recording that are still to be read.

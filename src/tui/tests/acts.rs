@@ -119,7 +119,7 @@ fn what_is_said_ends_before_the_help_and_with_the_next_action() {
     let long = "written to three-of-five.yaml; `labsim run three-of-five.yaml` does it all again, and again";
     model.say(long);
     let line = last_line(&model, 80);
-    assert!(line.contains("… ") && line.ends_with("? help"), "{line}");
+    assert!(line.starts_with(" written to three") && line.ends_with(", and again  ? help"), "{line}");
     model.act(&Action::Nothing);
     assert!(last_line(&model, 120).contains("written to"));
     model.act(&Action::Theme);
@@ -424,4 +424,11 @@ fn a_click_on_a_replica_offers_to_restart_it_and_does_nothing_yet() {
     assert_eq!(list.items[list.cursor].text, "restart the gateway");
     model.act(&Action::Open);
     assert_eq!(commands.try_iter().count(), 1);
+    let mut second = Stream::default();
+    second.wait(200_000).emit(Kind::ReplicaStarted { replica: 1 });
+    model.feed(second.events);
+    let at = place_of(&model, size, "replica 1");
+    click(&mut model, size, at);
+    let Some(Level::List(list)) = model.acting.level() else { panic!("a list is open") };
+    assert_eq!(list.items[list.cursor].text, "restart replica 1");
 }

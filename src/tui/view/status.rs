@@ -1,6 +1,6 @@
 //! The first line (what this is, and the tabs) and the last (what the keys do here and now).
 
-use super::canvas::{Canvas, fitted, width};
+use super::canvas::{Canvas, cut_within, fitted, width};
 use crate::tui::action::{Action, TABS, Tab};
 use crate::tui::keys::Context;
 use crate::tui::model::{Model, Open, Source};
@@ -96,7 +96,8 @@ pub(super) fn keys(model: &Model, canvas: &mut Canvas<'_>) {
     let mut at = 1;
     if let Some((message, _)) = &model.message {
         let room = canvas.width().saturating_sub(at + 10);
-        at = canvas.text(at, 0, fitted(message, room), Role::Note) + 2;
+        // How it begins and how it ends tells more than what is between.
+        at = canvas.text(at, 0, cut_within(message, room), Role::Note) + 2;
     } else if let Some(acts) = model.told_of_waiting() {
         let word = format!("{acts} for time to go on");
         at = canvas.text(at, 0, word, Role::Note) + 2;
