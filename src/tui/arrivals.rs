@@ -162,4 +162,17 @@ mod tests {
         assert!(batches.iter().flat_map(|batch| batch.heard.clone()).eq((0..count).map(note)), "heard");
         assert_eq!(arrivals.take(), None);
     }
+
+    #[test]
+    fn a_batch_that_was_given_back_is_filled_anew() {
+        let arrivals = Arrivals::default();
+        let note = |seq| Event { seq, at_us: At(seq), kind: Kind::Note { text: "a note".to_owned() } };
+        for round in 0..4 {
+            arrivals.push(&note(round));
+            let batch = arrivals.take().expect("what is there");
+            assert_eq!(batch, Batch::of(vec![note(round)], At(0)));
+            arrivals.give_back(batch);
+        }
+        assert_eq!(arrivals.lock().spare.len(), 1, "two take turns");
+    }
 }
