@@ -94,6 +94,9 @@ async fn play(case: &Case, net: Net) -> Seen {
     // What the gateway still has to say of the first, before what was held back is let go. On a busy machine it
     // hears late that its client has gone.
     tokio::time::sleep(Duration::from_secs(1)).await;
+    // A request that was held back arrives with the end of its client right behind it: over TCP it is chance whether
+    // the gateway begins with it before it hears of that.
+    let before = events.lock().unwrap().len();
     rig.board.clear(&Clear::All);
     let after = rig.ask("second", case.stream, PATIENCE).await;
     for server in &rig.servers {
@@ -102,13 +105,13 @@ async fn play(case: &Case, net: Net) -> Seen {
     let events = events.lock().unwrap();
     let mut client = None;
     let mut attempts = Vec::new();
-    for event in events.iter() {
+    for (index, event) in events.iter().enumerate() {
         match &event.kind {
             Kind::ClientRequestEnded { request, outcome, status, body_bytes, .. } if request == "first" => {
                 assert!(client.is_none(), "it ends twice");
                 client = Some((*outcome, *status, *body_bytes));
             }
-            Kind::AttemptEnded { request, outcome, status, .. } if request == "first" => {
+            Kind::AttemptEnded { request, outcome, status, .. } if request == "first" && index < before => {
                 attempts.push((*outcome, *status));
             }
             _ => {}
