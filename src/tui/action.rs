@@ -103,6 +103,8 @@ pub(super) enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Provider(usize),
+    /// What leaves the client: its link to the gateway.
+    Client,
     Replica(usize),
     /// The link from the client to a replica, or to the gateway where it has one.
     LinkToReplica(usize),

@@ -132,6 +132,7 @@ impl Model {
         match place {
             Place::Provider(number) => aim(false, self.target_of(number)),
             Place::LinkToProvider(number) => aim(true, format!("gateway -> {}", self.target_of(number))),
+            Place::Client => aim(true, "client -> gateway".to_owned()),
             Place::LinkToReplica(number) => {
                 aim(true, format!("client -> gateway/{number}")).or_else(|| aim(true, "client -> gateway".to_owned()))
             }

@@ -400,6 +400,7 @@ fn providers_links_and_replicas_are_broken_where_they_are_seen() {
         ("● openai-provider", (0, 0), "What happens at openai-provider"),
         ("● openai-provider", (4, 0), "What happens at gateway -> openai-provider"),
         ("replica 0", (5, 2), "What happens at client -> gateway"),
+        ("4 sent", (0, 0), "What happens at client -> gateway"),
     ];
     for (text, (left, below), title) in places {
         let (mut model, commands) = resting(None);

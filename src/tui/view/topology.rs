@@ -111,6 +111,7 @@ fn sent(model: &Model) -> String {
 
 fn draw_client(model: &Model, plan: &Plan, canvas: &mut Canvas<'_>) {
     let place = plan.client;
+    canvas.click(place.x, place.y, place.width, place.height, Action::BreakAt(Place::Client));
     let mut part = canvas.part(place.x, place.y, place.width, place.height);
     let mut inside = part.framed("client", Role::Border);
     let end = inside.width();
