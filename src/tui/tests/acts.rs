@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
 use super::bench::Bench;
 use super::builder::{self, BAD, GOOD, Stream};
 use super::screens::shown;
@@ -10,6 +13,7 @@ use crate::event::{At, Event, Kind};
 use crate::tui::action::{Action, Tab};
 use crate::tui::menu::Level;
 use crate::tui::model::{Effect, Model, Open, Source};
+use crate::tui::view::{self, Hits};
 use crate::tui::{Decision, Finding, Judge};
 
 /// Says these, one after the other, whenever it is asked what has come of the whole.
@@ -29,6 +33,12 @@ impl Judge for Says {
 
 fn last_line(model: &Model, width: u16) -> String {
     shown(model, (width, 30)).lines().last().unwrap_or_default().to_owned()
+}
+
+/// What clicks do on a screen of this size.
+fn hits(model: &Model, (width, height): (u16, u16)) -> Hits {
+    let area = Rect::new(0, 0, width, height);
+    view::draw_on(model, &mut Buffer::empty(area), area).hits
 }
 
 /// A model of a lab that rests, and what hears its commands.
@@ -281,9 +291,7 @@ fn tabs_stay_where_they_are_and_leave_the_projector() {
 #[test]
 fn a_drag_of_the_time_bar_need_not_keep_to_its_line() {
     let (model, _commands) = resting(None);
-    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
-    let mut buffer = ratatui::buffer::Buffer::empty(area);
-    let hits = crate::tui::view::draw_on(&model, &mut buffer, area).hits;
+    let hits = hits(&model, (100, 30));
     assert_eq!(hits.slide_on(0), Some(Action::Seek(0)));
     assert_eq!(hits.slide_on(99), Some(Action::Seek(1_000)));
     assert!(matches!(hits.slide_on(50), Some(Action::Seek(1..1_000))));
@@ -294,9 +302,7 @@ fn a_click_beside_the_help_or_the_menu_closes_it() {
     let (mut model, _commands) = resting(None);
     for action in [Action::Help, Action::BreakMenu] {
         model.act(&action);
-        let area = ratatui::layout::Rect::new(0, 0, 200, 60);
-        let mut buffer = ratatui::buffer::Buffer::empty(area);
-        let hits = crate::tui::view::draw_on(&model, &mut buffer, area).hits;
+        let hits = hits(&model, (200, 60));
         assert_ne!(hits.click(1, 3), Some(Action::Nothing));
         model.act(&hits.click(1, 3).expect("a way out"));
         assert_eq!(model.open, Open::Nothing);
@@ -375,10 +381,8 @@ fn an_answer_on_its_way_back_covers_no_replica() {
 }
 
 /// Clicks on a place of the screen.
-fn click(model: &mut Model, (width, height): (u16, u16), (x, y): (usize, usize)) {
-    let area = ratatui::layout::Rect::new(0, 0, width, height);
-    let mut buffer = ratatui::buffer::Buffer::empty(area);
-    let hits = crate::tui::view::draw_on(model, &mut buffer, area).hits;
+fn click(model: &mut Model, size: (u16, u16), (x, y): (usize, usize)) {
+    let hits = hits(model, size);
     let place = |at: usize| u16::try_from(at).expect("a place of the screen");
     model.act(&hits.click(place(x), place(y)).expect("something to click"));
 }
