@@ -15,6 +15,7 @@ pub mod lanes;
 pub mod link;
 mod memory;
 pub mod net;
+pub(crate) mod pool;
 #[cfg(feature = "tls")]
 pub(crate) mod secure;
 #[cfg(not(feature = "tls"))]

@@ -28,10 +28,10 @@ pub(crate) struct Upstream {
 /// Who keeps the connections.
 #[derive(Clone)]
 enum Client {
-    /// Connections with tasks of their own, which faults can strike at any time.
-    Tasks(Box<HttpClient<Full<Bytes>>>),
-    /// Connections without: quicker, on the real network.
-    Direct(Caller),
+    /// HTTP/1.1 in the clear.
+    Own(Caller),
+    /// HTTP/2, and TLS.
+    Hyper(Box<HttpClient<Full<Bytes>>>),
 }
 
 /// How a provider is reached.
@@ -75,10 +75,10 @@ impl Upstream {
     pub(crate) async fn call(&self, request: Request<Full<Bytes>>, way: &Way) -> Result<Response<Reply>, Error> {
         let own = self.own.iter().find(|(own, _)| own == way);
         let mut response = match own.map_or(&self.client, |(_, client)| client) {
-            Client::Tasks(client) => {
+            Client::Hyper(client) => {
                 client.request(request).await.map_err(|error| legacy_error(&error))?.map(Reply::from)
             }
-            Client::Direct(caller) => caller.call(request).await.map_err(|error| match error {
+            Client::Own(caller) => caller.call(request).await.map_err(|error| match error {
                 CallError::Connect(error) => call_error(true, &error),
                 CallError::Send(error) => call_error(false, &error),
             })?,
@@ -102,12 +102,12 @@ fn client(net: &Net, way: &Way) -> Client {
         connector = connector.over(tls);
     }
     let in_the_clear = way.tls.is_none();
-    if in_the_clear && way.h2c {
-        Client::Tasks(Box::new(connector.client_of_h2c()))
-    } else if in_the_clear && net.is_real() {
-        Client::Direct(Caller::new(connector))
-    } else {
-        Client::Tasks(Box::new(connector.client()))
+    match (in_the_clear, way.h2c) {
+        (true, true) => Client::Hyper(Box::new(connector.client_of_h2c())),
+        (true, false) if net.is_real() => Client::Own(Caller::new(connector)),
+        // Faults can strike a connection at any time.
+        (true, false) => Client::Own(Caller::new(connector).with_tasks()),
+        (false, _) => Client::Hyper(Box::new(connector.client())),
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use serde_json::Value as Json;
 
 use super::sse;
@@ -14,13 +13,14 @@ use crate::event::facts::text_of_chunk;
 use crate::event::{At, BODY_LIMIT, Digest, Kind, Outcome, RequestId, TEXT_LIMIT, Usage, clip_body};
 use crate::topology::Authority;
 use crate::world::World;
-use crate::world::connector::{Connector, HttpClient};
+use crate::world::caller::{CallError, Caller, Reply};
+use crate::world::connector::Connector;
 
 /// A client with its own connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     world: World,
-    http: HttpClient<Full<Bytes>>,
+    caller: Caller,
 }
 
 /// One request to send.
@@ -91,8 +91,10 @@ impl Client {
     /// A client in this world.
     #[must_use]
     pub fn new(world: World) -> Self {
-        let http = Connector::new(world.net.clone()).client();
-        Self { world, http }
+        let caller = Caller::new(Connector::new(world.net.clone())).with_tasks();
+        // In memory a connection costs nothing.
+        let caller = if world.net.is_memory() { caller } else { caller.growing_slowly() };
+        Self { world, caller }
     }
 
     /// Sends a request and reads the answer to its end. Everything is told in events.
@@ -140,7 +142,7 @@ impl Client {
     async fn talk(&self, ask: Ask, answer: &mut Answer) -> Outcome {
         let id = ask.id.clone();
         let Ok(request) = ask.into_request() else { return Outcome::Failed };
-        let response = match self.http.request(request).await {
+        let response = match self.caller.call(request).await {
             Ok(response) => response,
             Err(error) => return outcome_of(&error),
         };
@@ -154,7 +156,7 @@ impl Client {
         self.read(&id, response, answer).await
     }
 
-    async fn read(&self, id: &str, response: Response<Incoming>, answer: &mut Answer) -> Outcome {
+    async fn read(&self, id: &str, response: Response<Reply>, answer: &mut Answer) -> Outcome {
         let content_type = response.headers().get(http::header::CONTENT_TYPE);
         answer.is_event_stream = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
         let mut body = response.into_body();
@@ -260,18 +262,12 @@ pub(super) fn has_text(json: &Json) -> bool {
     of_choice || json.get("delta").is_some_and(|delta| filled(Some(delta)) || filled(delta.get("text")))
 }
 
-fn outcome_of(error: &hyper_util::client::legacy::Error) -> Outcome {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            match io.kind() {
-                io::ErrorKind::ConnectionRefused => return Outcome::Refused,
-                io::ErrorKind::NotFound => return Outcome::Unresolved,
-                io::ErrorKind::TimedOut => return Outcome::Timeout,
-                _ => {}
-            }
-        }
-        source = inner.source();
+fn outcome_of(error: &CallError) -> Outcome {
+    let CallError::Connect(error) = error else { return Outcome::Reset };
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Outcome::Refused,
+        io::ErrorKind::NotFound => Outcome::Unresolved,
+        io::ErrorKind::TimedOut => Outcome::Timeout,
+        _ => Outcome::Reset,
     }
-    Outcome::Reset
 }

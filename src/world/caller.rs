@@ -1,14 +1,16 @@
-//! An HTTP/1.1 client whose connections have no tasks of their own: whoever waits for an answer drives the
-//! connection that it comes over.
+//! An HTTP/1.1 client that calls in the clear. Its connections have tasks of their own, or none: then whoever waits for
+//! an answer drives the connection that it comes over.
 //!
 //! ```text
-//!  hyper's client:  request ─ channel ─▶ connection's task ─ channel ─▶ answer     two tasks to wake
-//!  here:            request ─▶ connection ─▶ answer                               none but one's own
+//!  with tasks:  request ─ channel ─▶ connection's task ─ channel ─▶ answer     two tasks to wake
+//!  without:     request ─▶ connection ─▶ answer                               none but one's own
 //! ```
 //!
-//! It calls in the clear only. Nobody looks after a connection that rests; that its server has closed it is
-//! seen when it is next used, and then another is taken. Where faults act on connections that rest, it has
-//! to be hyper's client.
+//! Without, nobody looks after a connection that rests; that its server has closed it is seen when it is next used, and
+//! then another is taken. Where faults act on connections that rest, they have to have tasks.
+//!
+//! hyper's own client opens a connection beside every request for which none rests, also where one comes back sooner.
+//! Under a load that comes at a rate those are thousands, and cost more than the requests.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -32,6 +34,7 @@ use tokio::time::Instant;
 use super::connector::Connector;
 use super::lanes::Lanes;
 use super::net::Stream;
+use super::pool::{Pool, Room, Taken};
 
 /// How long a connection may rest: as with hyper's client.
 const LONGEST_REST: Duration = Duration::from_secs(90);
@@ -40,8 +43,16 @@ const LONGEST_REST: Duration = Duration::from_secs(90);
 #[derive(Clone)]
 pub struct Caller {
     connector: Connector,
+    keeping: Keeping,
     /// Each lane's own: a connection is waited for on the thread that opened it.
     resting: Arc<[Arc<Resting>]>,
+}
+
+/// How connections are kept.
+#[derive(Debug, Clone, Copy, Default)]
+struct Keeping {
+    tasks: bool,
+    grows_slowly: bool,
 }
 
 /// Why there is no answer.
@@ -63,13 +74,25 @@ pub struct Reply {
 /// A connection.
 struct Line {
     sender: SendRequest<Full<Bytes>>,
-    /// None once it is over.
-    wire: Option<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>,
+    wire: Wire,
     to: Authority,
     /// Since when it rests.
     since: Instant,
     /// Where it rests.
-    home: Arc<Resting>,
+    home: Weak<Resting>,
+    _room: Room,
+}
+
+type Wired = Connection<TokioIo<Stream>, Full<Bytes>>;
+
+/// Who drives a connection.
+enum Wire {
+    /// Whoever uses it.
+    User(Box<Wired>),
+    /// A task.
+    Task,
+    /// Nobody any more: it is over.
+    Over,
 }
 
 /// The connections that nobody uses.
@@ -78,8 +101,8 @@ struct Resting(Mutex<Rest>);
 
 #[derive(Default)]
 struct Rest {
-    /// By server, as calls name it; the one that has rested least is the last.
-    lines: BTreeMap<Box<str>, Vec<Line>>,
+    /// By server, as calls name it.
+    lines: BTreeMap<Box<str>, Arc<Pool<Line>>>,
     /// Whether somebody closes those that have rested too long.
     swept: bool,
 }
@@ -89,7 +112,19 @@ impl Caller {
     #[must_use]
     pub fn new(connector: Connector) -> Self {
         let resting = (0..connector.lanes()).map(|_| Arc::default()).collect();
-        Self { connector, resting }
+        Self { connector, keeping: Keeping::default(), resting }
+    }
+
+    /// The same, whose connections have tasks of their own.
+    #[must_use]
+    pub fn with_tasks(self) -> Self {
+        Self { keeping: Keeping { tasks: true, ..self.keeping }, ..self }
+    }
+
+    /// The same, which opens few connections to a server at a time and waits for another to be free meanwhile.
+    #[must_use]
+    pub fn growing_slowly(self) -> Self {
+        Self { keeping: Keeping { grows_slowly: true, ..self.keeping }, ..self }
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future breaks it off.
@@ -100,10 +135,12 @@ impl Caller {
         let to = Connector::in_the_clear(request.uri()).map_err(CallError::Connect)?;
         make_ready(&mut request, &to);
         let home = &self.resting[Lanes::here() % self.resting.len()];
+        let pool = home.pool(to.as_str(), self.keeping);
         loop {
-            let (mut line, is_used) = match home.take(to.as_str()) {
-                Some(line) => (line, true),
-                None => (self.connect(to.clone(), home.clone()).await?, false),
+            let (mut line, is_used) = match pool.take().await {
+                Taken::Resting(line) if line.is_fit() => (line, true),
+                Taken::Resting(_) => continue,
+                Taken::Room(room) => (self.connect(to.clone(), Arc::downgrade(home), room).await?, false),
             };
             match line.ask(request).await {
                 Ok(answer) => return Ok(answer.map(|incoming| Reply::over(incoming, line))),
@@ -116,10 +153,16 @@ impl Caller {
         }
     }
 
-    async fn connect(&self, to: Authority, home: Arc<Resting>) -> Result<Line, CallError> {
+    async fn connect(&self, to: Authority, home: Weak<Resting>, room: Room) -> Result<Line, CallError> {
         let stream = self.connector.connect(&to).await.map_err(CallError::Connect)?;
         let (sender, wire) = handshake(TokioIo::new(stream)).await.map_err(CallError::Send)?;
-        Ok(Line { sender, wire: Some(Box::new(wire)), to, since: Instant::now(), home })
+        let wire = if self.keeping.tasks {
+            tokio::spawn(wire);
+            Wire::Task
+        } else {
+            Wire::User(Box::new(wire))
+        };
+        Ok(Line { sender, wire, to, since: Instant::now(), home, _room: room })
     }
 }
 
@@ -143,52 +186,93 @@ impl Line {
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
         let wire = &mut self.wire;
         std::future::poll_fn(|context| {
-            drive(wire, context);
+            wire.drive(context);
             answer.as_mut().poll(context)
         })
         .await
     }
 
-    fn is_usable(&self) -> bool {
-        self.wire.is_some() && self.sender.is_ready()
+    /// Whether one that has rested can be used: it has not rested too long, and as far as anybody knows it is open.
+    fn is_fit(&self) -> bool {
+        !self.is_old() && (matches!(self.wire, Wire::User(_)) || self.sender.is_ready())
+    }
+
+    fn is_old(&self) -> bool {
+        self.since.elapsed() >= LONGEST_REST
+    }
+
+    /// Whether nothing more has to be done for its answer, which has come whole.
+    fn is_done(&self) -> bool {
+        match self.wire {
+            Wire::User(_) => self.sender.is_ready(),
+            Wire::Task => true,
+            Wire::Over => false,
+        }
+    }
+
+    /// Rests as soon as it can take the next request.
+    fn rest(mut self) {
+        if self.sender.is_ready() {
+            self.go_home();
+        } else {
+            tokio::spawn(async move {
+                if self.sender.ready().await.is_ok() {
+                    self.go_home();
+                }
+            });
+        }
+    }
+
+    fn go_home(self) {
+        if let Some(home) = self.home.upgrade() {
+            home.put(self);
+        }
     }
 }
 
-/// Reads and writes as far as it goes.
-fn drive(wire: &mut Option<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>, context: &mut Context<'_>) {
-    // What becomes of it, the request is told.
-    if wire.as_mut().is_some_and(|wire| Pin::new(wire).poll(context).is_ready()) {
-        *wire = None;
+impl Wire {
+    /// Reads and writes as far as it goes.
+    fn drive(&mut self, context: &mut Context<'_>) {
+        // What becomes of it, the request is told.
+        if let Self::User(wire) = self
+            && Pin::new(wire).poll(context).is_ready()
+        {
+            *self = Self::Over;
+        }
     }
 }
 
 impl Resting {
-    fn take(&self, to: &str) -> Option<Line> {
-        self.lock().lines.get_mut(to)?.pop()
+    fn pool(&self, to: &str, keeping: Keeping) -> Arc<Pool<Line>> {
+        let mut rest = self.lock();
+        if let Some(pool) = rest.lines.get(to) {
+            return pool.clone();
+        }
+        let pool = Arc::new(if keeping.grows_slowly { Pool::growing_slowly() } else { Pool::new() });
+        rest.lines.insert(to.into(), pool.clone());
+        pool
     }
 
     fn put(self: &Arc<Self>, mut line: Line) {
         line.since = Instant::now();
         let mut rest = self.lock();
-        match rest.lines.get_mut(line.to.as_str()) {
-            Some(lines) => lines.push(line),
-            None => drop(rest.lines.insert(line.to.as_str().into(), vec![line])),
-        }
         if !std::mem::replace(&mut rest.swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+        if let Some(pool) = rest.lines.get(line.to.as_str()) {
+            pool.put(line);
         }
     }
 
     /// Closes those that have rested too long; says whether any is left.
     fn close_old(&self) -> bool {
         let mut rest = self.lock();
-        let old = |line: &Line| line.since.elapsed() >= LONGEST_REST;
-        for lines in rest.lines.values_mut() {
-            lines.drain(..lines.partition_point(old));
+        let mut left = false;
+        for pool in rest.lines.values() {
+            left |= pool.drop_old(Line::is_old);
         }
-        rest.lines.retain(|_, lines| !lines.is_empty());
-        rest.swept = !rest.lines.is_empty();
-        rest.swept
+        rest.swept = left;
+        left
     }
 
     fn lock(&self) -> MutexGuard<'_, Rest> {
@@ -218,8 +302,8 @@ impl Reply {
 
     /// The answer has come whole: its connection may rest.
     fn end(&mut self) {
-        if let Some(line) = self.line.take_if(|line| line.is_usable()) {
-            line.home.clone().put(line);
+        if let Some(line) = self.line.take_if(|line| line.is_done()) {
+            line.rest();
         }
     }
 }
@@ -239,7 +323,7 @@ impl http_body::Body for Reply {
         let this = self.get_mut();
         let mut frame = Pin::new(&mut this.incoming).poll_frame(context);
         if let (Poll::Pending, Some(line)) = (&frame, &mut this.line) {
-            drive(&mut line.wire, context);
+            line.wire.drive(context);
             frame = Pin::new(&mut this.incoming).poll_frame(context);
         }
         let is_over = match &frame {
