@@ -5,9 +5,11 @@
 
 pub mod arrivals;
 pub mod client;
+pub mod departures;
 pub mod generate;
 pub mod retry;
 pub mod sse;
 
 pub use arrivals::{Arrivals, Stretch};
 pub use client::{Answered, Ask, Client};
+pub use departures::Departures;

@@ -1,23 +1,28 @@
 //! Plays a load: users who ask again and again, or requests that come at a rate.
 
 use std::future::Future;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::play::Player;
 use crate::event::At;
 use crate::scenario::Send;
 use crate::scenario::step::{Load, Pace, Stretch};
 use crate::source::Span;
-use crate::traffic::{self, Arrivals};
+use crate::traffic::{self, Arrivals, Departures};
 use crate::world::Random;
 
 /// Sends everything, and returns once the last answer has ended.
-pub(super) async fn play(player: &Player, step: usize, load: &Load) {
+///
+/// # Errors
+/// The machine's, if it gives no thread.
+pub(super) async fn play(player: &Player, step: usize, load: &Load) -> io::Result<()> {
     let request = Arc::new(load.request.clone());
     let asking = Asking { player: player.clone(), step, request };
     let begin = Instant::now();
@@ -26,9 +31,10 @@ pub(super) async fn play(player: &Player, step: usize, load: &Load) {
         Pace::Users { count, think } => closed(asking, *count, *think, end).await,
         Pace::Rate { profile, poisson } => {
             let chance = poisson.then(|| player.world().seed.stream(&format!("load/{step}")));
-            open(asking, profile, chance, begin, end).await;
+            return open(asking, profile, chance, begin, end).await;
         }
     }
+    Ok(())
 }
 
 /// What every request of a load has in common.
@@ -67,24 +73,34 @@ fn take(left: &AtomicU32) -> bool {
 }
 
 /// Requests that come at a rate, whatever becomes of them.
-async fn open(asking: Asking, profile: &[Stretch], chance: Option<Random>, begin: Instant, end: Option<Instant>) {
+async fn open(
+    asking: Asking,
+    profile: &[Stretch],
+    chance: Option<Random>,
+    begin: Instant,
+    end: Option<Instant>,
+) -> io::Result<()> {
     let clock = asking.player.world().clock;
+    let moments = arrivals(profile, chance).take(asking.request.times as usize).map(move |due| begin + due);
+    let moments = moments.take_while(move |at| end.is_none_or(|end| *at < end));
+    let mut departures = if asking.player.world().net.is_memory() {
+        Departures::by_the_runtime(moments)
+    } else {
+        Departures::in_real_time(moments)?
+    };
     let mut stopped = asking.player.stopped();
     let mut all = JoinSet::new();
-    for due in arrivals(profile, chance).take(asking.request.times as usize) {
-        let at = begin + due;
-        if end.is_some_and(|end| at >= end) || !until_stopped(&mut stopped, sleep_until(at)).await {
-            break;
-        }
+    while let Some(at) = until_stopped(&mut stopped, departures.next()).await.flatten() {
         let asking = asking.clone();
         let intended: At = clock.at(at);
         all.spawn(async move { asking.player.ask(asking.step, &asking.request, Some(intended)).await });
         while all.try_join_next().is_some() {}
     }
     all.join_all().await;
+    Ok(())
 }
 
-fn arrivals(profile: &[Stretch], chance: Option<Random>) -> impl Iterator<Item = std::time::Duration> {
+fn arrivals(profile: &[Stretch], chance: Option<Random>) -> impl Iterator<Item = std::time::Duration> + use<> {
     let stretch = |one: &Stretch| traffic::Stretch { lasts: one.lasts.map(|span| span.0), from: one.from, to: one.to };
     let mut chance = chance;
     Arrivals::new(profile.iter().map(stretch).collect(), move || match &mut chance {
@@ -93,10 +109,11 @@ fn arrivals(profile: &[Stretch], chance: Option<Random>) -> impl Iterator<Item =
     })
 }
 
-/// Waits for `work`, or until loads are stopped: false then.
-async fn until_stopped(stopped: &mut tokio::sync::watch::Receiver<u64>, work: impl Future<Output = ()>) -> bool {
+/// Waits for `work`, or until loads are stopped: none then.
+async fn until_stopped<T>(stopped: &mut tokio::sync::watch::Receiver<u64>, work: impl Future<Output = T>) -> Option<T> {
+    let (stopped, work) = (pin!(stopped.changed()), pin!(work));
     futures_util::select_biased! {
-        _ = Box::pin(stopped.changed()).fuse() => false,
-        () = Box::pin(work).fuse() => true,
+        _ = stopped.fuse() => None,
+        done = work.fuse() => Some(done),
     }
 }

@@ -163,7 +163,7 @@ impl Player {
         let Inner { world, hosts, .. } = &*self.0;
         match step {
             Step::Send(send) => self.send(index, send).await,
-            Step::Load(load) => load::play(self, index, load).await,
+            Step::Load(load) => load::play(self, index, load).await.map_err(StartError::Machine)?,
             Step::Wait(span) => sleep(span.0).await,
             Step::Until(until) => return Ok(self.until(until).await),
             Step::Note(text) => world.bus.emit(Kind::Note { text: text.clone() }),

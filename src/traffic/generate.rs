@@ -29,15 +29,17 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value as Json;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::arrivals::{Arrivals, Stretch};
 use super::client::has_text;
+use super::departures::Departures;
 use super::sse;
 use crate::event::measured::{Aims, Measured, Sample};
 use crate::event::{Outcome, Usage};
 use crate::world::Random;
 use crate::world::net::dial;
+use crate::world::pool::{Pool, Room, Taken};
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -108,7 +110,8 @@ struct Shared {
 struct Worker {
     shared: Arc<Shared>,
     measured: RefCell<Measured>,
-    idle: RefCell<Vec<Connection>>,
+    /// The connections that nobody uses.
+    resting: Pool<Connection>,
     trouble: RefCell<Option<String>>,
 }
 
@@ -118,6 +121,7 @@ type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Pin<Box<Driver>>,
+    room: Room,
 }
 
 /// Makes the load, until it is over or `stop` says so.
@@ -161,19 +165,20 @@ fn work(shared: &Arc<Shared>, number: usize) -> io::Result<(Measured, Option<Str
     let worker = Rc::new(Worker {
         shared: shared.clone(),
         measured: RefCell::new(Measured::new(shared.plan.aims)),
-        idle: RefCell::default(),
+        resting: Pool::growing_slowly(),
         trouble: RefCell::default(),
     });
     let local = LocalSet::new();
     let begun = worker.clone();
-    local.spawn_local(async move { begun.begin(number).await });
+    let beginning = local.spawn_local(async move { begun.begin(number).await });
     // It ends once every task has.
     runtime.block_on(local);
+    runtime.block_on(beginning).unwrap_or_else(|panic| Err(io::Error::other(panic)))?;
     Ok((worker.measured.take(), worker.trouble.take()))
 }
 
 impl Worker {
-    async fn begin(self: Rc<Self>, number: usize) {
+    async fn begin(self: Rc<Self>, number: usize) -> io::Result<()> {
         let threads = self.shared.plan.threads.max(1);
         match &self.shared.plan.pace {
             Pace::Users { count, think } => {
@@ -185,21 +190,23 @@ impl Worker {
             Pace::Rate { profile, chance } => {
                 let mut chance = chance.clone();
                 let step = move || chance.as_mut().map_or(1.0, |chance| chance.exponential(1.0));
+                let (shared, begin) = (self.shared.clone(), self.shared.begin);
                 // Every thread draws the same moments, and takes its own.
-                let due = Arrivals::new(profile.clone(), step).skip(number).step_by(threads);
-                self.clone().open(due).await;
+                let moments = Arrivals::new(profile.clone(), step).skip(number).step_by(threads);
+                let moments = moments.map(move |due| begin + due).take_while(move |at| shared.goes_on(*at));
+                self.open(Departures::in_real_time(moments)?).await;
             }
         }
+        Ok(())
     }
 
     /// Asks again and again.
     async fn user(&self, think: Duration) {
-        let mut connection = None;
-        while self.goes_on(Instant::now()) && self.take() {
-            connection = self.ask(connection, Instant::now(), false).await;
+        while self.shared.goes_on(Instant::now()) && self.take() {
+            let went_well = self.ask(None).await;
             if !think.is_zero() {
                 sleep(think).await;
-            } else if connection.is_none() {
+            } else if !went_well {
                 // A server that refuses must not be asked as fast as the machine can.
                 sleep(Duration::from_millis(1)).await;
             }
@@ -207,37 +214,25 @@ impl Worker {
     }
 
     /// Asks at these moments, whatever becomes of the requests before.
-    async fn open(self: Rc<Self>, due: impl Iterator<Item = Duration>) {
-        for moment in due {
-            let at = self.shared.begin + moment;
-            if !self.goes_on(at) || !self.until(at).await || !self.take() {
+    async fn open(self: Rc<Self>, mut due: Departures) {
+        while let Some(at) = self.next(&mut due).await {
+            if !self.take() {
                 break;
             }
             let worker = self.clone();
-            tokio::task::spawn_local(async move {
-                let idle = worker.idle.borrow_mut().pop();
-                let kept = worker.ask(idle, at, true).await;
-                worker.idle.borrow_mut().extend(kept);
-            });
+            tokio::task::spawn_local(async move { worker.ask(Some(at)).await });
         }
     }
 
-    /// Waits for a moment; false if meanwhile it is over.
-    async fn until(&self, at: Instant) -> bool {
+    /// Waits for the next moment; none if there is none, or it is over.
+    async fn next(&self, due: &mut Departures) -> Option<Instant> {
         const LOOK: Duration = Duration::from_millis(100);
-        while at > Instant::now() + LOOK {
-            sleep(LOOK).await;
-            if self.shared.stop.load(Ordering::Relaxed) {
-                return false;
+        while !self.shared.is_stopped() {
+            if let Ok(moment) = timeout(LOOK, due.next()).await {
+                return moment;
             }
         }
-        sleep_until(at).await;
-        true
-    }
-
-    fn goes_on(&self, at: Instant) -> bool {
-        let Shared { plan, begin, stop, .. } = &*self.shared;
-        !stop.load(Ordering::Relaxed) && plan.lasts.is_none_or(|lasts| at < *begin + lasts)
+        None
     }
 
     /// Takes one of the requests that are left.
@@ -246,11 +241,14 @@ impl Worker {
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
-    /// Sends a request and measures its answer. Gives the connection if it can be used again.
-    async fn ask(&self, connection: Option<Connection>, intended: Instant, scheduled: bool) -> Option<Connection> {
+    /// Sends a request, which was due then if anything says so, and measures its answer. Says whether the connection
+    /// can be used again.
+    async fn ask(&self, due: Option<Instant>) -> bool {
+        let taken = self.resting.take().await;
         let sent = Instant::now();
+        let intended = due.unwrap_or(sent);
         let mut seen = Seen::default();
-        let talk = self.talk(connection, &mut seen);
+        let talk = self.talk(taken, &mut seen);
         let (outcome, connection) = match self.shared.plan.timeout {
             Some(limit) => tokio::time::timeout(limit, talk).await.unwrap_or((Outcome::Timeout, None)),
             None => talk.await,
@@ -265,21 +263,27 @@ impl Worker {
             service: ended - sent,
             first_token: seen.first_token.map(|first| first.saturating_duration_since(intended)),
             inter_token,
-            late: scheduled.then(|| sent.saturating_duration_since(intended)),
+            late: due.map(|due| sent.saturating_duration_since(due)),
         });
-        connection
+        let is_kept = connection.is_some();
+        if let Some(connection) = connection {
+            self.resting.put(connection);
+        }
+        is_kept
     }
 
-    async fn talk(&self, connection: Option<Connection>, seen: &mut Seen) -> (Outcome, Option<Connection>) {
-        let mut connection = match connection.filter(|one| !one.sender.is_closed()) {
-            Some(connection) => connection,
-            None => match Connection::open(self.shared.plan.address).await {
-                Ok(connection) => connection,
-                Err(error) => return (self.failed(&error), None),
-            },
+    async fn talk(&self, taken: Taken<Connection>, seen: &mut Seen) -> (Outcome, Option<Connection>) {
+        let address = self.shared.plan.address;
+        let connection = match taken {
+            Taken::Resting(connection) if !connection.sender.is_closed() => Ok(connection),
+            Taken::Resting(Connection { room, .. }) | Taken::Room(room) => Connection::open(address, room).await,
+        };
+        let mut connection = match connection {
+            Ok(connection) => connection,
+            Err(error) => return (self.failed(&error), None),
         };
         let request = self.shared.plan.request();
-        let Connection { sender, driver } = &mut connection;
+        let Connection { sender, driver, .. } = &mut connection;
         let work = async {
             sender.ready().await?;
             let response = sender.send_request(request).await?;
@@ -305,6 +309,16 @@ impl Worker {
     }
 }
 
+impl Shared {
+    fn goes_on(&self, at: Instant) -> bool {
+        !self.is_stopped() && self.plan.lasts.is_none_or(|lasts| at < self.begin + lasts)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
 impl Plan {
     fn request(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
@@ -316,10 +330,10 @@ impl Plan {
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> io::Result<Self> {
+    async fn open(address: SocketAddr, room: Room) -> io::Result<Self> {
         let stream = dial(address).await?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Self { sender, driver: Box::pin(driver) })
+        Ok(Self { sender, driver: Box::pin(driver), room })
     }
 }
 
