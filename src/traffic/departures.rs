@@ -1,5 +1,6 @@
 //! When the requests of an open load leave.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,7 +11,8 @@ pub struct Departures(Clock);
 
 enum Clock {
     Virtual(Box<dyn Iterator<Item = Instant> + Send>),
-    Real(mpsc::UnboundedReceiver<Instant>),
+    /// With what has been told of at once and not been asked for yet.
+    Real(mpsc::UnboundedReceiver<VecDeque<Instant>>, VecDeque<Instant>),
 }
 
 /// How long the thread sleeps at least where it sleeps at all, in real time. What is due meanwhile leaves together: to
@@ -32,14 +34,21 @@ impl Departures {
     /// The machine's, if it gives no thread.
     pub fn in_real_time(moments: impl Iterator<Item = Instant> + Send + 'static) -> std::io::Result<Self> {
         let (due, told) = mpsc::unbounded_channel();
+        let mut moments = moments.peekable();
         std::thread::Builder::new().name("departures".to_owned()).spawn(move || {
-            for moment in moments {
-                if !sleep_to(moment, || due.is_closed()) || due.send(moment).is_err() {
+            while let Some(next) = moments.peek() {
+                if !sleep_to(*next, || due.is_closed()) {
+                    break;
+                }
+                let now = Instant::now();
+                // Together, so that whoever waits is woken once.
+                let come = std::iter::from_fn(|| moments.next_if(|moment| *moment <= now)).collect();
+                if due.send(come).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self(Clock::Real(told)))
+        Ok(Self(Clock::Real(told, VecDeque::new())))
     }
 
     /// Waits for the next moment; none after the last. Whoever drops the future in real time loses none.
@@ -50,7 +59,12 @@ impl Departures {
                 sleep_until(moment).await;
                 Some(moment)
             }
-            Clock::Real(told) => told.recv().await,
+            Clock::Real(told, come) => {
+                if come.is_empty() {
+                    *come = told.recv().await?;
+                }
+                come.pop_front()
+            }
         }
     }
 }

@@ -14,10 +14,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// By how many connections a pool may grow within [`WINDOW`]: half of what a server's queue usually holds.
-const GROWTH: usize = 512;
+/// By how many connections a pool may grow within [`WINDOW`].
+const GROWTH: usize = 128;
 /// See [`GROWTH`].
-const WINDOW: Duration = Duration::from_millis(512);
+const WINDOW: Duration = Duration::from_millis(128);
 
 /// Connections, or whatever else is used by one at a time.
 #[derive(Debug)]

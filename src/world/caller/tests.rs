@@ -149,5 +149,5 @@ async fn many_at_once_share_few_connections_while_these_are_quick() {
     let caller = caller.with_tasks().growing_slowly();
     let answers = futures_util::future::join_all((0..5000).map(|_| text(&caller, "/whole"))).await;
     assert!(answers.iter().all(|answer| answer == "whole"));
-    assert_eq!(net.connections(), 512);
+    assert_eq!(net.connections(), 128);
 }
