@@ -271,3 +271,57 @@ fn outcome_of(error: &CallError) -> Outcome {
         _ => Outcome::Reset,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use futures_util::stream::FuturesUnordered;
+    use hyper::body::Incoming;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::event::Bus;
+    use crate::world::serve::serve;
+    use crate::world::{Clock, Credentials, Net, Seed};
+
+    fn ask(number: usize) -> Ask {
+        Ask {
+            id: format!("req-{number}"),
+            step: None,
+            replica: None,
+            target: Authority::new("server", 80),
+            host: "server".to_owned(),
+            method: Method::GET,
+            path: "/".to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            stream: false,
+            timeout: None,
+            intended: None,
+            retry_of: None,
+            keeps_text: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn in_real_time_many_requests_at_once_open_few_connections_at_a_time() {
+        let net = Net::tcp();
+        let listener = net.listen(&Authority::new("server", 80)).await.expect("a port");
+        let _server = serve(listener, |_: Request<Incoming>| async { Response::new(Full::<Bytes>::from("well")) });
+        let world = World {
+            clock: Clock::real(),
+            bus: Bus::silent(),
+            credentials: Credentials::default(),
+            seed: Seed(1),
+            net: net.clone(),
+        };
+        let client = Client::new(world);
+        let began = Instant::now();
+        let mut answers: FuturesUnordered<_> = (0..3000).map(|number| client.send(ask(number))).collect();
+        while let Some(answer) = answers.next().await {
+            let (opened, allowed) = (net.connections(), 128 + began.elapsed().as_millis());
+            assert!(u128::from(opened) <= allowed, "{opened} connections, {allowed} allowed");
+            assert_eq!(answer.outcome, Outcome::Complete);
+        }
+    }
+}
