@@ -73,7 +73,7 @@ spec:
 SCENARIO = """\
 name: A load for the screen
 seed: 1
-lab: {{ manifests: [manifests.yaml], gateway: {{ replicas: 1, personality: agentgateway-1.4 }} }}
+lab: { manifests: [manifests.yaml], gateway: { replicas: 1, personality: agentgateway-1.4 } }
 steps:
 """
 # Nobody answers within a microsecond: what is not kept is printed.
@@ -142,7 +142,7 @@ def play(folder, load, seconds, player):
     """Requests a second, p99, processor time a request and frames a second of one run."""
     path, pieces = os.path.join(folder, "load.yaml"), 1000 * seconds // PIECE
     with open(path, "w", encoding="utf-8") as out:
-        out.write(SCENARIO.format() + (pieces + 1) * STEP.format(load=load, piece=PIECE))
+        out.write(SCENARIO + (pieces + 1) * STEP.format(load=load, piece=PIECE))
     begun = spent()
     printed, frames = player(path)
     rate, late = figures(printed, pieces)

@@ -29,7 +29,7 @@ pub(crate) struct Upstream {
 #[derive(Clone)]
 enum Client {
     /// HTTP/1.1 in the clear.
-    Own(Caller),
+    Plain(Caller),
     /// HTTP/2, and TLS.
     Hyper(Box<HttpClient<Full<Bytes>>>),
 }
@@ -78,7 +78,7 @@ impl Upstream {
             Client::Hyper(client) => {
                 client.request(request).await.map_err(|error| legacy_error(&error))?.map(Reply::from)
             }
-            Client::Own(caller) => caller.call(request).await.map_err(|error| match error {
+            Client::Plain(caller) => caller.call(request).await.map_err(|error| match error {
                 CallError::Connect(error) => call_error(true, &error),
                 CallError::Send(error) => call_error(false, &error),
             })?,
@@ -104,9 +104,9 @@ fn client(net: &Net, way: &Way) -> Client {
     let in_the_clear = way.tls.is_none();
     match (in_the_clear, way.h2c) {
         (true, true) => Client::Hyper(Box::new(connector.client_of_h2c())),
-        (true, false) if net.is_real() => Client::Own(Caller::new(connector)),
+        (true, false) if net.is_real() => Client::Plain(Caller::new(connector)),
         // Faults can strike a connection at any time.
-        (true, false) => Client::Own(Caller::new(connector).with_tasks()),
+        (true, false) => Client::Plain(Caller::new(connector).with_tasks()),
         (false, _) => Client::Hyper(Box::new(connector.client())),
     }
 }

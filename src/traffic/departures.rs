@@ -69,19 +69,15 @@ impl Departures {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a thread that does nothing else, in real time")]
-fn wait(time: Duration) {
-    std::thread::sleep(time);
-}
-
 /// Sleeps until then; false if meanwhile it is over.
+#[expect(clippy::disallowed_methods, reason = "a thread that does nothing else, in real time")]
 fn sleep_to(moment: Instant, is_over: impl Fn() -> bool) -> bool {
     loop {
         let left = moment.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return true;
         }
-        wait(left.clamp(LEAST, LOOK));
+        std::thread::sleep(left.clamp(LEAST, LOOK));
         if is_over() {
             return false;
         }

@@ -68,7 +68,7 @@ impl<T> Pool<T> {
 
     /// Waits for what rests, or for room. Who came first gets it first.
     pub(crate) async fn take(&self) -> Taken<T> {
-        let mut waiting = {
+        let (growth, mut waiting) = {
             let mut state = self.lock();
             if let Some(one) = state.resting.pop() {
                 return Taken::Resting(one);
@@ -80,12 +80,13 @@ impl<T> Pool<T> {
             while state.waiting.pop_front_if(|first| first.is_closed()).is_some() {}
             let (tell, told) = oneshot::channel();
             state.waiting.push_back(tell);
-            Waiting { pool: self, told }
+            (growth, Waiting { pool: self, told })
         };
-        let room = pin!(self.room());
+        let permit = pin!(growth.clone().acquire_owned());
         futures_util::select_biased! {
             one = (&mut waiting.told).fuse() => one.map_or_else(|_| Taken::Room(Room::default()), Taken::Resting),
-            room = room.fuse() => Taken::Room(room),
+            // Nobody closes it.
+            permit = permit.fuse() => Taken::Room(permit.map_or_else(|_| Room::default(), Room::of)),
         }
     }
 
@@ -107,14 +108,6 @@ impl<T> Pool<T> {
         let old = state.resting.partition_point(is_old);
         state.resting.drain(..old);
         !state.resting.is_empty()
-    }
-
-    async fn room(&self) -> Room {
-        match &self.growth {
-            None => Room::default(),
-            // Nobody closes it.
-            Some(growth) => growth.clone().acquire_owned().await.map_or_else(|_| Room::default(), Room::of),
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
