@@ -17,6 +17,7 @@ mod action;
 mod album;
 mod arrivals;
 mod bench;
+mod breath;
 mod command;
 mod export;
 mod fact;
@@ -46,6 +47,7 @@ mod terminal;
 mod text;
 mod theme;
 mod timeline;
+mod values;
 mod view;
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ impl Queue {
 
     fn pack(&mut self, batch: Batch) -> Waiting {
         let heard = batch.heard.len();
-        Waiting::Packed(self.spill.append(&batch.into_bytes()), heard)
+        Waiting::Packed(self.spill.append(&batch.kept.into_bytes()), heard)
     }
 }
 

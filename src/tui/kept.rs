@@ -15,8 +15,6 @@ pub(super) struct Kept {
 /// Events in order, written down where they happened.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Batch {
-    /// What folds need of them, when it happened before each.
-    pub(super) facts: Vec<u8>,
     pub(super) kept: Kept,
     /// The events themselves, as many of the first as a judge wants to hear.
     pub(super) heard: Vec<Event>,
@@ -28,7 +26,7 @@ const AT: usize = 8;
 impl Kept {
     /// Nothing, with room for so many events.
     pub(super) fn with_room(events: usize) -> Self {
-        Self { bytes: Vec::with_capacity(events * 256), ends: Vec::with_capacity(events) }
+        Self { bytes: Vec::with_capacity(events * 192), ends: Vec::with_capacity(events) }
     }
 
     /// Nothing, in the room that others took.
@@ -39,7 +37,7 @@ impl Kept {
 
     /// Adds an event that happened at `at`.
     fn push(&mut self, event: &Event, at: At) {
-        self.bytes.extend(at.0.to_le_bytes());
+        self.bytes.extend_from_slice(&at.0.to_le_bytes());
         pack::pack(event, &mut self.bytes);
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
     }
@@ -73,6 +71,17 @@ impl Kept {
     /// When one happened.
     pub(super) fn at(&self, index: usize) -> Option<At> {
         self.piece(index)?.first_chunk().map(|at| At(u64::from_le_bytes(*at)))
+    }
+
+    /// Tells what one says and when it happened. No event is made of it unless it is a rare one.
+    pub(super) fn tell(&self, index: usize, hear: impl FnOnce(Fact<'_>, At)) {
+        let Some((at, packed)) = self.at(index).zip(self.piece(index).and_then(|piece| piece.get(AT..))) else {
+            return;
+        };
+        match pack::parts(packed).and_then(|(tag, fields)| Fact::read(tag, fields)) {
+            Some(fact) => hear(fact, at),
+            None => hear(Fact::Rare(&pack::unpack(packed, at).kind), at),
+        }
     }
 
     /// One of them, at the moment that it was given.
@@ -113,12 +122,11 @@ impl Kept {
 impl Batch {
     /// Nothing, with room for so many events.
     pub(super) fn with_room(events: usize) -> Self {
-        Self { facts: Vec::with_capacity(events * 96), kept: Kept::with_room(events), heard: Vec::new() }
+        Self { kept: Kept::with_room(events), heard: Vec::new() }
     }
 
     /// Forgets all of it but for the room that it took.
     pub(super) fn clear(&mut self) {
-        self.facts.clear();
         self.kept.clear();
         self.heard.clear();
     }
@@ -136,29 +144,15 @@ impl Batch {
     /// Writes an event down. One that claims to be earlier than `end` happens then; gives when it happened.
     pub(super) fn push(&mut self, event: &Event, end: At) -> At {
         let at = event.at_us.max(end);
-        self.facts.extend(at.0.to_le_bytes());
-        Fact::of(&event.kind).write(&mut self.facts);
         self.kept.push(event, at);
         at
     }
 
-    /// All of it in one piece, but for what a judge wants to hear.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        let mut bytes = self.kept.into_bytes();
-        let kept = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        bytes.extend_from_slice(&self.facts);
-        bytes.extend(kept.to_le_bytes());
-        bytes
-    }
-
-    /// What [`Batch::into_bytes`] gave, with as many of its first events to be heard.
-    pub(super) fn of_bytes(mut bytes: Vec<u8>, heard: usize) -> Self {
-        let kept = bytes.last_chunk().map_or(0, |kept| u32::from_le_bytes(*kept)) as usize;
-        bytes.truncate(bytes.len().saturating_sub(4));
-        let facts = bytes.split_off(kept.min(bytes.len()));
+    /// What [`Kept::into_bytes`] gave of it, with as many of its first events to be heard.
+    pub(super) fn of_bytes(bytes: Vec<u8>, heard: usize) -> Self {
         let kept = Kept::of_bytes(bytes);
         let heard = (0..heard).filter_map(|index| kept.event(index)).collect();
-        Self { facts, kept, heard }
+        Self { kept, heard }
     }
 }
 
@@ -174,8 +168,8 @@ mod tests {
     #[test]
     fn each_event_is_read_by_itself_also_after_a_way_through_a_file() {
         let batch = Batch::of(vec![note(0, 5), note(1, 3), note(2, 9)], At(4));
-        let again = Batch::of_bytes(batch.clone().into_bytes(), 2);
-        assert_eq!((&again.facts, &again.kept), (&batch.facts, &batch.kept));
+        let again = Batch::of_bytes(batch.kept.clone().into_bytes(), 2);
+        assert_eq!(again.kept, batch.kept);
         assert_eq!(again.heard, [note(0, 5), note(1, 5)]);
         let mut all = again.kept;
         all.append(&Batch::of(vec![note(3, 9), note(4, 12)], At(9)).kept);

@@ -217,21 +217,17 @@ impl Model {
     /// Takes in events, in order.
     pub(super) fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
         self.timeline.feed(events.into_iter().collect());
-        if self.attached {
-            self.catch_up();
-        }
+        self.catch_up();
     }
 
-    /// Takes in the batches of a queue for as long as there are some and `goes_on` says so.
+    /// Takes in the batches of a queue for as long as there are some and `goes_on` says so. Whoever shows the
+    /// model, or lets somebody act on it, has it [catch up](Model::catch_up) before.
     pub(super) fn take(&mut self, arrivals: &Arrivals, mut goes_on: impl FnMut() -> bool) {
         while goes_on()
             && let Some(batch) = arrivals.take()
         {
             self.timeline.extend(&batch);
             arrivals.give_back(batch);
-        }
-        if self.attached {
-            self.catch_up();
         }
     }
 
@@ -248,9 +244,7 @@ impl Model {
         self.over = true;
         self.timeline.conclude(verdict);
         self.miss_awaited();
-        if self.attached {
-            self.catch_up();
-        }
+        self.catch_up();
     }
 
     /// The latest moment there is.
@@ -258,7 +252,11 @@ impl Model {
         self.timeline.end().max(self.lab_now)
     }
 
-    fn catch_up(&mut self) {
+    /// Shows the latest there is, where nobody looks back.
+    pub(super) fn catch_up(&mut self) {
+        if !self.attached {
+            return;
+        }
         let end = self.timeline.len();
         if self.fold.position != end {
             self.timeline.seek(&mut self.fold, end);
@@ -282,9 +280,7 @@ impl Model {
         self.timeline.seek(&mut self.fold, position);
         self.at = at;
         self.attached = attached;
-        if attached {
-            self.catch_up();
-        }
+        self.catch_up();
     }
 
     /// Whether the run has done everything and its end is shown.

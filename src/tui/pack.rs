@@ -1,4 +1,4 @@
-//! Events as bytes: `MessagePack` in which the fields of structs go by their positions.
+//! Events as bytes: a tag, and `MessagePack` in which the fields of structs go by their positions.
 //!
 //! A lab in real time has hundreds of thousands of events a second written down for its screen, and the names of
 //! fields were a quarter of them. What serde derives reads a position as well as a name.
@@ -9,22 +9,102 @@ use serde::ser::{self, Serializer};
 
 use crate::event::{At, Event, Kind};
 
-/// Adds an event to bytes, but for when it happened; nothing of it where that cannot be.
+macro_rules! tags {
+    ($($kind:ident $name:literal,)*) => {
+        /// Which kind of event stands in bytes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Tag {
+            $($kind,)*
+        }
+
+        impl Tag {
+            const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            fn of(kind: &Kind) -> Self {
+                match kind {
+                    $(Kind::$kind { .. } => Self::$kind,)*
+                }
+            }
+
+            /// The kind's name in a recording.
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+tags! {
+    StepStarted "step-started",
+    StepEnded "step-ended",
+    Note "note",
+    ReplicaStarted "replica-started",
+    ReplicaStopped "replica-stopped",
+    ReplicaConfigured "replica-configured",
+    ClientRequestSent "client-request-sent",
+    ClientResponseStarted "client-response-started",
+    ClientFirstToken "client-first-token",
+    ClientRequestEnded "client-request-ended",
+    GatewayRequestReceived "gateway-request-received",
+    GatewayRequestRouted "gateway-request-routed",
+    ProviderSelected "provider-selected",
+    AttemptStarted "attempt-started",
+    AttemptEnded "attempt-ended",
+    HealthChanged "health-changed",
+    ProviderEvicted "provider-evicted",
+    ProviderReturned "provider-returned",
+    GatewayRequestEnded "gateway-request-ended",
+    ProviderRequestReceived "provider-request-received",
+    ProviderRequestEnded "provider-request-ended",
+    FaultInjected "fault-injected",
+    FaultStruck "fault-struck",
+    FaultCleared "fault-cleared",
+}
+
+/// Adds an event to bytes, but for when it happened: its tag, its number, its fields. No fields where that cannot be.
 pub(super) fn pack(event: &Event, bytes: &mut Vec<u8>) {
-    let whole = bytes.len();
-    if (event.seq, &event.kind).serialize(&mut Packer(bytes)).is_err() {
-        bytes.truncate(whole);
+    bytes.push(Tag::of(&event.kind) as u8);
+    bytes.extend_from_slice(&event.seq.to_le_bytes());
+    let fields = bytes.len();
+    if event.kind.serialize(&mut Packer(bytes)).is_err() {
+        bytes.truncate(fields);
     }
+}
+
+/// The tag of an event in bytes, and its fields.
+pub(super) fn parts(bytes: &[u8]) -> Option<(Tag, &[u8])> {
+    let (tag, _, fields) = split(bytes)?;
+    Some((tag, fields))
+}
+
+fn split(bytes: &[u8]) -> Option<(Tag, u64, &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
+    let (seq, fields) = rest.split_first_chunk()?;
+    Some((*Tag::ALL.get(usize::from(*tag))?, u64::from_le_bytes(*seq), fields))
 }
 
 /// An event from bytes, which happened then. What cannot be read is a note that says so.
 pub(super) fn unpack(bytes: &[u8], at_us: At) -> Event {
+    let read = split(bytes).and_then(|(tag, seq, fields)| Some((seq, kind_of(tag, fields)?)));
     let unreadable = || (0, Kind::Note { text: "this event could not be read back".to_owned() });
-    let (seq, kind) = rmp_serde::from_slice(bytes).unwrap_or_else(|_| unreadable());
+    let (seq, kind) = read.unwrap_or_else(unreadable);
     Event { seq, at_us, kind }
 }
 
-/// The enum whose structs begin with a field that says which they are; that one goes by its name.
+fn kind_of(tag: Tag, mut fields: &[u8]) -> Option<Kind> {
+    // With the tag among them, by its name.
+    let count = rmp::decode::read_map_len(&mut fields).ok()?;
+    let mut whole = Vec::with_capacity(fields.len() + 64);
+    encode::write_map_len(&mut whole, count + 1).ok()?;
+    encode::write_str(&mut whole, "kind").ok()?;
+    encode::write_str(&mut whole, tag.name()).ok()?;
+    whole.extend_from_slice(fields);
+    rmp_serde::from_slice(&whole).ok()
+}
+
+/// The enum whose structs begin with a field that says which they are; that one stands before them.
 const TAGGED: &str = "Kind";
 
 /// Writes `MessagePack` behind what is there.
@@ -33,7 +113,7 @@ struct Packer<'b>(&'b mut Vec<u8>);
 /// A struct in the course of being written.
 struct Fields<'p, 'b> {
     packer: &'p mut Packer<'b>,
-    /// The position of the next field, below 128; none for the tag.
+    /// The position of the next field, below 128; none for the tag, which is left out.
     next: Option<u8>,
 }
 
@@ -205,8 +285,9 @@ impl<'p, 'b> Serializer for &'p mut Packer<'b> {
     }
 
     fn serialize_struct(self, name: &'static str, size: usize) -> Result<Fields<'p, 'b>, Unpackable> {
-        self.map(size)?;
-        Ok(Fields { packer: self, next: (name != TAGGED).then_some(0) })
+        let is_tagged = name == TAGGED;
+        self.map(size - usize::from(is_tagged))?;
+        Ok(Fields { packer: self, next: (!is_tagged).then_some(0) })
     }
 
     fn serialize_struct_variant(
@@ -272,13 +353,12 @@ impl ser::SerializeStruct for Fields<'_, '_> {
     type Error = Unpackable;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unpackable> {
-        match self.next {
-            None => written(encode::write_str(self.packer.0, name))?,
+        if let Some(position) = self.next {
             // A number below 128 is a byte.
-            Some(position) => self.packer.0.push(position),
+            self.packer.0.push(position);
+            value.serialize(&mut *self.packer)?;
         }
-        self.skip_field(name)?;
-        value.serialize(&mut *self.packer)
+        self.skip_field(name)
     }
 
     fn skip_field(&mut self, _: &'static str) -> Result<(), Unpackable> {

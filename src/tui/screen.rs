@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
 use super::bench::Workbench;
+use super::breath;
 use super::command::Command;
 use super::keys::Keys;
 use super::model::{Model, Source};
@@ -118,6 +119,7 @@ impl Screen {
             };
             let _ = ready.send(Ok(()));
             stand_back();
+            breath::begin();
             let mut model = configured(Model::new(header, source, judge), &options);
             model.equip(bench);
             let (to_lab, from_screen) = mpsc::channel();

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::kept::Kept;
@@ -129,7 +130,12 @@ impl Store {
     }
 
     /// Calls `look` with each event of a range, in order, until it returns false.
-    pub(super) fn scan(&self, range: std::ops::Range<usize>, mut look: impl FnMut(usize, &Event) -> bool) {
+    pub(super) fn scan(&self, range: Range<usize>, mut look: impl FnMut(usize, &Event) -> bool) {
+        self.scan_kept(range, |position, kept, index| kept.event(index).is_some_and(|event| look(position, &event)));
+    }
+
+    /// Calls `look` with each position of a range, in order, and where its event is kept, until it returns false.
+    pub(super) fn scan_kept(&self, range: Range<usize>, mut look: impl FnMut(usize, &Kept, usize) -> bool) {
         let mut position = range.start;
         let end = range.end.min(self.len());
         while position < end {
@@ -138,8 +144,7 @@ impl Store {
             let events = held.as_deref().unwrap_or(&self.open);
             let stop = end.min((chunk + 1) * self.chunk);
             for at in position..stop {
-                let Some(event) = events.event(at % self.chunk) else { return };
-                if !look(at, &event) {
+                if !look(at, events, at % self.chunk) {
                     return;
                 }
             }

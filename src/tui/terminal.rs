@@ -17,6 +17,8 @@ use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 
+use super::breath;
+
 /// Whether the terminal is ours. Whoever turns it off gives the terminal back, so that it is done once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Held while the terminal is taken or given back, so that nobody goes on, or ends the process, halfway.
@@ -59,7 +61,10 @@ impl Guard {
     /// Draws a frame, which a terminal that can shows at one stroke.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(render)?;
+        self.terminal.draw(|frame| {
+            render(frame);
+            breath::breathe();
+        })?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 }
@@ -69,6 +74,7 @@ pub(super) struct Ours(io::Stdout);
 
 impl Write for Ours {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        breath::breathe();
         let mut out = self.0.lock();
         if is_taken() { out.write(bytes) } else { Ok(bytes.len()) }
     }

@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use super::fact::{Fact, Facts, Written};
+use super::breath;
+use super::fact::Fact;
 use super::fold::Fold;
 use super::kept::Batch;
 use super::landmarks::{Landmark, Landmarks, Sort};
@@ -47,6 +48,10 @@ pub(super) struct Span {
     pub(super) ended: Option<(usize, At)>,
 }
 
+/// Events that are taken in between two breaths, some 10 µs of work.
+const BETWEEN_BREATHS: usize = 32;
+/// Chunks of the store from one checkpoint to the next.
+const CHUNKS_BETWEEN: usize = 4;
 /// Bytes that checkpoints may take together before every second one is let go.
 const CHECKPOINT_BUDGET: usize = 96 << 20;
 
@@ -61,7 +66,7 @@ impl Timeline {
         let mut timeline = Self {
             lineup,
             names: Names::default(),
-            spacing: store.chunk_size(),
+            spacing: CHUNKS_BETWEEN * store.chunk_size(),
             store,
             rows: Rows::default(),
             head: start.clone(),
@@ -107,24 +112,24 @@ impl Timeline {
 
     /// Takes in the next batch, which goes into a chunk of the store.
     pub(super) fn extend(&mut self, batch: &Batch) {
-        let mut facts = Facts(&batch.facts);
         for index in 0..batch.kept.len() {
-            let (at, written) = facts.next();
-            match written {
-                Written::Fact(fact) => self.take_in(fact, at),
-                Written::Rare => {
-                    if let Some(event) = batch.kept.event(index) {
-                        self.note(&event.kind, at);
-                        self.take_in(Fact::of(&event.kind), at);
-                    }
-                }
+            if index.is_multiple_of(BETWEEN_BREATHS) {
+                breath::breathe();
             }
+            batch.kept.tell(index, |fact, at| {
+                if let Fact::Rare(kind) = fact {
+                    self.note(kind, at);
+                }
+                self.take_in(fact, at);
+            });
             if let Some(event) = batch.heard.get(index) {
                 let found = self.judge.as_mut().and_then(|judge| judge.judge(Some(event)));
                 self.note_findings(found);
             }
         }
+        breath::breathe();
         self.store.extend(&batch.kept);
+        breath::breathe();
     }
 
     /// Takes note of what somebody may want to jump to.
@@ -254,8 +259,8 @@ impl Timeline {
         }
         let (lineup, names) = (&self.lineup, &mut self.names);
         let from = fold.position;
-        self.store.scan(from..position, |_, event| {
-            fold.apply(Fact::of(&event.kind), event.at_us, lineup, names);
+        self.store.scan_kept(from..position, |_, kept, index| {
+            kept.tell(index, |fact, at| drop(fold.apply(fact, at, lineup, names)));
             true
         });
         position - from

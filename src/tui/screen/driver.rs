@@ -105,6 +105,7 @@ impl Driver {
         let resting = self.model.bench().is_some_and(Workbench::is_resting);
         let over = self.inbox.over.load(Ordering::SeqCst);
         let is_behind = self.take_batches();
+        self.model.catch_up();
         if let Some(began) = self.lab_began {
             self.model.lab_at(At::after(began.elapsed()));
         }
@@ -142,8 +143,6 @@ impl Driver {
         let (mut is_behind, before) = (false, self.model.timeline.len());
         self.model.take(&self.inbox.events, || {
             is_behind = began.elapsed() > TAKE;
-            // A lab that wants this core need not wait until all is taken.
-            rustix::thread::sched_yield();
             !is_behind
         });
         self.inbox.events.hear(self.model.timeline.is_heard());
@@ -209,6 +208,7 @@ impl Driver {
             while until.saturating_duration_since(Instant::now()) > SIP && terminal::wait(SIP) == Input::Nothing {
                 self.take_batches();
             }
+            self.model.catch_up();
         }
         self.wait_for_input(until.saturating_duration_since(Instant::now()))
     }

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 
 use super::Hits;
 use crate::tui::action::Action;
+use crate::tui::breath;
 use crate::tui::theme::{Role, Theme};
 
 /// A rectangle of the screen.
@@ -58,6 +59,7 @@ impl<'a> Canvas<'a> {
         if x >= self.area.width || y >= self.area.height {
             return x;
         }
+        breath::breathe();
         let room = usize::from(self.area.width - x);
         let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
         end - self.area.x
