@@ -13,7 +13,7 @@ use super::spill::{Packed, Spill};
 use super::store::CHUNK;
 use crate::event::{At, Event};
 
-/// Batches that wait in memory: some 130,000 events, 45 MB at most.
+/// Batches that wait in memory: some 130,000 events, 25 MB at most.
 const MOST: usize = 128;
 /// Batches that are kept to be filled again: what comes between two frames at full load.
 const SPARE: usize = 16;
