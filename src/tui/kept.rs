@@ -20,9 +20,6 @@ pub(super) struct Batch {
     pub(super) heard: Vec<Event>,
 }
 
-/// Bytes of a moment.
-const AT: usize = 8;
-
 impl Kept {
     /// Nothing, with room for so many events.
     pub(super) fn with_room(events: usize) -> Self {
@@ -70,14 +67,18 @@ impl Kept {
 
     /// When one happened.
     pub(super) fn at(&self, index: usize) -> Option<At> {
-        self.piece(index)?.first_chunk().map(|at| At(u64::from_le_bytes(*at)))
+        self.packed(index).map(|(at, _)| at)
+    }
+
+    /// When one happened, and the rest of it.
+    fn packed(&self, index: usize) -> Option<(At, &[u8])> {
+        let (at, packed) = self.piece(index)?.split_first_chunk()?;
+        Some((At(u64::from_le_bytes(*at)), packed))
     }
 
     /// Tells what one says and when it happened. No event is made of it unless it is a rare one.
     pub(super) fn tell(&self, index: usize, hear: impl FnOnce(Fact<'_>, At)) {
-        let Some((at, packed)) = self.at(index).zip(self.piece(index).and_then(|piece| piece.get(AT..))) else {
-            return;
-        };
+        let Some((at, packed)) = self.packed(index) else { return };
         match pack::parts(packed).and_then(|(tag, fields)| Fact::read(tag, fields)) {
             Some(fact) => hear(fact, at),
             None => hear(Fact::Rare(&pack::unpack(packed, at).kind), at),
@@ -86,7 +87,7 @@ impl Kept {
 
     /// One of them, at the moment that it was given.
     pub(super) fn event(&self, index: usize) -> Option<Event> {
-        Some(pack::unpack(self.piece(index)?.get(AT..)?, self.at(index)?))
+        self.packed(index).map(|(at, packed)| pack::unpack(packed, at))
     }
 
     /// How many happened up to a moment; their times never fall.

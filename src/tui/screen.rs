@@ -119,7 +119,6 @@ impl Screen {
             };
             let _ = ready.send(Ok(()));
             stand_back();
-            breath::begin();
             let mut model = configured(Model::new(header, source, judge), &options);
             model.equip(bench);
             let (to_lab, from_screen) = mpsc::channel();
@@ -217,6 +216,7 @@ fn stand_back() {
     const NICE: i32 = 5;
     // Linux knows a niceness of each thread. Where that is refused, everybody is alike.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+    breath::begin();
 }
 
 /// Opens a screen over a recording and stays until the person closes it. Only the beginning is read
