@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt as _;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -31,7 +32,16 @@ pub(super) async fn play(player: &Player, step: usize, load: &Load) -> io::Resul
         Pace::Users { count, think } => closed(asking, *count, *think, end).await,
         Pace::Rate { profile, poisson } => {
             let chance = poisson.then(|| player.world().seed.stream(&format!("load/{step}")));
-            return open(asking, profile, chance, begin, end).await;
+            // Known from the beginning on, so that no stop is missed.
+            let stopped = player.stopped();
+            let sending = open(asking, profile.clone(), chance, begin, end, stopped);
+            if player.world().net.is_memory() {
+                return sending.await;
+            }
+            // One of the runtime's threads sends: each task that comes from outside of them has one of them woken.
+            let mut alone = JoinSet::new();
+            alone.spawn(sending);
+            return alone.join_all().await.into_iter().collect();
         }
     }
     Ok(())
@@ -75,25 +85,26 @@ fn take(left: &AtomicU32) -> bool {
 /// Requests that come at a rate, whatever becomes of them.
 async fn open(
     asking: Asking,
-    profile: &[Stretch],
+    profile: Vec<Stretch>,
     chance: Option<Random>,
     begin: Instant,
     end: Option<Instant>,
+    mut stopped: watch::Receiver<u64>,
 ) -> io::Result<()> {
     let clock = asking.player.world().clock;
-    let moments = arrivals(profile, chance).take(asking.request.times as usize).map(move |due| begin + due);
+    let moments = arrivals(&profile, chance).take(asking.request.times as usize).map(move |due| begin + due);
     let moments = moments.take_while(move |at| end.is_none_or(|end| *at < end));
     let mut departures = if asking.player.world().net.is_memory() {
         Departures::by_the_runtime(moments)
     } else {
         Departures::in_real_time(moments)?
     };
-    let mut stopped = asking.player.stopped();
     let mut all = JoinSet::new();
     while let Some(at) = until_stopped(&mut stopped, departures.next()).await.flatten() {
         let asking = asking.clone();
         let intended: At = clock.at(at);
-        all.spawn(async move { asking.player.ask(asking.step, &asking.request, Some(intended)).await });
+        // A task is moved about as it begins and ends, and this is a large one.
+        all.spawn(Box::pin(async move { asking.player.ask(asking.step, &asking.request, Some(intended)).await }));
         while all.try_join_next().is_some() {}
     }
     all.join_all().await;
@@ -110,7 +121,7 @@ fn arrivals(profile: &[Stretch], chance: Option<Random>) -> impl Iterator<Item =
 }
 
 /// Waits for `work`, or until loads are stopped: none then.
-async fn until_stopped<T>(stopped: &mut tokio::sync::watch::Receiver<u64>, work: impl Future<Output = T>) -> Option<T> {
+async fn until_stopped<T>(stopped: &mut watch::Receiver<u64>, work: impl Future<Output = T>) -> Option<T> {
     let (stopped, work) = (pin!(stopped.changed()), pin!(work));
     futures_util::select_biased! {
         _ = stopped.fuse() => None,

@@ -86,76 +86,66 @@ pub(super) struct End<'e> {
 impl<'e> Fact<'e> {
     /// What a packed event says; none where it happens seldom, and is to be looked at in full.
     ///
-    /// Fields go by their positions in [`Kind`].
+    /// Fields go by their positions in [`Kind`], and are asked for in that order.
     pub(super) fn read(tag: Tag, fields: &'e [u8]) -> Option<Self> {
-        let values = || Values::of(fields);
+        let mut fields = Values::of(fields);
         let fact = match tag {
-            Tag::ClientRequestSent => {
-                let fields = values();
-                Self::Sent {
-                    request: fields.text(0),
-                    step: fields.some_whole(1),
-                    replica: fields.some_whole(2),
-                    path: fields.text(4),
-                    stream: fields.truth(5),
-                    intended: fields.some_whole(8).map(At),
-                }
-            }
-            Tag::ClientResponseStarted => {
-                let fields = values();
-                Self::Started { request: fields.text(0), status: fields.whole(1) }
-            }
-            Tag::ClientFirstToken => Self::FirstToken { request: values().text(0) },
-            Tag::ClientRequestEnded => {
-                let fields = values();
-                let (status, model) = (fields.some_whole(2), fields.some_text(3));
-                let end = End { outcome: outcome(&fields, 1), status, model, usage: usage(&fields, 4) };
-                Self::Ended { request: fields.text(0), end }
-            }
+            Tag::ClientRequestSent => Self::Sent {
+                request: fields.text(0),
+                step: fields.some_whole(1),
+                replica: fields.some_whole(2),
+                path: fields.text(4),
+                stream: fields.truth(5),
+                intended: fields.some_whole(8).map(At),
+            },
+            Tag::ClientResponseStarted => Self::Started { request: fields.text(0), status: fields.whole(1) },
+            Tag::ClientFirstToken => Self::FirstToken { request: fields.text(0) },
+            Tag::ClientRequestEnded => Self::Ended {
+                request: fields.text(0),
+                end: End {
+                    outcome: outcome(fields.text(1)),
+                    status: fields.some_whole(2),
+                    model: fields.some_text(3),
+                    usage: usage(fields.some_struct(4)),
+                },
+            },
             Tag::GatewayRequestReceived => {
-                let fields = values();
                 Self::Received { request: fields.text(0), replica: fields.whole(1), path: fields.text(3) }
             }
-            Tag::ProviderSelected => {
-                let fields = values();
-                Self::Selected {
-                    request: fields.text(0),
-                    replica: fields.whole(1),
-                    attempt: fields.whole(2),
-                    backend: fields.text(3),
-                    provider: fields.text(5),
-                }
-            }
+            Tag::ProviderSelected => Self::Selected {
+                request: fields.text(0),
+                replica: fields.whole(1),
+                attempt: fields.whole(2),
+                backend: fields.text(3),
+                provider: fields.text(5),
+            },
             Tag::AttemptStarted => {
-                let fields = values();
                 Self::Attempted { request: fields.text(0), endpoint: fields.text(4), model: fields.some_text(5) }
             }
-            Tag::AttemptEnded => {
-                let fields = values();
-                Self::AttemptEnded {
-                    request: fields.text(0),
-                    attempt: fields.whole(2),
-                    outcome: outcome(&fields, 4),
-                    status: fields.some_whole(5),
-                }
-            }
-            Tag::HealthChanged => {
-                let fields = values();
-                Self::Health {
-                    replica: fields.whole(0),
-                    backend: fields.text(1),
-                    provider: fields.text(2),
-                    score: fields.number(4),
-                    latency_seconds: fields.number(5),
-                    failures: fields.whole(6),
-                }
-            }
-            Tag::GatewayRequestEnded => {
-                let fields = values();
-                let (status, model) = (fields.some_whole(2), fields.some_text(8));
-                let end = End { outcome: outcome(&fields, 3), status, model, usage: usage(&fields, 9) };
-                Self::GatewayEnded { request: fields.text(0), replica: fields.whole(1), end }
-            }
+            Tag::AttemptEnded => Self::AttemptEnded {
+                request: fields.text(0),
+                attempt: fields.whole(2),
+                outcome: outcome(fields.text(4)),
+                status: fields.some_whole(5),
+            },
+            Tag::HealthChanged => Self::Health {
+                replica: fields.whole(0),
+                backend: fields.text(1),
+                provider: fields.text(2),
+                score: fields.number(4),
+                latency_seconds: fields.number(5),
+                failures: fields.whole(6),
+            },
+            Tag::GatewayRequestEnded => Self::GatewayEnded {
+                request: fields.text(0),
+                replica: fields.whole(1),
+                end: End {
+                    status: fields.some_whole(2),
+                    outcome: outcome(fields.text(3)),
+                    model: fields.some_text(8),
+                    usage: usage(fields.some_struct(9)),
+                },
+            },
             Tag::GatewayRequestRouted | Tag::ProviderRequestReceived | Tag::ProviderRequestEnded => Self::Nothing,
             Tag::StepStarted
             | Tag::StepEnded
@@ -173,13 +163,12 @@ impl<'e> Fact<'e> {
     }
 }
 
-fn outcome(fields: &Values<'_>, position: usize) -> Outcome {
-    let name = fields.text(position);
+fn outcome(name: &str) -> Outcome {
     OUTCOMES.into_iter().find(|outcome| outcome.name() == name).unwrap_or(Outcome::Failed)
 }
 
-fn usage(fields: &Values<'_>, position: usize) -> Option<Usage> {
-    fields.some_struct(position).map(|usage| Usage { input: usage.whole(0), output: usage.whole(1) })
+fn usage(fields: Option<Values<'_>>) -> Option<Usage> {
+    fields.map(|mut fields| Usage { input: fields.whole(0), output: fields.whole(1) })
 }
 
 #[cfg(test)]

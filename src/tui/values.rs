@@ -3,89 +3,91 @@
 use rmp::Marker;
 
 /// The value of a field.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 enum Value<'b> {
     /// Nothing, or nothing that anybody asks for.
-    #[default]
     Nothing,
     Truth(bool),
     Whole(u64),
     Number(f64),
-    Text(&'b str),
+    Text(&'b [u8]),
     /// So many values follow.
     List(u64),
     /// So many pairs follow, with which these bytes begin.
     Map(u64, &'b [u8]),
 }
 
-/// Fields that can be asked for: what folds need stands before what is long.
-const FIRST: usize = 10;
-
-/// The first fields of a struct.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Values<'b>([Value<'b>; FIRST]);
+/// The fields of a struct, to be asked for in their order: what stands before one is passed over and is gone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Values<'b> {
+    /// How many fields are left.
+    left: u64,
+    reader: Reader<'b>,
+}
 
 /// Bytes to be read value by value.
+#[derive(Debug, Clone, Copy)]
 struct Reader<'b>(&'b [u8]);
 
 impl<'b> Values<'b> {
-    /// The first fields of a struct that was packed. What is not there, or is broken, is nothing.
+    /// The fields of a struct that was packed. What is not there, or is broken, is nothing.
     pub(super) fn of(bytes: &'b [u8]) -> Self {
         Self::of_map(Reader(bytes).value())
     }
 
     fn of_map(map: Value<'b>) -> Self {
-        let mut values = Self::default();
-        if let Value::Map(pairs, bytes) = map {
-            let mut reader = Reader(bytes);
-            // No longer than there is something, whatever is claimed.
-            for _ in 0..pairs.min(FIRST as u64) {
-                let place = usize::from(reader.byte());
-                // They stand in order.
-                let Some(value) = values.0.get_mut(place) else { break };
-                *value = reader.value();
-                reader.pass_over(*value);
-            }
-        }
-        values
+        let (left, bytes) = if let Value::Map(pairs, bytes) = map { (pairs, bytes) } else { (0, &[][..]) };
+        Self { left, reader: Reader(bytes) }
     }
 
-    fn at(&self, position: usize) -> Value<'b> {
-        self.0.get(position).copied().unwrap_or_default()
+    fn at(&mut self, position: u8) -> Value<'b> {
+        // No longer than there is something, whatever is claimed.
+        while self.left > 0
+            && let Some(place) = self.reader.0.first().copied().filter(|place| *place <= position)
+        {
+            self.left -= 1;
+            self.reader.byte();
+            let value = self.reader.value();
+            self.reader.pass_over(value);
+            if place == position {
+                return value;
+            }
+        }
+        Value::Nothing
     }
 
     /// The text there; empty where there is none.
-    pub(super) fn text(&self, position: usize) -> &'b str {
+    pub(super) fn text(&mut self, position: u8) -> &'b str {
         self.some_text(position).unwrap_or_default()
     }
 
     /// The text there, if there is one.
-    pub(super) fn some_text(&self, position: usize) -> Option<&'b str> {
-        if let Value::Text(text) = self.at(position) { Some(text) } else { None }
+    pub(super) fn some_text(&mut self, position: u8) -> Option<&'b str> {
+        if let Value::Text(text) = self.at(position) { std::str::from_utf8(text).ok() } else { None }
     }
 
     /// The whole number there; 0 where there is none that fits.
-    pub(super) fn whole<T: TryFrom<u64> + Default>(&self, position: usize) -> T {
+    pub(super) fn whole<T: TryFrom<u64> + Default>(&mut self, position: u8) -> T {
         self.some_whole(position).unwrap_or_default()
     }
 
     /// The whole number there, if there is one that fits.
-    pub(super) fn some_whole<T: TryFrom<u64>>(&self, position: usize) -> Option<T> {
+    pub(super) fn some_whole<T: TryFrom<u64>>(&mut self, position: u8) -> Option<T> {
         if let Value::Whole(number) = self.at(position) { T::try_from(number).ok() } else { None }
     }
 
     /// The number there; 0 where there is none.
-    pub(super) fn number(&self, position: usize) -> f64 {
+    pub(super) fn number(&mut self, position: u8) -> f64 {
         if let Value::Number(number) = self.at(position) { number } else { 0.0 }
     }
 
     /// Whether something is true there.
-    pub(super) fn truth(&self, position: usize) -> bool {
-        self.at(position) == Value::Truth(true)
+    pub(super) fn truth(&mut self, position: u8) -> bool {
+        matches!(self.at(position), Value::Truth(true))
     }
 
-    /// The first fields of the struct there, if there is one.
-    pub(super) fn some_struct(&self, position: usize) -> Option<Self> {
+    /// The fields of the struct there, if there is one.
+    pub(super) fn some_struct(&mut self, position: u8) -> Option<Self> {
         let map = self.at(position);
         matches!(map, Value::Map(..)).then(|| Self::of_map(map))
     }
@@ -171,7 +173,7 @@ impl<'b> Reader<'b> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let (taken, rest) = self.0.split_at_checked(length).unwrap_or_default();
         self.0 = rest;
-        std::str::from_utf8(taken).map(Value::Text).unwrap_or_default()
+        Value::Text(taken)
     }
 }
 
@@ -212,12 +214,15 @@ mod tests {
         encode::write_bool(&mut bytes, true).unwrap();
         bytes.push(9);
         encode::write_str(&mut bytes, "the last").unwrap();
-        let values = Values::of(&bytes);
-        let usage = values.some_struct(1).expect("a struct");
+        let mut values = Values::of(&bytes);
+        let mut usage = values.some_struct(1).expect("a struct");
+        let mut again = usage;
         assert_eq!((usage.whole::<u64>(0), usage.some_whole(1)), (7, Some(u64::MAX)));
-        assert_eq!(usage.some_whole::<u32>(1), None, "too large");
-        assert_eq!((values.some_text(2), values.some_whole::<u64>(3), values.text(7)), (None, None, ""));
-        assert_eq!((values.number(6), values.truth(8), values.text(9)), (0.3, true, "the last"));
+        assert_eq!(again.some_whole::<u32>(1), None, "too large");
+        assert_eq!(values.some_struct(1).map(|_| ()), None, "it is gone");
+        assert_eq!((values.some_text(2), values.some_whole::<u64>(3)), (None, None));
+        assert_eq!((values.number(6), values.text(7)), (0.3, ""));
+        assert_eq!((values.truth(8), values.text(9)), (true, "the last"));
         // What is cut off anywhere, or is something else, gives what is there.
         for end in (0..bytes.len()).step_by(9_973).chain(bytes.len() - 30..bytes.len()) {
             assert!(Values::of(&bytes[..end]).text(9).is_empty());

@@ -26,7 +26,7 @@ const TAKE: Duration = Duration::from_millis(50);
 const IDLE: Duration = Duration::from_millis(100);
 /// How long what a lab in real time tells may lie about: little at a time keeps the lab from a core for a moment
 /// only.
-const SIP: Duration = Duration::from_millis(4);
+const SIP: Duration = Duration::from_millis(2);
 
 /// The events of a recording that are still to be read.
 pub(super) type Recording = Box<dyn Iterator<Item = Result<Event, ReadError>>>;
