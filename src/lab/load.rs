@@ -64,8 +64,8 @@ async fn closed(asking: Asking, users: u32, think: Span, end: Option<Instant>) {
     let sleeps = !think.0.is_zero() || asking.player.world().net.is_memory();
     for _ in 0..users {
         let (asking, left) = (asking.clone(), left.clone());
+        let mut stopped = asking.player.stopped();
         all.spawn(async move {
-            let mut stopped = asking.player.stopped();
             while end.is_none_or(|end| Instant::now() < end) && !stopped.has_changed().unwrap_or(true) && take(&left) {
                 asking.player.ask(asking.step, &asking.request, None).await;
                 if sleeps {

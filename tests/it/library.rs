@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use labsim::Lab;
+use labsim::lab::Mode;
+
+use crate::support::{Scratch, root};
 
 /// The five lines that the README promises, inside a runtime of the caller's.
 #[tokio::test]
@@ -28,4 +31,31 @@ fn events_are_heard_as_they_happen() {
     let run = lab.run().unwrap();
     assert_eq!(heard.load(Ordering::SeqCst) as u64, run.history.events);
     assert_eq!(statuses.lock().unwrap()[..3], [429, 200, 200]);
+}
+
+#[test]
+fn a_load_that_is_stopped_as_it_begins_sends_next_to_nothing() {
+    let manifests = root().join("scenarios/manifests");
+    for (pace, mode) in
+        [("users: 3", Mode::Virtual), ("rate: 500", Mode::Virtual), ("users: 3", Mode::Real), ("rate: 500", Mode::Real)]
+    {
+        let scratch = Scratch::new("stopped-load");
+        let scenario = format!(
+            "name: Stopped at once
+lab:
+  manifests: [{0}/mock-429.yaml, {0}/inter-group.yaml]
+  secrets: {{ openai-secret: {{ Authorization: Bearer sk-labsim }} }}
+steps:
+  - parallel:
+      - {{ load: {{ path: /openai, {pace}, for: 20s }} }}
+      - {{ stop: load }}
+",
+            manifests.display()
+        );
+        let file = scratch.path("stopped.yaml");
+        std::fs::write(&file, scenario).expect("a file");
+        let lab = Lab::from_file(&file).unwrap_or_else(|wrong| panic!("{wrong}")).mode(mode);
+        let sent = lab.run().unwrap_or_else(|wrong| panic!("{wrong}")).history.requests.len();
+        assert!(sent <= 3, "{pace}, {mode:?}: {sent} requests");
+    }
 }
