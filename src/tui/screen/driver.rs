@@ -24,9 +24,9 @@ use crate::tui::view::{self, Drawn};
 const TAKE: Duration = Duration::from_millis(50);
 /// How long to wait for a key while nothing moves.
 const IDLE: Duration = Duration::from_millis(100);
-/// How long what a lab in real time tells may lie about: little at a time keeps the lab from a core for a moment
-/// only.
-const SIP: Duration = Duration::from_millis(2);
+/// How often between two frames what a lab in real time tells is taken: little at a time keeps the lab from a core for
+/// a moment only. Where it wants the cores, frames are rarer, and so is this.
+const SIPS: u32 = 16;
 
 /// The events of a recording that are still to be read.
 pub(super) type Recording = Box<dyn Iterator<Item = Result<Event, ReadError>>>;
@@ -205,7 +205,8 @@ impl Driver {
     fn wait_and_sip(&mut self, pause: Duration) -> io::Result<bool> {
         let until = Instant::now() + pause;
         if self.model.source == Source::Real {
-            while until.saturating_duration_since(Instant::now()) > SIP && terminal::wait(SIP) == Input::Nothing {
+            let sip = pause / SIPS;
+            while until.saturating_duration_since(Instant::now()) > sip && terminal::wait(sip) == Input::Nothing {
                 self.take_batches();
             }
             self.model.catch_up();
