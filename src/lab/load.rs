@@ -28,12 +28,15 @@ pub(super) async fn play(player: &Player, step: usize, load: &Load) -> io::Resul
     let asking = Asking { player: player.clone(), step, request };
     let begin = Instant::now();
     let end = load.lasts.map(|lasts| begin + lasts.0);
+    // Known from the beginning on, so that no stop is missed.
+    let stopped = player.stopped();
     match &load.pace {
-        Pace::Users { count, think } => closed(asking, *count, *think, end).await,
+        Pace::Users { count, think } => {
+            closed(asking, *count, *think, end, stopped).await;
+            Ok(())
+        }
         Pace::Rate { profile, poisson } => {
             let chance = poisson.then(|| player.world().seed.stream(&format!("load/{step}")));
-            // Known from the beginning on, so that no stop is missed.
-            let stopped = player.stopped();
             let sending = open(asking, profile.clone(), chance, begin, end, stopped);
             if player.world().net.is_memory() {
                 return sending.await;
@@ -41,10 +44,9 @@ pub(super) async fn play(player: &Player, step: usize, load: &Load) -> io::Resul
             // One of the runtime's threads sends: each task that comes from outside of them has one of them woken.
             let mut alone = JoinSet::new();
             alone.spawn(sending);
-            return alone.join_all().await.into_iter().collect();
+            alone.join_all().await.into_iter().collect()
         }
     }
-    Ok(())
 }
 
 /// What every request of a load has in common.
@@ -56,20 +58,19 @@ struct Asking {
 }
 
 /// Users who wait for an answer before they ask again.
-async fn closed(asking: Asking, users: u32, think: Span, end: Option<Instant>) {
+async fn closed(asking: Asking, users: u32, think: Span, end: Option<Instant>, stopped: watch::Receiver<u64>) {
     let left = Arc::new(AtomicU32::new(asking.request.times));
     let mut all = JoinSet::new();
     // In real time to sleep for nothing takes up to a millisecond; in virtual time nothing may take any, and it goes on
     // only while all sleep.
     let sleeps = !think.0.is_zero() || asking.player.world().net.is_memory();
     for _ in 0..users {
-        let (asking, left) = (asking.clone(), left.clone());
-        let mut stopped = asking.player.stopped();
+        let (asking, left, mut stopped) = (asking.clone(), left.clone(), stopped.clone());
         all.spawn(async move {
             while end.is_none_or(|end| Instant::now() < end) && !stopped.has_changed().unwrap_or(true) && take(&left) {
                 asking.player.ask(asking.step, &asking.request, None).await;
-                if sleeps {
-                    until_stopped(&mut stopped, sleep(think.0)).await;
+                if sleeps && until_stopped(&mut stopped, sleep(think.0)).await.is_none() {
+                    break;
                 }
             }
         });

@@ -33,29 +33,38 @@ fn events_are_heard_as_they_happen() {
     assert_eq!(statuses.lock().unwrap()[..3], [429, 200, 200]);
 }
 
-#[test]
-fn a_load_that_is_stopped_as_it_begins_sends_next_to_nothing() {
-    let manifests = root().join("scenarios/manifests");
-    for (pace, mode) in
-        [("users: 3", Mode::Virtual), ("rate: 500", Mode::Virtual), ("users: 3", Mode::Real), ("rate: 500", Mode::Real)]
-    {
-        let scratch = Scratch::new("stopped-load");
-        let scenario = format!(
-            "name: Stopped at once
+/// How many requests a load sends that a branch beside it stops.
+fn sent_until_stopped(load: &str, stop: &str, mode: Mode) -> usize {
+    let scratch = Scratch::new("stopped-load");
+    let scenario = format!(
+        "name: A load that is stopped
 lab:
   manifests: [{0}/mock-429.yaml, {0}/inter-group.yaml]
   secrets: {{ openai-secret: {{ Authorization: Bearer sk-labsim }} }}
 steps:
   - parallel:
-      - {{ load: {{ path: /openai, {pace}, for: 20s }} }}
-      - {{ stop: load }}
+      - {{ load: {{ path: /openai, {load}, for: 20s }} }}
+      - {stop}
 ",
-            manifests.display()
-        );
-        let file = scratch.path("stopped.yaml");
-        std::fs::write(&file, scenario).expect("a file");
-        let lab = Lab::from_file(&file).unwrap_or_else(|wrong| panic!("{wrong}")).mode(mode);
-        let sent = lab.run().unwrap_or_else(|wrong| panic!("{wrong}")).history.requests.len();
-        assert!(sent <= 3, "{pace}, {mode:?}: {sent} requests");
+        root().join("scenarios/manifests").display()
+    );
+    let file = scratch.path("stopped.yaml");
+    std::fs::write(&file, scenario).expect("a file");
+    let lab = Lab::from_file(&file).unwrap_or_else(|wrong| panic!("{wrong}")).mode(mode);
+    lab.run().unwrap_or_else(|wrong| panic!("{wrong}")).history.requests.len()
+}
+
+#[test]
+fn a_load_that_is_stopped_sends_no_more() {
+    // In real time some may be sent before the stop comes, and with these paces not many.
+    for load in ["users: 3, think: 2s", "rate: 1"] {
+        for mode in [Mode::Virtual, Mode::Real] {
+            let sent = sent_until_stopped(load, "{ stop: load }", mode);
+            assert!(sent <= 3, "{load}, {mode:?}: {sent} requests");
+        }
     }
+    // While users think, and between two requests of a rate.
+    let later = "[{ wait: 3500ms }, { stop: load }]";
+    assert_eq!(sent_until_stopped("users: 3, think: 2s", later, Mode::Virtual), 6);
+    assert_eq!(sent_until_stopped("rate: 1", later, Mode::Virtual), 4);
 }
